@@ -1,0 +1,88 @@
+"""Weights as safetensors files: arrays and numbers, no code."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anymdp_baselines.omnirl.model import Planner
+
+FORMAT = "anymdp-bench omnirl-planner 1"
+SHIPPED = "omnirl-planner.safetensors"
+
+
+def save_arrays(path: Path, arrays: dict[str, Any], numbers: dict[str, Any]) -> None:
+    """Writes tensors and plain numbers to `path`, whole or not at all."""
+    from safetensors.torch import save
+
+    blob = save(
+        {name: tensor.contiguous() for name, tensor in arrays.items()},
+        metadata={"format": FORMAT, "numbers": json.dumps(numbers)},
+    )
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(blob)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `save_arrays` wrote: (tensors, numbers).
+
+    Raises:
+        ValueError: the file is no checkpoint of this kind; the message is one line.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata.get("format") != FORMAT:
+            raise ValueError(f"its format is {metadata.get('format')!r}, not {FORMAT!r}")
+        numbers: dict[str, Any] = json.loads(metadata["numbers"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{path} is no {SHIPPED.split('.')[0]} checkpoint ({reason});"
+            " give a file that `anymdp-bench train omnirl` wrote"
+        ) from None
+    return arrays, numbers
+
+
+def load_planner(path: str | os.PathLike[str] | None = None) -> tuple[Planner, dict[str, Any]]:
+    """(network ready for inference, its numbers); by default of the weights that ship.
+
+    Raises:
+        ValueError: the file is no checkpoint of this kind, or PyTorch is missing; the message is one line.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise ValueError(
+            "omnirl-planner needs PyTorch: pip install 'anymdp-bench[torch]'"
+        ) from None
+    from anymdp_baselines.omnirl.model import Planner, PlannerSize
+
+    where = Path(str(files("anymdp_baselines.omnirl") / "weights" / SHIPPED))
+    target = where if path is None else Path(path)
+    arrays, numbers = load_arrays(target)
+    try:
+        planner = Planner(PlannerSize(int(numbers["width"]), int(numbers["loops"])))
+        planner.load_state_dict(arrays)
+        float(numbers["temperature"])
+        sound = all(bool(torch.isfinite(tensor).all()) for tensor in arrays.values())
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{target} does not hold a planner ({reason})") from None
+    if not sound:
+        raise ValueError(f"{target} holds weights that are not finite")
+    return planner.eval().requires_grad_(False), numbers

@@ -1,0 +1,35 @@
+"""`anymdp-bench train omnirl-planner`, found through the entry-point group `anymdp_bench.commands`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Train an agent.")
+
+
+@app.callback()
+def _train() -> None:
+    pass
+
+
+@app.command("omnirl-planner")
+def planner(
+    preset: Annotated[str, typer.Option(help="tiny (a minute) or small (a quarter of an hour).")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; default training/omnirl-PRESET.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+) -> None:
+    """Train the planner; prints its online score on unseen tasks, writes its weights."""
+    try:
+        from anymdp_baselines.omnirl.train import main
+
+        print(main(preset, resume, out, threads))
+    except ModuleNotFoundError as error:
+        raise typer.BadParameter(f"training needs {error.name}: pip install '.[torch]'") from None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None

@@ -1,0 +1,85 @@
+"""The hard-addressed memory: what a run has seen, one slot for every (observation, action).
+
+A slot holds sums, so writing is an addition: a chunk of steps written at once, in any order, leaves
+the same memory as its steps one by one, and the size never grows with the context. A slot of (o, a)
+keeps the visits, the successors of the steps that went on, the sum of rewards and of their squares,
+and how often the episode terminated there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Float32s = npt.NDArray[np.float32]
+
+
+class Memory(NamedTuple):
+    """Sums over a run; the first axis of every array is the run."""
+
+    onward: Float32s  # [n, O, A, O]  steps that went on, by successor
+    visits: Float32s  # [n, O, A]
+    reward: Float32s  # [n, O, A]  sum of rewards
+    square: Float32s  # [n, O, A]  sum of squared rewards
+    ends: Float32s  # [n, O, A]  steps that terminated the episode
+    arrival: Float32s  # [n, O, 3]  arrivals, sum of rewards on arrival, terminations on arrival
+    total: npt.NDArray[np.float64]  # [n, 4]  steps, sum of rewards, of their squares, episodes
+
+
+def empty_memory(n: int, n_observations: int, n_actions: int) -> Memory:
+    """The memory of `n` runs that have seen nothing."""
+    slots = (n, n_observations, n_actions)
+    single = np.float32
+    return Memory(
+        np.zeros((*slots, n_observations), single),
+        np.zeros(slots, single),
+        np.zeros(slots, single),
+        np.zeros(slots, single),
+        np.zeros(slots, single),
+        np.zeros((n, n_observations, 3), single),
+        np.zeros((n, 4)),
+    )
+
+
+@njit(cache=True, nogil=True)
+def forget(memory, i):
+    """Empties the memory of run `i`."""
+    memory.onward[i] = 0.0
+    memory.visits[i] = 0.0
+    memory.reward[i] = 0.0
+    memory.square[i] = 0.0
+    memory.ends[i] = 0.0
+    memory.arrival[i] = 0.0
+    memory.total[i] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def write(memory, i, observation, action, reward, following, terminated, truncated):
+    """Adds one step to the memory of run `i`."""
+    memory.visits[i, observation, action] += 1.0
+    memory.reward[i, observation, action] += reward
+    memory.square[i, observation, action] += reward * reward
+    memory.arrival[i, following, 0] += 1.0
+    memory.arrival[i, following, 1] += reward
+    if terminated:
+        memory.ends[i, observation, action] += 1.0
+        memory.arrival[i, following, 2] += 1.0
+    else:
+        memory.onward[i, observation, action, following] += 1.0
+    memory.total[i, 0] += 1.0
+    memory.total[i, 1] += reward
+    memory.total[i, 2] += reward * reward
+    memory.total[i, 3] += terminated or truncated
+
+
+@njit(cache=True, nogil=True)
+def write_all(memory, observation, action, reward, following, terminated, truncated):
+    """Adds one step to every run; arrays [n]."""
+    for i in range(len(observation)):
+        write(
+            memory, i, observation[i], action[i], reward[i], following[i], terminated[i],
+            truncated[i],
+        )  # fmt: skip

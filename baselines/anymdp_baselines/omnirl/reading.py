@@ -1,0 +1,304 @@
+"""The reading of a memory: what the planner looks at, a pure function of the memory.
+
+Its value features are the exact optimal values (policy iteration) of a few models of the task, one
+a row of `MODELS`. All share the transitions, and differ in the reward:
+
+    P(.|o,a) = (count(o,a,.) + pooled(.|o)) / (n(o,a) + 1), likewise r(o,a)    unseen actions are average
+    reward     r(o,a) + bonus * unit / sqrt(n(o,a) + 1)                    what is known, and with optimism
+    novelty    1 / sqrt(n(o,a) + 1), or E[1 / sqrt(arrivals(o') + 1)]      where little is known
+
+where `unit` is the mean over the visits of V(o) - mean_a Q(o,a). Values are fed in units of what a
+choice of action is worth in their model, so a task's reward scale and offset drop out. Three
+features of the run tell the scale: a task of AnyMDP that was accepted has something to gain, so
+little known gain means there is more to find. The network, not a formula, weighs them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from anymdp_baselines.omnirl.memory import Float32s
+
+# Weight of the known reward, bonus in units, weight of slot novelty, of state novelty, discount.
+MODELS = (
+    (1.0, 0.0, 0.0, 0.0, 0.99),
+    (1.0, 0.5, 0.0, 0.0, 0.99),
+    (0.0, 0.0, 1.0, 0.0, 0.95),
+    (0.0, 0.0, 0.0, 1.0, 0.95),
+)
+SLOT_FEATURES = 17
+STATE_FEATURES = 20
+_REWARD, _BONUS, _SLOTS, _STATES, _GAMMA = range(5)
+_PASSES = 40  # of policy iteration at most; it needs about five
+_CLIP = 4.0
+
+
+class Reading(NamedTuple):
+    """What the planner looks at."""
+
+    onward: Float32s  # [n, O*A, O]  P(o'|o,a), terminations left out
+    inward: Float32s  # [n, O*A, O]  share of the arrivals in o' that came from (o, a)
+    slot: Float32s  # [n, O, A, SLOT_FEATURES]
+    state: Float32s  # [n, O, STATE_FEATURES]
+
+
+def empty_reading(n: int, n_observations: int, n_actions: int) -> Reading:
+    """Arrays for `read` to write to."""
+    edges = (n, n_observations * n_actions, n_observations)
+    single = np.float32
+    return Reading(
+        np.zeros(edges, single),
+        np.zeros(edges, single),
+        np.zeros((n, n_observations, n_actions, SLOT_FEATURES), single),
+        np.zeros((n, n_observations, STATE_FEATURES), single),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _slog(x):
+    """Signed logarithm: reads 0.01 and 100 alike."""
+    return math.copysign(math.log1p(abs(x)), x)
+
+
+@njit(cache=True, nogil=True)
+def _solve(matrix, value):
+    """Solves matrix @ x = value in place by elimination; the matrix is diagonally dominant."""
+    n = len(value)
+    for k in range(n):
+        inverse = 1.0 / matrix[k, k]
+        for j in range(k + 1, n):
+            factor = matrix[j, k] * inverse
+            if factor != 0.0:
+                for c in range(k + 1, n):
+                    matrix[j, c] -= factor * matrix[k, c]
+                value[j] -= factor * value[k]
+    for k in range(n - 1, -1, -1):
+        total = value[k]
+        for c in range(k + 1, n):
+            total -= matrix[k, c] * value[c]
+        value[k] = total / matrix[k, k]
+
+
+@njit(cache=True, nogil=True)
+def _optimal(model, reward, gamma, policy, value, q):
+    """Policy iteration: model [m, A, m], reward [m, A]; improves `policy` [m], writes value [m], q [m, A]."""
+    m, n_actions = reward.shape
+    matrix = np.empty((m, m))
+    for _ in range(_PASSES):
+        for s in range(m):
+            for j in range(m):
+                matrix[s, j] = -gamma * model[s, policy[s], j]
+            matrix[s, s] += 1.0
+            value[s] = reward[s, policy[s]]
+        _solve(matrix, value)
+        stable = True
+        for s in range(m):
+            best = policy[s]
+            for a in range(n_actions):
+                total = 0.0
+                for j in range(m):
+                    total += model[s, a, j] * value[j]
+                q[s, a] = reward[s, a] + gamma * total
+            for a in range(n_actions):
+                if q[s, a] > q[s, best] + 1e-9 * (1.0 + abs(q[s, best])):
+                    best = a
+            if best != policy[s]:
+                policy[s] = best
+                stable = False
+        if stable:
+            break
+
+
+@njit(cache=True, nogil=True)
+def _model(memory, i, seen, place, onward):
+    """Writes P(o'|o,a) to `onward` [O*A, O]; returns what is known of the m states visited.
+
+    That is the transitions [m, A, m], the reward [m, A], the expected novelty of the next state [m,
+    A], and the chance [m, A] of a successor never acted in. `seen` lists the states visited,
+    `place` is its inverse.
+    """
+    n_actions = memory.visits.shape[2]
+    m = len(seen)
+    model = np.zeros((m, n_actions, m))
+    reward, novelty = np.zeros((m, n_actions)), np.zeros((m, n_actions))
+    leak = np.zeros((m, n_actions))
+    pooled = np.zeros(memory.onward.shape[3])
+    for k in range(m):
+        o = seen[k]
+        pooled[:] = 0.0
+        pooled_reward = pooled_visits = 0.0
+        for a in range(n_actions):
+            pooled_visits += memory.visits[i, o, a]
+            pooled_reward += memory.reward[i, o, a]
+            for j in range(len(pooled)):
+                pooled[j] += memory.onward[i, o, a, j]
+        for a in range(n_actions):
+            weight = 1.0 / (memory.visits[i, o, a] + 1.0)
+            reward[k, a] = weight * (memory.reward[i, o, a] + pooled_reward / pooled_visits)
+            for j in range(len(pooled)):
+                p = weight * (memory.onward[i, o, a, j] + pooled[j] / pooled_visits)
+                onward[o * n_actions + a, j] = p
+                if p == 0.0:
+                    continue
+                novelty[k, a] += p / math.sqrt(memory.arrival[i, j, 0] + 1.0)
+                if place[j] >= 0:
+                    model[k, a, place[j]] = p
+                else:
+                    leak[k, a] += p
+    return model, reward, novelty, leak
+
+
+@njit(cache=True, nogil=True)
+def _unit(memory, i, seen, value, q, least):
+    """What a choice of action is worth: mean over the visits of V(o) - mean_a Q(o, a), at least `least`."""
+    unit = 0.0
+    for k in range(len(seen)):
+        visits = memory.visits[i, seen[k]].sum()
+        unit += visits * (value[k] - q[k].mean())
+    return max(unit / max(memory.total[i, 0], 1.0), least + 1e-6)
+
+
+@njit(cache=True, nogil=True)
+def _known_gain(model, gain, gamma, value):
+    """Mean over the states of 100 (1 - gamma) (V - V of the uniform policy)."""
+    m, n_actions = gain.shape
+    if m == 0:
+        return 0.0
+    matrix, blind = np.zeros((m, m)), np.zeros(m)
+    for s in range(m):
+        for a in range(n_actions):
+            blind[s] += gain[s, a] / n_actions
+            for j in range(m):
+                matrix[s, j] -= gamma * model[s, a, j] / n_actions
+        matrix[s, s] += 1.0
+    _solve(matrix, blind)
+    return 100.0 * (1.0 - gamma) * (value - blind).mean()
+
+
+@njit(cache=True, nogil=True)
+def _value_features(memory, i, seen, known, mean, sd, slot, state):
+    """Solves the models and writes what they say; returns (unit, mean value, known gain)."""
+    model, reward, novelty, leak = known
+    m, n_actions = reward.shape
+    value, q, gain = np.zeros(m), np.zeros((m, n_actions)), np.zeros((m, n_actions))
+    policy = np.zeros(m, np.int64)
+    unit, level, scale, known_gain = 1e-6, 0.0, 1.0, 0.0
+    for c in range(len(MODELS)):
+        spec = MODELS[c]
+        for k in range(m):
+            for a in range(n_actions):
+                rare = 1.0 / math.sqrt(memory.visits[i, seen[k], a] + 1.0)
+                gain[k, a] = spec[_SLOTS] * rare + spec[_STATES] * novelty[k, a]
+                if spec[_REWARD] > 0.0:  # a state never acted in is worth the mean reward for ever
+                    ahead = spec[_GAMMA] * leak[k, a] * mean / (1.0 - spec[_GAMMA])
+                    gain[k, a] += reward[k, a] + ahead + spec[_BONUS] * unit * rare
+        _optimal(model, gain, spec[_GAMMA], policy, value, q)
+        centre = value.mean() if m > 0 else 0.0
+        if c == 0:
+            unit = scale = _unit(memory, i, seen, value, q, 0.02 * sd)
+            level = (1.0 - spec[_GAMMA]) * centre
+            known_gain = _known_gain(model, gain, spec[_GAMMA], value)
+        elif spec[_REWARD] == 0.0:
+            scale = _unit(memory, i, seen, value, q, 1e-3)
+        for k in range(m):
+            state[seen[k], c] = _slog((value[k] - centre) / scale)
+            for a in range(n_actions):
+                gap = (q[k, a] - value[k]) / scale
+                slot[seen[k], a, c] = _slog(gap)
+                if c == 0:
+                    slot[seen[k], a, len(MODELS)] = max(gap, -2.0)
+    return unit, level, known_gain
+
+
+@njit(cache=True, nogil=True)
+def _slot_features(memory, i, mean, sd, unit, slot, inward):
+    """Writes what is known of every slot beside its values, and `inward`."""
+    n_observations, n_actions = memory.visits.shape[1:]
+    for o in range(n_observations):
+        state_visits = memory.visits[i, o].sum()
+        for a in range(n_actions):
+            n = memory.visits[i, o, a]
+            out = slot[o, a]
+            out[5] = math.log1p(n)
+            out[6] = 1.0 / math.sqrt(1.0 + n)
+            out[7] = n > 0.0
+            out[8] = n / max(state_visits, 1.0)
+            if n == 0.0:
+                continue
+            r = memory.reward[i, o, a] / n
+            spread = max(memory.square[i, o, a] / n - r * r, 0.0)
+            out[9] = min(max((r - mean) / (sd + 1e-8), -_CLIP), _CLIP)
+            out[10] = _slog(r / unit)
+            out[11] = _slog(math.sqrt(spread) / unit)
+            out[12] = memory.ends[i, o, a] / n
+            out[13] = out[0] * out[6]
+            out[14] = out[1] * out[6]
+            out[15] = memory.onward[i, o, a].max() / n
+            out[16] = memory.onward[i, o, a, o] / n
+            for j in range(n_observations):
+                if memory.onward[i, o, a, j] > 0.0:
+                    share = memory.onward[i, o, a, j] / max(memory.arrival[i, j, 0], 1.0)
+                    inward[o * n_actions + a, j] = share
+
+
+@njit(cache=True, nogil=True)
+def _state_features(memory, i, mean, sd, unit, level, known_gain, state):
+    """Writes what is known of every state beside its values, and of the run as a whole."""
+    steps = memory.total[i, 0]
+    tried = np.mean(memory.visits[i] > 0.0)
+    met = np.mean(memory.arrival[i, :, 0] > 0.0)
+    for o in range(len(state)):
+        arrivals, visits = memory.arrival[i, o, 0], memory.visits[i, o].sum()
+        out = state[o]
+        out[4] = math.log1p(visits)
+        out[5] = visits > 0.0
+        out[6] = visits / max(steps, 1.0)
+        out[7] = math.log1p(arrivals)
+        if arrivals > 0.0:
+            r = memory.arrival[i, o, 1] / arrivals
+            out[8] = min(max((r - mean) / (sd + 1e-8), -_CLIP), _CLIP)
+            out[9] = memory.arrival[i, o, 2] / arrivals
+            out[10] = _slog((r - mean) / unit)
+        out[11] = math.log1p(steps)
+        out[12] = _slog(level / unit)
+        out[13] = math.log((sd + 1e-6) / unit)
+        out[14] = tried
+        out[15] = math.log1p(memory.total[i, 3])
+        out[16] = met
+        out[17] = _slog(known_gain)
+        out[18] = _slog(100.0 * sd)
+        out[19] = _slog(100.0 * mean)
+
+
+@njit(cache=True, nogil=True)
+def read_one(memory, i, reading, row):
+    """Writes the reading of run `i` to row `row` of `reading`."""
+    n_observations = memory.visits.shape[1]
+    onward, inward = reading.onward[row], reading.inward[row]
+    slot, state = reading.slot[row], reading.state[row]
+    onward[:], inward[:], slot[:], state[:] = 0.0, 0.0, 0.0, 0.0
+    steps = max(memory.total[i, 0], 1.0)
+    mean = memory.total[i, 1] / steps
+    sd = math.sqrt(max(memory.total[i, 2] / steps - mean * mean, 0.0))
+    place = np.full(n_observations, -1)
+    seen = np.empty(n_observations, np.int64)
+    m = 0
+    for o in range(n_observations):
+        if memory.visits[i, o].sum() > 0.0:
+            place[o], seen[m] = m, o
+            m += 1
+    known = _model(memory, i, seen[:m], place, onward)
+    unit, level, known_gain = _value_features(memory, i, seen[:m], known, mean, sd, slot, state)
+    _slot_features(memory, i, mean, sd, unit, slot, inward)
+    _state_features(memory, i, mean, sd, unit, level, known_gain, state)
+
+
+@njit(cache=True, nogil=True)
+def read(memory, runs, reading):
+    """Writes the reading of runs `runs` (int64 [k]) to the first k rows of `reading`."""
+    for row in range(len(runs)):
+        read_one(memory, runs[row], reading, row)

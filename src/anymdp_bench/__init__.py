@@ -1,0 +1,65 @@
+"""anymdp-bench: a Gymnasium benchmark for agents that learn within a task.
+
+Importing this package registers every environment id with Gymnasium. The names below load what they need on
+first use, so that the import itself stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from anymdp_bench.envs.registration import register_all
+
+if TYPE_CHECKING:
+    from anymdp_bench.mdp import TabularMDP, TaskError
+    from anymdp_bench.solution import (
+        Solution,
+        expected_return,
+        return_moments,
+        solve,
+        stationary_distribution,
+    )
+    from anymdp_bench.tasks.family import sample_task, sample_tasks
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Solution",
+    "TabularMDP",
+    "TaskError",
+    "__version__",
+    "expected_return",
+    "return_moments",
+    "sample_task",
+    "sample_tasks",
+    "solve",
+    "stationary_distribution",
+]
+
+_HOME = {
+    "TabularMDP": "mdp",
+    "TaskError": "mdp",
+    "Solution": "solution",
+    "expected_return": "solution",
+    "return_moments": "solution",
+    "solve": "solution",
+    "stationary_distribution": "solution",
+    "sample_task": "tasks.family",
+    "sample_tasks": "tasks.family",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(_HOME))
+
+
+register_all()

@@ -1,0 +1,94 @@
+"""Statistics over runs: interquartile mean, bootstrap intervals, Kaplan-Meier times to target.
+
+Pure functions of arrays. A *stratum* holds the scores of one environment's runs (tasks x runs), which
+are exchangeable; strata differ in kind, so each counts the same and is resampled on its own
+(Agarwal et al. 2021, "Deep RL at the edge of the statistical precipice"). rliable does the same, but
+importing it costs more than a second; a test holds our intervals to its numbers.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import scipy.stats
+
+Array = npt.NDArray[np.float64]
+Statistic = Callable[[Array], Array]
+"""Maps samples [..., n] to one value per sample [...]."""
+
+RESAMPLES = 2000
+LEVEL = 0.95
+
+
+class Estimate(NamedTuple):
+    """A value and the ends of its bootstrap interval (NaN where a stratum has a single run)."""
+
+    value: float
+    low: float
+    high: float
+
+
+def mean(scores: Array) -> Array:
+    """Mean over the last axis."""
+    return np.asarray(np.mean(scores, axis=-1))
+
+
+def iqm(scores: Array) -> Array:
+    """Interquartile mean over the last axis: the mean without the lowest and highest n // 4."""
+    return np.asarray(scipy.stats.trim_mean(scores, 0.25, axis=-1))
+
+
+def optimality_gap(scores: Array) -> Array:
+    """How far below the oracle's 1 the scores lie on average, over the last axis; excess is cut."""
+    return np.asarray(1 - np.mean(np.minimum(scores, 1.0), axis=-1))
+
+
+def estimate(
+    strata: Sequence[Array], statistic: Statistic, resamples: int = RESAMPLES, seed: int = 0
+) -> Estimate:
+    """The mean over `strata` ([n_i] each, n_i >= 1) of `statistic`, with its 95% interval.
+
+    Percentile bootstrap: every stratum is resampled with replacement, `resamples` times. The same
+    arguments give the same interval.
+    """
+    rng = np.random.default_rng(seed)
+    value = np.mean([statistic(stratum) for stratum in strata])
+    if min(len(stratum) for stratum in strata) < 2:
+        return Estimate(float(value), np.nan, np.nan)
+    replicas = np.zeros(resamples)
+    for stratum in strata:
+        picks = rng.integers(len(stratum), size=(resamples, len(stratum)))
+        replicas += statistic(stratum[picks]) / len(strata)
+    low, high = np.quantile(replicas, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(float(value), float(low), float(high))
+
+
+def survival(times: Array, reached: npt.NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Kaplan-Meier: the distinct times [m], ascending, and the share not there yet after each [m].
+
+    `times` [n] are times to target where `reached` [n], else the times at which a run was cut short.
+    """
+    data = scipy.stats.CensoredData.right_censored(times, ~reached)
+    curve = scipy.stats.ecdf(data).sf
+    return np.asarray(curve.quantiles, float), np.asarray(curve.probabilities, float)
+
+
+def median_time(times: Array, reached: npt.NDArray[np.bool_]) -> float:
+    """Kaplan-Meier median: the first time by which half are there; inf where they never are."""
+    at, share = survival(times, reached)
+    there = np.flatnonzero(share <= 0.5 + 1e-12)
+    return float(at[there[0]]) if len(there) else np.inf
+
+
+def restricted_mean_time(
+    times: Array, reached: npt.NDArray[np.bool_], horizon: float | None = None
+) -> float:
+    """Mean time to target, a run still short of it at `horizon` (default: the longest time) as that.
+
+    It is the area under the Kaplan-Meier curve up to `horizon`.
+    """
+    at, share = survival(times, reached)
+    end = float(np.max(times)) if horizon is None else horizon
+    edges = np.append(np.minimum(np.append(0.0, at), end), end)
+    return float(np.sum(np.diff(edges) * np.append(1.0, share)))

@@ -1,0 +1,96 @@
+"""The application: its commands, and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib.metadata import entry_points
+from types import FrameType
+
+import typer
+
+from anymdp_bench import __version__
+from anymdp_bench.cli import list as list_command
+from anymdp_bench.cli import run as run_command
+from anymdp_bench.cli import study as study_command
+from anymdp_bench.cli import table as table_command
+from anymdp_bench.cli.console import complain
+
+app = typer.Typer(
+    name="anymdp-bench",
+    help="A Gymnasium benchmark for agents that learn within a task.",
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command("run")(run_command.run)
+app.command("table")(table_command.table)
+app.command("study")(study_command.study)
+app.add_typer(list_command.app, name="list")
+for _point in sorted(entry_points(group="anymdp_bench.commands")):  # `train`, and anybody's own
+    app.add_typer(_point.load(), name=_point.name)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"anymdp-bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
+
+
+# Newer versions of Typer carry their own copy of click: this name leads to the base class in all of them.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+_INTERRUPTED = 130
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command; returns its exit code."""
+    from anymdp_bench.agents import AgentError
+    from anymdp_bench.execution.plan import PlanError
+    from anymdp_bench.execution.play import RunError
+    from anymdp_bench.execution.run import OutputError
+    from anymdp_bench.mdp import TaskError
+    from anymdp_bench.record_format import RecordError
+    from anymdp_bench.suites import SuiteError
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = app(args=arguments, prog_name="anymdp-bench", standalone_mode=False)
+        if code == _INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
+            raise KeyboardInterrupt
+        return code if isinstance(code, int) else 0
+    except _UsageError as error:
+        what: str = getattr(error, "format_message", error.__str__)()
+        complain(f"{what.rstrip('.')}. See anymdp-bench --help.")
+        return 2
+    except (
+        AgentError,
+        OutputError,
+        PlanError,
+        RecordError,
+        SuiteError,
+        TaskError,
+    ) as error:
+        complain(str(error))
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        complain("interrupted; the same command goes on from here")
+        return _INTERRUPTED
+    except RunError as error:
+        complain(str(error))
+        return 1
+    except BrokenPipeError:  # the reader of stdout went away: `anymdp-bench table | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,34 @@
+"""`anymdp-bench table`: result CSVs to a comparison table."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anymdp_bench.cli.run import Score, print_table
+
+
+class Format(StrEnum):
+    """What the table is written in."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    LATEX = "latex"
+    HTML = "html"
+
+
+def table(
+    paths: Annotated[list[Path], typer.Argument(help="Result CSVs, or directories of them.")],
+    target: Annotated[float, typer.Option(min=0.0, max=1.0, help="Score to be reached.")] = 0.9,
+    format_: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TEXT,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Set the published figures beside ours.")
+    ] = False,
+    score: Annotated[Score, typer.Option(help="Score in the table.")] = Score.CORRECTED,
+) -> None:
+    """Print the comparison table of one or more results."""
+    print_table(paths, score=score.value, target=target, style=format_.value, reference=reference)

@@ -1,0 +1,122 @@
+"""Random numbers for the kernels: one 64-bit counter a stream, nothing shared.
+
+A stream is one element of a uint64 array; element `i` of `rng` is passed as `(rng, i)`. A draw adds
+a constant to the counter and scrambles the sum (SplitMix64: Steele, Lea and Flood, OOPSLA 2014, with
+Stafford's mixer 13), so draw number n of a stream is a function of (start, n) alone: streams can be
+stepped in any order, on any thread, and give the same numbers.
+
+Normals come from a 256-layer ziggurat (Marsaglia and Tsang, J. Stat. Softw. 2000), one 64-bit draw in
+98.8% of cases.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import numpy as np
+from numba import njit
+
+from anymdp_bench.engine.arrays import Float64s, UInt64s
+
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+_MIX1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX2 = np.uint64(0x94D049BB133111EB)
+_S27, _S30, _S31, _S32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
+_S11, _LAYER, _ONE = np.uint64(11), np.uint64(255), np.uint64(1)
+_TO_UNIT, _TO_SIGNED_UNIT = 2.0**-53, 2.0**-52
+
+
+@njit(inline="always")
+def scramble(z):
+    """Stafford's mixer 13: a bijection of uint64 that spreads every bit over all."""
+    z = (z ^ (z >> _S30)) * _MIX1
+    z = (z ^ (z >> _S27)) * _MIX2
+    return z ^ (z >> _S31)
+
+
+@njit(inline="always")
+def bits(rng, i):
+    """64 random bits of stream `i` (uint64)."""
+    rng[i] += _STEP
+    return scramble(rng[i])
+
+
+@njit(inline="always")
+def uniform(rng, i):
+    """A float64 uniform on [0, 1), a multiple of 2**-53."""
+    return (bits(rng, i) >> _S11) * _TO_UNIT
+
+
+@njit(inline="always")
+def integer(rng, i, n):
+    """An int64 uniform on 0..n-1, 1 <= n < 2**32 (bias below n / 2**32)."""
+    return np.int64(((bits(rng, i) >> _S32) * np.uint64(n)) >> _S32)
+
+
+@njit
+def exponential(rng, i):
+    """A float64 exponential with mean 1."""
+    return -math.log1p(-uniform(rng, i))
+
+
+def _ziggurat() -> tuple[Float64s, Float64s]:
+    """Right edges x[0..256] of the layers, x[0] the base's virtual width, and exp(-x^2/2) at them."""
+    r = 3.6541528853610088
+    area = r * math.exp(-r * r / 2) + math.sqrt(math.pi / 2) * math.erfc(r / math.sqrt(2))
+    edge = np.zeros(257)
+    edge[0], edge[1] = area / math.exp(-r * r / 2), r
+    for k in range(1, 255):
+        edge[k + 1] = math.sqrt(-2 * math.log(area / edge[k] + math.exp(-(edge[k] ** 2) / 2)))
+    return edge, np.exp(-(edge**2) / 2)
+
+
+_EDGE, _DENSITY = _ziggurat()
+
+
+@njit
+def _normal_rare(rng, i, layer, x):
+    """Finishes a draw that the layers' cores did not accept: wedge, tail, or a fresh start."""
+    while True:
+        if layer == 0:
+            r = _EDGE[1]
+            while True:
+                tail = exponential(rng, i) / r
+                if 2 * exponential(rng, i) > tail * tail:
+                    return math.copysign(r + tail, x)
+        high, low = _DENSITY[layer + 1], _DENSITY[layer]
+        if low + uniform(rng, i) * (high - low) < math.exp(-0.5 * x * x):
+            return x
+        u = bits(rng, i)
+        layer = np.int64(u & _LAYER)
+        x = (np.int64(u) >> 11) * _TO_SIGNED_UNIT * _EDGE[layer]
+        if abs(x) < _EDGE[layer + 1]:
+            return x
+
+
+@njit(inline="always")
+def normal(rng, i):
+    """A standard normal float64."""
+    u = bits(rng, i)
+    layer = u & _LAYER  # unsigned: no check for a negative index
+    x = (np.int64(u) >> 11) * _TO_SIGNED_UNIT * _EDGE[layer]  # the top bit is the sign
+    if abs(x) < _EDGE[layer + _ONE]:
+        return x
+    return _normal_rare(rng, i, np.int64(layer), x)
+
+
+def stream(*parts: int | str) -> UInt64s:
+    """The start of the stream named by `parts`, as a uint64 array [1].
+
+    Different parts give unrelated streams: ("task", "AnyMDP", 16, 5, 7), say. Integers of any size and kind.
+    """
+    name = "\x1f".join(repr(part if isinstance(part, str) else int(part)) for part in parts)
+    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+    return np.frombuffer(digest, dtype="<u8").astype(np.uint64)
+
+
+def streams(base: UInt64s, seeds: UInt64s) -> UInt64s:
+    """One stream for each of `seeds` (uint64 [n]) under the name of `base` (uint64 [1]): uint64 [n]."""
+    spread = scramble.py_func  # the same arithmetic, on whole arrays
+    out: UInt64s = spread(spread(seeds + _STEP) ^ base[0])
+    return out

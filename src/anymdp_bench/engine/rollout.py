@@ -1,0 +1,118 @@
+"""A tabular learner and its task, fused in one compiled loop.
+
+A learner is two compiled functions over flat arrays that it owns. They are passed as typed function
+pointers, so this loop is compiled once, for every learner, and kept on disk; a learner sees the
+observation, reward and flags, and nothing else. The loop keeps the account: steps, episodes, and the regret
+of what was played, which is minus the sum of the oracle's advantages A_h(s, a).
+"""
+
+from __future__ import annotations
+
+from numba import njit, types
+
+from anymdp_bench.engine.step import first_state, noisy, transition, unpack
+
+_FLOATS = types.Array(types.float64, 1, "C")
+_BITS = types.Array(types.uint64, 1, "C")
+_INTS = types.Array(types.int64, 1, "C")
+
+ACT = types.int64(types.int64, types.int64, _FLOATS, _FLOATS, _BITS)
+"""act(observation, n_actions, memory, settings, rng) -> action"""
+
+LEARN = types.void(
+    types.int64,
+    types.int64,
+    types.float64,
+    types.int64,
+    types.boolean,
+    types.boolean,
+    types.int64,
+    _FLOATS,
+    _FLOATS,
+    _BITS,
+)
+"""learn(observation, action, reward, next_observation, terminated, truncated, n_actions, memory,
+settings, rng)"""
+
+POLICY = types.void(types.int64, types.int64, _FLOATS, _FLOATS, types.Array(types.float64, 2, "C"))
+"""policy(n_observations, n_actions, memory, settings, out): writes action probabilities to out [O, A]"""
+
+STEPS, EPISODES = 0, 1  # columns of the account
+
+_SIGNATURE = types.float64(
+    types.FunctionType(ACT),
+    types.FunctionType(LEARN),
+    types.Array(types.int64, 2, "C"),
+    types.Array(types.uint64, 2, "C"),
+    types.Array(types.float64, 2, "C"),
+    types.Array(types.float64, 3, "C"),
+    _FLOATS,
+    _FLOATS,
+    _BITS,
+    _BITS,
+    _INTS,
+    types.int64,
+    types.int64,
+)
+
+
+@njit(_SIGNATURE, cache=True, nogil=True)
+def learn_episodes(
+    act,
+    learn,
+    rows,
+    cells,
+    values,
+    advantage,
+    memory,
+    settings,
+    agent_rng,
+    env_rng,
+    account,
+    until_episode,
+    max_steps,
+):
+    """Plays whole episodes until account[EPISODES] = until_episode; returns the regret they added.
+
+    Shapes: rows, cells, values as `StepTables` of one task; advantage [H+1, S, A] by steps left. An episode
+    that `max_steps` cuts (account[STEPS] reaches it inside the episode) is learned from, but not counted.
+    """
+    row = rows[0]
+    horizon = row[len(row) - 1]
+    n_actions = advantage.shape[2]
+    regret = 0.0
+    while account[EPISODES] < until_episode and account[STEPS] < max_steps:
+        state, seen, _ = unpack(first_state(row, cells, env_rng, 0))
+        lost = 0.0
+        left = horizon
+        while account[STEPS] < max_steps:
+            action = act(seen, n_actions, memory, settings, agent_rng)
+            if action < 0 or action >= n_actions:
+                raise ValueError("a learner's action is out of range")
+            word, mean, noise = transition(
+                row, cells, values, state * n_actions + action, env_rng, 0
+            )
+            reward = noisy(mean, noise, env_rng, 0)
+            lost -= advantage[left, state, action]
+            state, following, terminated = unpack(word)
+            left -= 1
+            truncated = left == 0 and not terminated
+            account[STEPS] += 1
+            learn(
+                seen,
+                action,
+                reward,
+                following,
+                terminated,
+                truncated,
+                n_actions,
+                memory,
+                settings,
+                agent_rng,
+            )
+            seen = following
+            if terminated or truncated:
+                account[EPISODES] += 1
+                regret += lost
+                break
+    return regret

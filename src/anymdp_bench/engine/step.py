@@ -1,0 +1,342 @@
+"""One step of a tabular task: O(1) next-state sampling by Walker's alias method, for any number of streams.
+
+Every (s, a) row of P, and the start distribution, is an alias table (Walker 1977, built as Vose 1991) over
+its positive entries. An entry is one 32-byte cell, so a step touches one or two cache lines:
+
+    cell[0]  acceptance threshold (high 32 bits, in units of 2**-32) and alias, relative to the row (low 32)
+    cell[1]  mean reward (float64 bits)
+    cell[2]  sd of the reward's noise (float64 bits)
+    cell[3]  next inner state (high 32 bits), observed id (bits 1..31), terminal flag (bit 0)
+
+`rows[t]` lists where task t's rows begin: S*A transition rows, the start row, its end, then the horizon.
+Entries below 2**-34 of their row are left out: a 32-bit threshold cannot tell them from zero.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+from anymdp_bench.engine.arrays import Bands, Bools, Float64s, Int64s, UInt64s
+from anymdp_bench.engine.rng import bits, normal
+
+_S32, _LOW32, _ONE = np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(1)
+_NEGLIGIBLE = 2.0**-34
+
+_LINK, _MEAN, _NOISE, _NEXT = (np.uint64(k) for k in range(4))  # words of a cell
+
+STATE, LEFT, TASK, DONE = 0, 1, 2, 3  # columns of a stream's int64 record; LEFT = steps left
+_STATE, _LEFT, _TASK, _DONE = (np.uint64(k) for k in range(4))  # the same, unsigned: no index check
+_BLOCK = 512  # streams stepped before their noise is drawn
+NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2  # what a finished stream does at the next call
+
+
+class StepTables(NamedTuple):
+    """The alias tables of one or more tasks of equal action count."""
+
+    rows: Int64s  # [T, max(S*A) + 3]
+    cells: UInt64s  # [K, 4]
+    values: Float64s  # the same memory as `cells`, read as float64
+
+
+@njit(cache=True, nogil=True)
+def _alias_row(weight, count, begin, cells, scratch, small, large):
+    """Vose's construction over `weight[:count]`, into the cells from `begin` on."""
+    total = 0.0
+    for k in range(count):
+        total += weight[k]
+    n_small = n_large = 0
+    for k in range(count):
+        scratch[k] = weight[k] * count / total
+        if scratch[k] < 1.0:
+            small[n_small] = k
+            n_small += 1
+        else:
+            large[n_large] = k
+            n_large += 1
+        cells[begin + k, 0] = (_LOW32 << _S32) | np.uint64(k)
+    while n_small > 0 and n_large > 0:
+        n_small -= 1
+        under, over = small[n_small], large[n_large - 1]
+        threshold = np.uint64(min(scratch[under] * 2.0**32, 2.0**32 - 1))
+        cells[begin + under, 0] = (threshold << _S32) | np.uint64(over)
+        scratch[over] -= 1.0 - scratch[under]
+        if scratch[over] < 1.0:
+            n_large -= 1
+            small[n_small] = over
+            n_small += 1
+
+
+@njit(cache=True, nogil=True)
+def _fill(bands, start, terminal, observation, n_actions, row, cells, values):
+    """Writes one task's rows and cells; returns the number of cells used."""
+    n_states = len(start)
+    weight, scratch = np.empty(n_states), np.empty(n_states)
+    small, large = np.empty(n_states, np.int64), np.empty(n_states, np.int64)
+    used = 0
+    for s in range(n_states + 1):
+        is_start = s == n_states
+        low = 0 if is_start else bands.low[s]
+        width = n_states if is_start else bands.width[s]
+        for a in range(1 if is_start else n_actions):
+            row[s * n_actions + a] = used
+            if not is_start and terminal[s]:
+                continue
+            base = 0 if is_start else bands.offset[s] + a * width
+            count = 0
+            for j in range(width):
+                p = start[j] if is_start else bands.prob[base + j]
+                if p <= _NEGLIGIBLE:
+                    continue
+                target = low + j
+                weight[count] = p
+                values[used + count, 1] = 0.0 if is_start else bands.reward[base + j]
+                values[used + count, 2] = 0.0 if is_start else bands.noise[base + j]
+                flags = (observation[target] << 1) | np.int64(terminal[target])
+                cells[used + count, 3] = (np.uint64(target) << _S32) | np.uint64(flags)
+                count += 1
+            _alias_row(weight, count, used, cells, scratch, small, large)
+            used += count
+    row[n_states * n_actions + 1] = used
+    return used
+
+
+def step_tables(
+    bands: Bands,
+    start: Float64s,
+    terminal: Bools,
+    observation: Int64s,
+    n_actions: int,
+    horizon: int,
+) -> StepTables:
+    """The alias tables of one task. Shapes: start, terminal, observation [S]; see `StepTables`."""
+    size = int(np.count_nonzero(bands.prob > _NEGLIGIBLE) + np.count_nonzero(start))
+    cells = np.zeros((size, 4), np.uint64)
+    rows = np.zeros((1, len(start) * n_actions + 3), np.int64)
+    rows[0, -1] = horizon
+    used = _fill(
+        bands, start, terminal, observation, n_actions, rows[0], cells, cells.view(np.float64)
+    )
+    cells = cells[:used]
+    return StepTables(rows, cells, cells.view(np.float64))
+
+
+def stack(tables: list[StepTables]) -> StepTables:
+    """Several tasks in one table; stream column TASK then picks among them.
+
+    Tasks may differ in S: shorter rows are padded before the start row's columns, which stay last.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    width = max(t.rows.shape[1] for t in tables)
+    rows = np.zeros((len(tables), width), np.int64)
+    base = 0
+    for k, table in enumerate(tables):
+        row = table.rows[0]
+        rows[k, : len(row) - 3] = row[:-3] + base
+        rows[k, len(row) - 3 : -2] = row[-3] + base
+        rows[k, -2] = row[-2] + base
+        rows[k, -1] = row[-1]
+        base += len(table.cells)
+    cells = np.concatenate([t.cells for t in tables])
+    return StepTables(rows, cells, cells.view(np.float64))
+
+
+@njit(inline="always")
+def _draw(row, k, cells, u):
+    """Index (uint64) of the cell that 64 random bits pick from alias row number `k`; all unsigned."""
+    begin = np.uint64(row[k])
+    size = np.uint64(row[k + _ONE]) - begin
+    j = ((u >> _S32) * size) >> _S32
+    word = cells[begin + j, _LINK]
+    return begin + (word & _LOW32 if (u & _LOW32) >= (word >> _S32) else j)
+
+
+@njit(inline="always")
+def unpack(word):
+    """(next inner state, observed id, terminal) of a cell's last word."""
+    low = word & _LOW32
+    return np.int64(word >> _S32), np.int64(low >> _ONE), (low & _ONE) != np.uint64(0)
+
+
+@njit(inline="always")
+def first_state(row, cells, rng, i):
+    """Draws a start: the last word of its cell (see `unpack`)."""
+    return cells[_draw(row, np.uint64(len(row) - 3), cells, bits(rng, i)), _NEXT]
+
+
+@njit(inline="always")
+def transition(row, cells, values, state_action, rng, i):
+    """Draws (last word of the next state's cell, mean reward, sd); `state_action` = s * A + a."""
+    k = _draw(row, np.uint64(state_action), cells, bits(rng, i))
+    return cells[k, _NEXT], values[k, _MEAN], values[k, _NOISE]
+
+
+@njit(inline="always")
+def noisy(mean, noise, rng, i):
+    """The reward: its mean plus, where there is noise, one normal draw of it."""
+    return mean + noise * normal(rng, i) if noise > 0.0 else mean
+
+
+@njit(cache=True, nogil=True)
+def reset_streams(streams, rng, rows, cells, mask, obs):
+    """Starts an episode in every stream of `mask` (bool [n]); writes its observation to `obs`."""
+    for i in range(len(streams)):
+        if mask[i]:
+            word = first_state(rows[streams[i, TASK]], cells, rng, i)
+            streams[i, STATE], obs[i], _ = unpack(word)
+            row = rows[streams[i, TASK]]
+            streams[i, LEFT] = row[len(row) - 1]
+            streams[i, DONE] = 0
+
+
+@njit(cache=True, nogil=True)
+def first_refused(streams, actions, n_actions, mode):
+    """Index of the first stream that cannot take its action, or -1.
+
+    It cannot where the action is out of range, or where it is finished in DISABLED mode.
+    """
+    for i in range(len(streams)):
+        if (
+            actions[i] < 0
+            or actions[i] >= n_actions
+            or (mode == DISABLED and streams[i, DONE] != 0)
+        ):
+            return i
+    return -1
+
+
+@njit(nogil=True)
+def _step_block(
+    streams,
+    rng,
+    rows,
+    cells,
+    values,
+    actions,
+    n_actions,
+    mode,
+    lo,
+    hi,
+    obs,
+    reward,
+    ended,
+    fresh,
+    last,
+):
+    """Steps streams lo..hi-1, at most _BLOCK of them; returns how many were reset. See `step_streams`.
+
+    Two short loops instead of one: each has few instructions between its memory loads, so that the
+    processor has many of them under way at once. That is what distinct tasks, which fill no cache, need.
+    """
+    begin, low = np.uint64(lo), np.uint64(len(rows[0]) - 3)
+    pick = np.empty(_BLOCK, np.uint64)
+    noise = np.empty(_BLOCK)
+    listed = np.empty(_BLOCK, np.int64)
+    resets = 0
+    for j in range(begin, np.uint64(hi)):
+        row = rows[np.uint64(streams[j, _TASK])]
+        again = (mode == NEXT_STEP) & (streams[j, _DONE] != 0)
+        resets += again
+        fresh[j] = again
+        k = low if again else np.uint64(streams[j, _STATE] * n_actions + actions[j])
+        pick[j - begin] = _draw(row, k, cells, bits(rng, j))
+    n_listed = np.uint64(0)
+    n_over = 0
+    for j in range(begin, np.uint64(hi)):
+        k = pick[j - begin]
+        reward[j] = values[k, _MEAN]
+        noise[j - begin] = values[k, _NOISE]
+        streams[j, _STATE], obs[j], terminated = unpack(cells[k, _NEXT])
+        left = streams[j, _LEFT] - 1
+        if fresh[j]:
+            left = rows[np.uint64(streams[j, _TASK])][low + np.uint64(2)]
+        truncated = (not terminated) & (left <= 0)
+        streams[j, _LEFT] = left
+        streams[j, _DONE] = terminated | truncated
+        ended[np.uint64(0), j] = terminated
+        ended[np.uint64(1), j] = truncated
+        n_over += terminated | truncated
+        listed[n_listed] = np.int64(j)  # counted without a branch, which no predictor would guess
+        n_listed += np.uint64(values[k, _NOISE] > 0.0)
+    for j in listed[:n_listed]:
+        reward[j] += noise[j - lo] * normal(rng, j)
+    if mode == SAME_STEP and n_over > 0:
+        for j in range(lo, hi):
+            if streams[j, DONE] != 0:
+                last[j] = obs[j]
+                fresh[j] = True
+                resets += 1
+                row = rows[streams[j, TASK]]
+                streams[j, STATE], obs[j], _ = unpack(first_state(row, cells, rng, j))
+                streams[j, LEFT] = row[len(row) - 1]
+                streams[j, DONE] = 0
+    return resets
+
+
+@njit(cache=True, nogil=True)
+def step_streams(
+    streams, rng, rows, cells, values, actions, n_actions, mode, obs, reward, ended, fresh, last
+):
+    """Steps every stream and writes its observation, reward and flags.
+
+    Shapes: streams int64 [n, 4]; rng uint64 [n]; actions, obs, last int64 [n]; reward float64 [n];
+    ended bool [2, n] (terminated, truncated); fresh bool [n], whether the stream was reset by itself;
+    `last` is written where `mode` is SAME_STEP and an episode ended: its last observation.
+    Returns the number of streams reset, or -(i + 1) where stream i was refused (see `first_refused`) and
+    nothing has changed.
+    """
+    refused = first_refused(streams, actions, n_actions, mode)
+    if refused >= 0:
+        return -(refused + 1)
+    n = len(streams)
+    resets = 0
+    for lo in range(0, n, _BLOCK):
+        resets += _step_block(
+            streams, rng, rows, cells, values, actions, n_actions, mode,
+            lo, min(lo + _BLOCK, n), obs, reward, ended, fresh, last,
+        )  # fmt: skip
+    return resets
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def step_streams_parallel(
+    streams, rng, rows, cells, values, actions, n_actions, mode, obs, reward, ended, fresh, last
+):
+    """`step_streams` on all threads; streams share nothing, so the numbers are the same."""
+    refused = first_refused(streams, actions, n_actions, mode)
+    if refused >= 0:
+        return -(refused + 1)
+    n = len(streams)
+    resets = 0
+    for block in prange((n + _BLOCK - 1) // _BLOCK):
+        lo = block * _BLOCK
+        resets += _step_block(
+            streams, rng, rows, cells, values, actions, n_actions, mode,
+            lo, min(lo + _BLOCK, n), obs, reward, ended, fresh, last,
+        )  # fmt: skip
+    return resets
+
+
+@njit(cache=True, nogil=True)
+def reset_one(stream, rng, rows, cells):
+    """Starts an episode of one stream (int64 [4]) on the table's only task; returns the observation."""
+    stream[STATE], seen, _ = unpack(first_state(rows[0], cells, rng, 0))
+    stream[LEFT] = rows[0, -1]
+    stream[DONE] = 0
+    return seen
+
+
+@njit(cache=True, nogil=True)
+def step_one(stream, rng, rows, cells, values, n_actions, action):
+    """One step of one stream (int64 [4]): (observation, reward, terminated, truncated)."""
+    row = rows[0]
+    word, mean, noise = transition(row, cells, values, stream[STATE] * n_actions + action, rng, 0)
+    reward = noisy(mean, noise, rng, 0)
+    stream[STATE], seen, terminated = unpack(word)
+    stream[LEFT] -= 1
+    truncated = not terminated and stream[LEFT] <= 0
+    stream[DONE] = np.int64(terminated or truncated)
+    return seen, reward, terminated, truncated

@@ -1,0 +1,1 @@
+"""The Gymnasium skin over the engine: single and vector environments, rendering, registration."""

@@ -1,0 +1,20 @@
+"""Registers every id of every task family with Gymnasium."""
+
+from __future__ import annotations
+
+from gymnasium.envs.registration import register, registry
+
+from anymdp_bench.tasks.family import families
+
+
+def register_all() -> None:
+    """Registers what is not registered yet; cheap, imports no environment."""
+    for family in families().values():
+        for env_id, keywords in family.ids.items():
+            if env_id not in registry:
+                register(
+                    id=env_id,
+                    entry_point="anymdp_bench.envs.single:TabularEnv",
+                    vector_entry_point="anymdp_bench.envs.vector:TabularVectorEnv",
+                    kwargs={"family": family.name, **keywords},
+                )

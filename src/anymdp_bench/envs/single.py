@@ -1,0 +1,128 @@
+"""TabularEnv: one stream of a tabular task as a Gymnasium environment."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from anymdp_bench.engine.arrays import Int64s, UInt64s
+from anymdp_bench.engine.step import DONE, LEFT, STATE, reset_one, step_one
+from anymdp_bench.envs.render import render_ansi, render_rgb
+from anymdp_bench.envs.seeding import dynamics_streams
+from anymdp_bench.envs.task_info import Insight, task_of
+from anymdp_bench.mdp import TabularMDP
+from anymdp_bench.tasks.family import TaskSource, families
+
+
+class TabularEnv(gym.Env[np.int64, np.int64]):
+    """One tabular task; observations and actions are Discrete.
+
+    Args:
+        family: name of the task family.
+        task_seed: which task of the family; `reset(options={"task_seed": k})` or
+            `reset(options={"task": mdp})` changes it (the spaces stay, so sizes must agree).
+        render_mode: None, "ansi" or "rgb_array".
+        privileged_info: put the oracle's action (`optimal_action`, for the observation returned) and
+        the regret of
+            the action just played (`regret`) into `info`. Not for agents under test.
+        **keywords: the family's own.
+
+    `reset(seed=)` seeds the dynamics alone. `info` of `reset` holds `task_seed` (-1: a task from outside).
+    """
+
+    metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 8}  # noqa: RUF012 (Gymnasium's own)
+
+    def __init__(
+        self,
+        family: str,
+        task_seed: int = 0,
+        render_mode: str | None = None,
+        privileged_info: bool = False,
+        **keywords: Any,
+    ) -> None:
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise ValueError(f"render_mode is {render_mode!r}; give None, 'ansi' or 'rgb_array'")
+        self.render_mode = render_mode
+        self._privileged = privileged_info
+        self._source = TaskSource(families()[family], tuple(sorted(keywords.items())))
+        self._stream: Int64s = np.zeros(4, np.int64)
+        self._rng: UInt64s | None = None
+        self._set_task(self._source.sample(task_seed), self._source.recorded_seed(task_seed))
+        self._last: tuple[int, float] | None = None
+        self._size = self.task.n_observations, self.task.n_actions
+        self.observation_space, self.action_space = map(gym.spaces.Discrete, self._size)
+        self._stream[DONE] = 1
+
+    def _set_task(self, task: TabularMDP, task_seed: int) -> None:
+        self.task = task
+        self.task_seed = task_seed
+        self._tables = task.step_tables
+        self._n_actions = task.n_actions
+        self._insight = Insight(task) if self._privileged else None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.int64, dict[str, Any]]:
+        """Starts an episode; see the class for `options`. Where they are refused, nothing has changed."""
+        task, task_seed = task_of(self._source, options)
+        if task is not None:
+            size, own = (task.n_observations, task.n_actions), self._size
+            if size != own:
+                raise ValueError(
+                    f"the task has {size[0]} observations and {size[1]} actions; this environment"
+                    f" {own[0]} and {own[1]}: make another one"
+                )
+            self._set_task(task, task_seed)
+        super().reset(seed=seed)
+        if seed is not None or self._rng is None:
+            start = (
+                self.np_random.integers(2**64, dtype=np.uint64) if seed is None else seed % 2**64
+            )
+            self._rng = dynamics_streams(np.array([start], np.uint64))
+        seen = np.int64(reset_one(self._stream, self._rng, self._tables.rows, self._tables.cells))
+        self._last = None
+        info: dict[str, Any] = {"task_seed": self.task_seed}
+        if self._insight is not None:
+            info["optimal_action"] = self._insight.action(self._stream[STATE])
+        return seen, info
+
+    def step(self, action: np.int64 | int) -> tuple[np.int64, float, bool, bool, dict[str, Any]]:
+        """One step; `terminated` on entering a terminal state, else `truncated` at the horizon.
+
+        Raises:
+            gymnasium.error.ResetNeeded: the episode is over.
+            ValueError: `action` is no integer in 0..A-1; nothing has changed.
+        """
+        stream = self._stream
+        if stream[DONE]:
+            raise gym.error.ResetNeeded("the episode is over; call reset() before step()")
+        try:
+            played = index(action)  # also of an array of no dimensions, as Stable-Baselines3 gives
+        except TypeError:
+            played = -1
+        if not 0 <= played < self._n_actions:
+            raise ValueError(f"action is {action!r}; give an integer in 0..{self._n_actions - 1}")
+        rows, cells, values = self._tables
+        if self._insight is not None:
+            regret = self._insight.regret(int(stream[LEFT]), stream[STATE], played)
+        seen, reward, terminated, truncated = step_one(
+            stream, self._rng, rows, cells, values, self._n_actions, played
+        )
+        self._last = (played, reward)
+        info: dict[str, Any] = {}
+        if self._insight is not None:
+            info["optimal_action"] = self._insight.action(stream[STATE])
+            info["regret"] = regret
+        return np.int64(seen), reward, terminated, truncated, info
+
+    def render(self) -> Any:
+        """The task with the current state: a string ("ansi") or uint8 [height, width, 3] ("rgb_array")."""
+        if self.render_mode is None:
+            gym.logger.warn("render() needs gym.make(..., render_mode='ansi' or 'rgb_array')")
+            return None
+        state, elapsed = int(self._stream[STATE]), self.task.max_steps - int(self._stream[LEFT])
+        draw = render_ansi if self.render_mode == "ansi" else render_rgb
+        return draw(self.task, state, elapsed, self._last)

@@ -1,0 +1,57 @@
+"""Which task a reset asks for, and what a privileged `info` tells of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from anymdp_bench.engine.arrays import Float64s, Int64s
+from anymdp_bench.mdp import TabularMDP
+from anymdp_bench.scoring import ORACLE_GAMMA, oracle_advantages
+from anymdp_bench.solution import solve
+from anymdp_bench.tasks.family import TaskSource
+
+OUTSIDE = -1  # the task seed of a task that the caller brought
+
+
+def task_of(source: TaskSource, options: dict[str, Any] | None) -> tuple[TabularMDP | None, int]:
+    """(task, its seed) that `reset(options=)` asks for, or (None, 0) where it asks for none.
+
+    Raises:
+        ValueError: both "task" and "task_seed" are given, or "task" is no TabularMDP.
+    """
+    if not options or ("task" not in options and "task_seed" not in options):
+        return None, 0
+    if "task" in options and "task_seed" in options:
+        raise ValueError("options has both 'task' and 'task_seed'; give one of them")
+    if "task_seed" in options:
+        seed = options["task_seed"]
+        return source.sample(seed), source.recorded_seed(seed)
+    task = options["task"]
+    if not isinstance(task, TabularMDP):
+        raise ValueError(f"options['task'] is a {type(task).__name__}; give a TabularMDP")
+    return task, OUTSIDE
+
+
+class Insight:
+    """What only the oracle knows of a task: its action in each state, and the exact regret of any action."""
+
+    def __init__(self, task: TabularMDP) -> None:
+        self._policy: Int64s = solve(task, ORACLE_GAMMA).policy
+        self._advantage: Float64s = oracle_advantages(task, self._policy)
+        live = ~task.terminal
+        self._by_id: Int64s = np.zeros(task.n_observations, np.int64)
+        self._by_id[task.observation[live]] = self._policy[live]
+
+    def action(self, state: np.int64) -> np.int64:
+        """The oracle's action in an inner state (0 on terminal ones)."""
+        return np.int64(self._policy[state])
+
+    def action_at(self, observation: np.int64) -> np.int64:
+        """The oracle's action where a live state shows `observation`."""
+        return np.int64(self._by_id[observation])
+
+    def regret(self, left: int, state: np.int64, action: np.int64 | int) -> float:
+        """Expected return that `action` gives away with `left` steps left, against the oracle."""
+        return float(-self._advantage[left, state, action])

@@ -1,0 +1,309 @@
+"""TabularVectorEnv: many streams stepped by one compiled call, on all cores where it pays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+
+from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
+from anymdp_bench.engine.step import (
+    DISABLED,
+    DONE,
+    LEFT,
+    NEXT_STEP,
+    SAME_STEP,
+    STATE,
+    TASK,
+    reset_streams,
+    stack,
+    step_streams,
+    step_streams_parallel,
+)
+from anymdp_bench.envs.render import render_rgb
+from anymdp_bench.envs.seeding import dynamics_streams, seed_array
+from anymdp_bench.envs.task_info import Insight, task_of
+from anymdp_bench.mdp import TabularMDP
+from anymdp_bench.tasks.family import TaskSource, families
+
+_MODES = {
+    AutoresetMode.NEXT_STEP: NEXT_STEP,
+    AutoresetMode.SAME_STEP: SAME_STEP,
+    AutoresetMode.DISABLED: DISABLED,
+}
+_WORTH_THREADS = 1024  # streams from which on a step is spread over the cores
+
+
+class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
+    """`num_envs` streams over one or many tasks of a family, stepped natively.
+
+    Args:
+        num_envs: number of streams.
+        family: name of the task family.
+        task_seeds: one task seed for all streams, or `num_envs` of them.
+        autoreset_mode: one of Gymnasium's `AutoresetMode`, or its value.
+        render_mode: None or "rgb_array".
+        privileged_info: `optimal_action` and `regret` in `info`, as in `TabularEnv`.
+        **keywords: the family's own.
+
+    With seed s, stream i plays what a single environment with seed s + i plays. `reset` takes Gymnasium's
+    `options={"reset_mask": bool [num_envs]}`, and with it or without `"task_seed"` (an int or one a
+    stream) or `"task"`. The arrays that `reset` and `step` return are the caller's to keep.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        family: str,
+        task_seeds: int | Sequence[int] | Int64s = 0,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        privileged_info: bool = False,
+        **keywords: Any,
+    ) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs is {num_envs}; give at least 1")
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"render_mode is {render_mode!r}; give None or 'rgb_array'")
+        self.num_envs = num_envs
+        self.render_mode = render_mode
+        self._mode = AutoresetMode(autoreset_mode)
+        self._kernel_mode = _MODES[self._mode]
+        self._kernel = step_streams_parallel if num_envs >= _WORTH_THREADS else step_streams
+        self.metadata = {
+            "render_modes": ["rgb_array"],
+            "render_fps": 8,
+            "autoreset_mode": self._mode,
+        }
+        self._source = TaskSource(families()[family], tuple(sorted(keywords.items())))
+        self._privileged = privileged_info
+        self._streams: Int64s = np.zeros((num_envs, 4), np.int64)
+        self._streams[:, DONE] = 1
+        self._rng = np.zeros(num_envs, np.uint64)
+        self._seeded = False
+        self._last: Int64s = np.zeros(num_envs, np.int64)
+        self._tasks: list[tuple[TabularMDP, int]] = []
+        self._assign(self._sample(task_seeds), np.ones(num_envs, np.bool_))
+        first = self._tasks[0][0]
+        self.single_observation_space = gym.spaces.Discrete(first.n_observations)
+        self.single_action_space = gym.spaces.Discrete(first.n_actions)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def _sample(self, seeds: int | Sequence[int] | Int64s) -> list[tuple[TabularMDP, int]]:
+        """(task, recorded seed) for each stream; equal seeds share one task."""
+        wanted = np.asarray(seeds)
+        if wanted.ndim == 0:
+            wanted = np.full(self.num_envs, wanted)
+        if wanted.shape != (self.num_envs,):
+            raise ValueError(
+                f"task seeds have shape {list(wanted.shape)}; give one int or {self.num_envs} of them"
+            )
+        known = {seed: self._source.sample(seed) for seed in dict.fromkeys(wanted.tolist())}
+        return [(known[seed], self._source.recorded_seed(seed)) for seed in wanted.tolist()]
+
+    def _assign(self, tasks: list[tuple[TabularMDP, int]], mask: Bools) -> None:
+        """Gives the streams of `mask` their new tasks and rebuilds the tables."""
+        first = (self._tasks or tasks)[0][0]
+        for task, _ in tasks:
+            if (task.n_observations, task.n_actions) != (first.n_observations, first.n_actions):
+                raise ValueError(
+                    f"a task has {task.n_observations} observations and {task.n_actions} actions; the others "
+                    f"{first.n_observations} and {first.n_actions}: make another environment"
+                )
+        old = self._tasks or tasks
+        self._tasks = [new if m else was for new, was, m in zip(tasks, old, mask, strict=True)]
+        unique = {id(task): task for task, _ in self._tasks}
+        index = {key: k for k, key in enumerate(unique)}
+        self._streams[:, TASK] = [index[id(task)] for task, _ in self._tasks]
+        self._tables = stack([task.step_tables for task in unique.values()])
+        self._n_actions = first.n_actions
+        self.task_seeds: Int64s = np.array([seed for _, seed in self._tasks])
+        self.task_seeds.setflags(write=False)
+        self._insights = [Insight(t) for t in unique.values()] if self._privileged else []
+
+    @property
+    def tasks(self) -> tuple[TabularMDP, ...]:
+        """The task of each stream."""
+        return tuple(task for task, _ in self._tasks)
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Int64s, dict[str, Any]]:
+        """Starts episodes, in all streams or those of `options["reset_mask"]`.
+
+        Raises:
+            TypeError, ValueError: the seeds or options are refused; nothing has changed then.
+        """
+        mask = self._mask(options)
+        seeded, words = self._dynamics(seed, mask)
+        seen = self._observations()  # of the streams that go on, before others change their tasks
+        if options and "task_seed" in options and np.ndim(options["task_seed"]) > 0:
+            if "task" in options:
+                raise ValueError("options has both 'task' and 'task_seed'; give one of them")
+            self._assign(self._sample(options["task_seed"]), mask)
+        else:
+            task, task_seed = task_of(self._source, options)
+            if task is not None:
+                self._assign([(task, task_seed)] * self.num_envs, mask)
+        if not self._seeded:
+            size = self.num_envs
+            self._rng[:] = dynamics_streams(
+                self.np_random.integers(2**64, size=size, dtype=np.uint64)
+            )
+            self._seeded = True
+        self._rng[seeded] = words
+        rows, cells, _ = self._tables
+        reset_streams(self._streams, self._rng, rows, cells, mask, seen)
+        info: dict[str, Any] = {"task_seed": self.task_seeds, "_task_seed": mask}
+        if self._privileged:
+            info |= {"optimal_action": self._optimal(), "_optimal_action": mask}
+        return seen, info
+
+    def _mask(self, options: dict[str, Any] | None) -> Bools:
+        """The streams to reset.
+
+        Raises:
+            TypeError, ValueError: the mask is not a bool array [num_envs] with one True.
+        """
+        if not options or "reset_mask" not in options:
+            return np.ones(self.num_envs, np.bool_)
+        mask = options["reset_mask"]
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+            raise TypeError("options['reset_mask'] must be a numpy array of bool")
+        if mask.shape != (self.num_envs,) or not mask.any():
+            raise ValueError(
+                f"options['reset_mask'] must have shape ({self.num_envs},) and at least one True"
+            )
+        return mask.copy()
+
+    def _dynamics(
+        self, seed: int | Sequence[int | None] | None, mask: Bools
+    ) -> tuple[Bools, UInt64s]:
+        """(the streams of `mask` that `seed` seeds, bool [num_envs]; the random stream of each of them).
+
+        Raises:
+            ValueError: not one seed a stream, or a negative one.
+        """
+        if seed is None:
+            return np.zeros(self.num_envs, np.bool_), np.zeros(0, np.uint64)
+        if isinstance(seed, (int, np.integer)):
+            super().reset(seed=int(seed))
+            given = np.ones(self.num_envs, np.bool_)
+            seeds = seed_array(int(seed), self.num_envs)
+        else:
+            if len(seed) != self.num_envs:
+                raise ValueError(
+                    f"{len(seed)} seeds for {self.num_envs} streams; give one a stream"
+                )
+            given = np.array([one is not None for one in seed])
+            if any(one is not None and one < 0 for one in seed):
+                raise ValueError(f"a seed is negative: {list(seed)}; give integers from 0")
+            seeds = np.array([(one or 0) % 2**64 for one in seed], np.uint64)
+        chosen = given & mask
+        return chosen, dynamics_streams(seeds[chosen])
+
+    def step(self, actions: npt.ArrayLike) -> tuple[Int64s, Float64s, Bools, Bools, dict[str, Any]]:
+        """One step of every stream; a finished one does what the autoreset mode says.
+
+        Raises:
+            ValueError: an action is out of range; no stream has moved then.
+            gymnasium.error.ResetNeeded: a finished stream is stepped in the DISABLED mode.
+        """
+        played = np.asarray(actions)
+        if played.dtype != np.int64 or played.shape != (self.num_envs,):
+            if played.shape != (self.num_envs,) or played.dtype.kind not in "iu":
+                raise ValueError(
+                    f"actions have shape {list(played.shape)} and dtype {played.dtype};"
+                    f" give {self.num_envs} integers"
+                )
+            played = played.astype(np.int64)
+        before = self._streams.copy() if self._privileged else None
+        n = self.num_envs
+        seen, reward = np.empty(n, np.int64), np.empty(n)
+        ended, fresh = np.empty((2, n), np.bool_), np.empty(n, np.bool_)
+        resets = self._kernel(
+            self._streams, self._rng, *self._tables, np.ascontiguousarray(played),
+            self._n_actions, self._kernel_mode, seen, reward, ended, fresh, self._last,
+        )  # fmt: skip
+        if resets < 0:
+            self._refuse(-resets - 1, played)
+        quiet = not resets and before is None
+        info = {} if quiet else self._step_info(played, before, fresh, ended[0])
+        return seen, reward, ended[0], ended[1], info
+
+    def _refuse(self, i: int, played: Int64s) -> NoReturn:
+        if 0 <= played[i] < self._n_actions:
+            raise gym.error.ResetNeeded(
+                f"stream {i} is over; reset it with options={{'reset_mask': ...}} before step()"
+            )
+        raise ValueError(
+            f"action {played[i]} of stream {i} is out of range; give 0..{self._n_actions - 1}"
+        )
+
+    def _step_info(
+        self, played: Int64s, before: Int64s | None, fresh: Bools, terminated: Bools
+    ) -> dict[str, Any]:
+        """`info` of a step: who was reset by itself, and privileged information."""
+        info: dict[str, Any] = {}
+        final: dict[str, Any] = {}
+        if before is not None:
+            started = fresh if self._mode is AutoresetMode.NEXT_STEP else np.zeros_like(fresh)
+            regret = self._regret(before, played, ~started)
+            info |= {"optimal_action": self._optimal(), "_optimal_action": np.ones_like(fresh)}
+            if not fresh.all():
+                info |= {"regret": np.where(fresh, 0.0, regret), "_regret": ~fresh}
+            final = {"regret": np.where(fresh, regret, 0.0), "_regret": fresh}
+            optimal = self._optimal_at_end(fresh & ~terminated)
+            final |= {"optimal_action": optimal, "_optimal_action": fresh}
+        if fresh.any():
+            info |= {"task_seed": self.task_seeds, "_task_seed": fresh}
+            if self._mode is AutoresetMode.SAME_STEP:
+                last = np.full(self.num_envs, None, dtype=object)
+                last[fresh] = list(self._last[fresh])
+                info |= {"final_obs": last, "_final_obs": fresh}
+                info |= {"final_info": final, "_final_info": fresh}
+        return info
+
+    def _observations(self) -> Int64s:
+        """What every stream shows now."""
+        pairs = zip(self._tasks, self._streams[:, STATE], strict=True)
+        return np.array([task.observation[s] for (task, _), s in pairs], np.int64)
+
+    def _optimal(self) -> Int64s:
+        pairs = zip(self._streams[:, TASK], self._streams[:, STATE], strict=True)
+        return np.array([self._insights[k].action(s) for k, s in pairs], np.int64)
+
+    def _optimal_at_end(self, alive: Bools) -> Int64s:
+        """The oracle's actions in the last states of the episodes that were cut (bool [n]), else 0."""
+        out = np.zeros(self.num_envs, np.int64)
+        for i in np.flatnonzero(alive):
+            out[i] = self._insights[self._streams[i, TASK]].action_at(self._last[i])
+        return out
+
+    def _regret(self, before: Int64s, played: Int64s, moved: Bools) -> Float64s:
+        out = np.zeros(self.num_envs)
+        for i in np.flatnonzero(moved):
+            state, left, k = before[i, [STATE, LEFT, TASK]]
+            out[i] = self._insights[k].regret(int(left), state, played[i])
+        return out
+
+    def render(self) -> tuple[npt.NDArray[np.uint8], ...] | None:
+        """One picture a stream, as `TabularEnv` draws it."""
+        if self.render_mode is None:
+            gym.logger.warn("render() needs make_vec(..., render_mode='rgb_array')")
+            return None
+        pairs = zip(self._tasks, self._streams, strict=True)
+        return tuple(
+            render_rgb(task, int(s[STATE]), task.max_steps - int(s[LEFT]), None)
+            for (task, _), s in pairs
+        )

@@ -1,0 +1,1 @@
+"""From a suite and an agent to a result file: planning, workers, resuming."""

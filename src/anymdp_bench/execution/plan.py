@@ -1,0 +1,121 @@
+"""The plan of a command: which runs, in which order, under which settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anymdp_bench.agents import AgentSpec, AnyAgent, is_privileged, trains
+from anymdp_bench.protocol import Budget
+from anymdp_bench.scoring import tasks_that_count
+from anymdp_bench.suites import Suite
+from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a worker plays in one go: runs (task seed, run seed) of one environment.
+
+    One run for a learner that trains; all runs of the environment for an in-context agent, which
+    batches them.
+    """
+
+    env_id: str
+    runs: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a result depends on."""
+
+    suite: Suite
+    agent: AgentSpec
+    agent_version: str
+    privileged: bool
+    context: str
+    seed: int
+    task_seed_start: int
+    budget: Budget
+    units: tuple[Unit, ...]
+    skipped: dict[str, list[int]]
+
+    @property
+    def stem(self) -> str:
+        """The result file's name without its suffix."""
+        agent = "".join(c if c.isalnum() or c in "-_." else "." for c in self.agent.name)
+        suffix = f"-{self.context}" if self.context in ("offline", "imitation") else ""
+        return f"{self.suite.name}-{agent}{suffix}"
+
+    @property
+    def settings(self) -> dict[str, str | int | None]:
+        """What must agree for a result to be continued."""
+        return {
+            "suite": self.suite.name,
+            "suite_hash": self.suite.hash,
+            "agent": self.agent.name,
+            "agent_version": self.agent_version,
+            "checkpoint": self.agent.checkpoint,
+            "context": self.context,
+            "seed": self.seed,
+            "task_seed_start": self.task_seed_start,
+            "environments": " ".join(row.env_id for row in self.suite.rows),
+        }
+
+
+class PlanError(ValueError):
+    """Settings that make no plan: the message says which, and how to mend it."""
+
+
+def make_plan(
+    suite: Suite,
+    spec: AgentSpec,
+    *,
+    context: str = "empty",
+    seed: int = 0,
+    task_seed_start: int = 0,
+) -> Plan:
+    """Chooses the tasks that count and lays out the units.
+
+    Raises:
+        AgentError: there is no such agent.
+        PlanError: the settings do not fit the agent, or seeds run out of the public range.
+    """
+    agent = spec.make()
+    batched = not trains(agent)
+    units: list[Unit] = []
+    skipped: dict[str, list[int]] = {}
+    for row in suite.rows:
+        tasks, left_out = tasks_that_count(task_source(row.env_id), row.tasks, task_seed_start)
+        if tasks[-1].seed >= PUBLIC_SEEDS:
+            raise PlanError(
+                f"task seeds run beyond {PUBLIC_SEEDS - 1}; start lower with --task-seed-start"
+            )
+        skipped[row.env_id] = left_out
+        runs = [(task.seed, seed + k) for task in tasks for k in range(row.runs)]
+        groups = [tuple(runs)] if batched else [(run,) for run in runs]
+        units += [Unit(row.env_id, group) for group in groups]
+    limits = suite.in_context if batched else suite.training
+    return Plan(
+        suite,
+        spec,
+        agent.version,
+        is_privileged(agent),
+        _context(agent, spec, context),
+        seed,
+        task_seed_start,
+        Budget(limits.episodes, limits.steps),
+        tuple(units),
+        skipped,
+    )
+
+
+def _context(agent: AnyAgent, spec: AgentSpec, context: str) -> str:
+    """The context that the records carry."""
+    if trains(agent):
+        if context != "empty":
+            raise PlanError(f"agent {spec.name} trains: it has no context; leave --context out")
+        return "none"
+    if context != "empty" and not hasattr(agent, "demonstrate"):
+        raise PlanError(
+            f"agent {spec.name} takes no demonstrations; use --context empty, or leave it out"
+        )
+    return context

@@ -1,0 +1,64 @@
+"""What a worker does: makes the agent and the tasks afresh, plays one unit, gives back its curves."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from anymdp_bench.agents import AgentError, AgentSpec, FusedAgent
+from anymdp_bench.execution.plan import Unit
+from anymdp_bench.protocol import Budget, Curve, Run, play_fused, play_in_context, play_training
+from anymdp_bench.scoring import ScoredTask, references
+from anymdp_bench.tasks.family import task_source
+
+Report = Callable[[float, float], None]
+
+
+class RunError(RuntimeError):
+    """An agent raised or broke the contract while it played: the message says where."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """A unit's curves, the gaps of its tasks, the seconds it took, and its process's peak memory."""
+
+    curves: list[Curve]
+    gaps: list[float]
+    seconds: float
+    peak_mib: float
+
+
+@lru_cache(maxsize=8)
+def _task(env_id: str, seed: int) -> ScoredTask:
+    mdp = task_source(env_id).sample(seed)
+    return ScoredTask(seed, mdp, references(mdp))
+
+
+def play_unit(spec: AgentSpec, unit: Unit, budget: Budget, report: Report | None = None) -> Played:
+    """Plays one unit with a new agent.
+
+    Raises:
+        RunError: the agent raised, or broke the contract.
+    """
+    begin = time.perf_counter()
+    known = {seed: _task(unit.env_id, seed) for seed, _ in dict.fromkeys(unit.runs)}
+    runs = [Run(unit.env_id, known[seed], run_seed) for seed, run_seed in unit.runs]
+    try:
+        agent = spec.make()
+        if isinstance(agent, FusedAgent):
+            curves = [play_fused(agent, run, budget, report) for run in runs]
+        elif agent.trains:
+            curves = [play_training(agent, run, budget, report) for run in runs]
+        else:
+            curves = play_in_context(agent, runs, budget, report)
+    except AgentError as error:
+        raise RunError(f"agent {spec.name} on {unit.env_id}: {error}") from None
+    except Exception as error:
+        where = f"agent {spec.name} on {unit.env_id}, task seed {unit.runs[0][0]}"
+        raise RunError(f"{where}: {type(error).__name__}: {error}") from error
+    gaps = [run.task.references.gap for run in runs]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Played(curves, gaps, time.perf_counter() - begin, peak)

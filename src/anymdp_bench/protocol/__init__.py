@@ -1,0 +1,32 @@
+"""The one interaction protocol: any agent, any task, the environment's own account (SPEC section 3).
+
+A learner that trains is stopped at test points; where its policy is a table, the exact expected score
+of that table is taken, free of charge. Of an in-context agent every episode counts, with the
+variance-free score.
+"""
+
+from anymdp_bench.protocol.arena import Arena
+from anymdp_bench.protocol.fused import play_fused
+from anymdp_bench.protocol.in_context import play_in_context
+from anymdp_bench.protocol.runs import (
+    Budget,
+    Curve,
+    Report,
+    Run,
+    expected_table_return,
+    test_points,
+)
+from anymdp_bench.protocol.training import play_training
+
+__all__ = [
+    "Arena",
+    "Budget",
+    "Curve",
+    "Report",
+    "Run",
+    "expected_table_return",
+    "play_fused",
+    "play_in_context",
+    "play_training",
+    "test_points",
+]

@@ -1,0 +1,94 @@
+"""The arena: runs stepped side by side, and the account of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from anymdp_bench.agents import Agent, AgentError
+from anymdp_bench.engine.arrays import Int64s
+from anymdp_bench.engine.step import (
+    LEFT,
+    SAME_STEP,
+    STATE,
+    TASK,
+    reset_streams,
+    stack,
+    step_streams,
+)
+from anymdp_bench.protocol.runs import Run
+from anymdp_bench.scoring import oracle_advantages
+
+
+class Arena:
+    """Runs stepped side by side by the engine, with the account of each: returns, corrections, regret."""
+
+    def __init__(self, runs: Sequence[Run], purpose: str = "environment") -> None:
+        self.runs = runs
+        self.n = len(runs)
+        mdp = runs[0].task.mdp
+        self.n_actions = mdp.n_actions
+        unique = {id(run.task): run.task for run in runs}
+        index = {key: k for k, key in enumerate(unique)}
+        self._tables = stack([task.mdp.step_tables for task in unique.values()])
+        self._state: Int64s = np.zeros((self.n, 4), np.int64)
+        self._state[:, TASK] = [index[id(run.task)] for run in runs]
+        self._rng = np.concatenate([run.streams(purpose) for run in runs])
+        tables = [oracle_advantages(t.mdp, t.references.policy) for t in unique.values()]
+        begins = np.concatenate([[0], np.cumsum([t.size for t in tables])[:-1]])
+        self._advantage = np.concatenate([t.ravel() for t in tables])
+        self._begin = begins[self._state[:, TASK]]
+        self._n_states = np.array([run.task.mdp.n_states for run in runs])
+        self.oracle = np.array([run.task.references.oracle for run in runs])
+        self.gap = np.array([run.task.references.gap for run in runs])
+        self.observation = np.zeros(self.n, np.int64)
+        everyone = np.ones(self.n, np.bool_)
+        reset_streams(self._state, self._rng, *self._tables[:2], everyone, self.observation)
+        self.steps = 0
+        self.episodes = np.zeros(self.n, np.int64)
+        self.return_ = np.zeros(self.n)
+        self.excess = np.zeros(self.n)  # sum of the oracle's advantages of what was played
+        self._last = np.zeros(self.n, np.int64)
+
+    def actions(self, given: npt.ArrayLike) -> Int64s:
+        """An agent's actions, checked.
+
+        Raises:
+            AgentError: wrong shape, no integers, or out of range.
+        """
+        action = np.asarray(given)
+        if action.shape != (self.n,) or action.dtype.kind not in "iu":
+            raise AgentError(
+                f"act() returned shape {list(action.shape)} and dtype {action.dtype};"
+                f" give {self.n} integers"
+            )
+        if (action < 0).any() or (action >= self.n_actions).any():
+            raise AgentError(
+                f"act() returned an action outside 0..{self.n_actions - 1}: {action.min()}..{action.max()}"
+            )
+        return np.ascontiguousarray(action, dtype=np.int64)
+
+    def step(self, action: Int64s, agent: Agent | None) -> tuple[Int64s, list[tuple[float, float]]]:
+        """One step of every run, shown to `agent`; (runs whose episode ended, their (return, excess))."""
+        place = (self._state[:, LEFT] * self._n_states + self._state[:, STATE]) * self.n_actions
+        self.excess += self._advantage[self._begin + place + action]
+        seen, reward = np.empty(self.n, np.int64), np.empty(self.n)
+        ended, fresh = np.empty((2, self.n), np.bool_), np.empty(self.n, np.bool_)
+        step_streams(
+            self._state, self._rng, *self._tables, action, self.n_actions, SAME_STEP,
+            seen, reward, ended, fresh, self._last,
+        )  # fmt: skip
+        self.steps += 1
+        self.return_ += reward
+        if agent is not None:
+            arrived = np.where(fresh, self._last, seen)
+            agent.learn(self.observation, action, reward, arrived, ended[0], ended[1])
+        self.observation = seen
+        over = np.flatnonzero(fresh)
+        results = [(float(self.return_[i]), float(self.excess[i])) for i in over]
+        self.return_[over] = 0.0
+        self.excess[over] = 0.0
+        self.episodes[over] += 1
+        return over, results

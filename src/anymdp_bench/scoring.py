@@ -1,0 +1,118 @@
+"""The scale of a task: its exact references, and the variance-free score.
+
+0 is the uniform random policy, 1 the oracle: the best stationary policy at gamma 0.994. With A_h the oracle's
+advantages with h steps left, E[return] = oracle + E[sum of A_h(s_t, a_t)] for any agent (the
+performance-difference lemma, Kakade and Langford 2002, for a finite horizon), so oracle + that sum
+estimates the same mean as the return, without the luck of transitions and rewards. `docs/scoring.md`
+derives it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from anymdp_bench.engine.arrays import Float64s, Int64s
+from anymdp_bench.engine.evaluate import advantages
+from anymdp_bench.mdp import TabularMDP
+from anymdp_bench.solution import expected_return, return_moments, solve
+from anymdp_bench.tasks.family import TaskSource
+
+ORACLE_GAMMA = 0.994
+LEAST_GAP_IN_SD = 0.5
+
+
+@dataclass(frozen=True)
+class References:
+    """The ends of a task's scale, exact.
+
+    Attributes:
+        oracle: the oracle's expected episode return.
+        oracle_sd: standard deviation of one oracle episode's return.
+        random: the uniform policy's expected episode return.
+        policy: the oracle's action for each inner state, int64 [S].
+    """
+
+    oracle: float
+    oracle_sd: float
+    random: float
+    policy: Int64s
+
+    @property
+    def gap(self) -> float:
+        """Oracle return minus random return."""
+        return self.oracle - self.random
+
+    @property
+    def counts(self) -> bool:
+        """Whether the task can tell good from bad: gap > 0 and gap >= 0.5 oracle standard deviations."""
+        return self.gap > 0.0 and self.gap >= LEAST_GAP_IN_SD * self.oracle_sd
+
+    def score(self, value: float) -> float:
+        """An expected return on the scale random = 0, oracle = 1."""
+        return 1.0 + (value - self.oracle) / self.gap
+
+
+def references(mdp: TabularMDP) -> References:
+    """The exact references of a task."""
+    policy = solve(mdp, ORACLE_GAMMA).policy
+    oracle, sd = return_moments(mdp, policy)
+    uniform = np.full((mdp.n_states, mdp.n_actions), 1.0 / mdp.n_actions)
+    return References(oracle, sd, expected_return(mdp, uniform), policy)
+
+
+def oracle_advantages(mdp: TabularMDP, policy: Int64s) -> Float64s:
+    """A[h, s, a], float64 [H + 1, S, A]: the advantage of a over the oracle `policy` with h steps left."""
+    table, _ = advantages(mdp.bands, mdp.terminal, policy, mdp.n_actions, mdp.max_steps)
+    out: Float64s = table
+    return out
+
+
+@dataclass(frozen=True)
+class ScoredTask:
+    """A task that counts, with its seed and references."""
+
+    seed: int
+    mdp: TabularMDP
+    references: References
+
+
+def _scored(source: TaskSource, seed: int) -> ScoredTask:
+    mdp = source.sample(seed)
+    return ScoredTask(seed, mdp, references(mdp))
+
+
+def tasks_that_count(
+    source: TaskSource, n: int, start: int = 0
+) -> tuple[list[ScoredTask], list[int]]:
+    """The first `n` tasks from seed `start` upward that count, and the seeds skipped on the way.
+
+    A fixed task (one that every seed gives) is returned once, as seed 0, whether or not it counts.
+    """
+    if not source.sampled:
+        return [_scored(source, 0)], []
+    kept: list[ScoredTask] = []
+    skipped: list[int] = []
+    first = _scored(source, start)  # compiles before the threads start
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for task in itertools.chain([first], _ahead(pool, source, start + 1, 2 * n)):
+            if len(kept) == n:
+                break
+            if task.references.counts:
+                kept.append(task)
+            else:
+                skipped.append(task.seed)
+    return kept, skipped
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, source: TaskSource, start: int, batch: int
+) -> Iterator[ScoredTask]:
+    """Scored tasks in order of seed, computed a batch at a time."""
+    for begin in itertools.count(start, batch):
+        yield from pool.map(lambda seed: _scored(source, seed), range(begin, begin + batch))

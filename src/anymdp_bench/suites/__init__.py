@@ -1,0 +1,149 @@
+"""Suites: which environments, how many tasks and runs, how long; one small data file each.
+
+A published suite is frozen: a change is a new file with a new name. Its hash names the definition in
+force, so a suite run with `--tasks 4` carries another hash than the published one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import asdict, dataclass, replace
+from importlib.resources import files
+
+from anymdp_bench.tasks.family import task_source
+
+CUSTOM = "custom"
+SAMPLED_TASKS, SAMPLED_RUNS, FIXED_RUNS = 64, 1, 3
+
+
+class SuiteError(ValueError):
+    """A suite that is none: the message says which, and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One environment of a suite: its id, number of tasks, and runs on each."""
+
+    env_id: str
+    tasks: int
+    runs: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a run lasts, by kind of agent; None is no limit."""
+
+    episodes: int | None
+    steps: int | None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite: rows in the order of its tables, and the budgets of both kinds of agent."""
+
+    name: str
+    description: str
+    rows: tuple[Row, ...]
+    training: Limits
+    in_context: Limits
+
+    @property
+    def hash(self) -> str:
+        """12 hex digits of the definition (rows and budgets)."""
+        content = asdict(self)
+        del content["name"], content["description"]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+    def with_overrides(
+        self,
+        tasks: int | None = None,
+        runs: int | None = None,
+        limits: Limits | None = None,
+    ) -> Suite:
+        """The suite with other numbers; fixed tasks stay one task."""
+        rows = tuple(
+            replace(
+                row,
+                tasks=tasks if tasks is not None and is_sampled(row.env_id) else row.tasks,
+                runs=runs or row.runs,
+            )
+            for row in self.rows
+        )
+        return replace(
+            self,
+            rows=rows,
+            training=limits or self.training,
+            in_context=limits or self.in_context,
+        )
+
+
+def is_sampled(env_id: str) -> bool:
+    """Whether task seeds give different tasks there.
+
+    Raises:
+        SuiteError: there is no such environment.
+    """
+    try:
+        return task_source(env_id).sampled
+    except KeyError as error:
+        raise SuiteError(str(error.args[0])) from None
+
+
+def suite_names() -> list[str]:
+    """Names of the suites that come with the package."""
+    return sorted(
+        path.name.removesuffix(".toml")
+        for path in files("anymdp_bench.suites").iterdir()
+        if path.name.endswith(".toml")
+    )
+
+
+def load_suite(name: str) -> Suite:
+    """The suite called `name`.
+
+    Raises:
+        SuiteError: there is no such suite.
+    """
+    if name not in suite_names():
+        raise SuiteError(f"no suite {name!r}; known: {', '.join(suite_names())}")
+    text = (files("anymdp_bench.suites") / f"{name}.toml").read_text(encoding="utf-8")
+    data = tomllib.loads(text)
+    rows = tuple(
+        _row(entry["env_id"], entry.get("tasks"), entry.get("runs")) for entry in data["rows"]
+    )
+    return Suite(
+        name, data["description"], rows, _limits(data["training"]), _limits(data["in_context"])
+    )
+
+
+def custom_suite(env_ids: list[str]) -> Suite:
+    """A suite of the given environments, full budget.
+
+    Raises:
+        SuiteError: there is no such environment, or one is named twice.
+    """
+    for env_id in env_ids:
+        if env_ids.count(env_id) > 1:
+            raise SuiteError(f"{env_id} is named twice; name each environment once")
+    return Suite(
+        CUSTOM,
+        "environments named on the command line",
+        tuple(_row(env_id, None, None) for env_id in env_ids),
+        Limits(10_000, None),
+        Limits(10_000, 100_000),
+    )
+
+
+def _row(env_id: str, tasks: int | None, runs: int | None) -> Row:
+    sampled = is_sampled(env_id)
+    return Row(
+        env_id,
+        (tasks or SAMPLED_TASKS) if sampled else 1,
+        runs or (SAMPLED_RUNS if sampled else FIXED_RUNS),
+    )
+
+
+def _limits(entry: dict[str, int]) -> Limits:
+    return Limits(entry.get("episodes"), entry.get("steps"))

@@ -1,0 +1,178 @@
+"""AnyMDP, part 3: the attempt loop and the acceptance checks (SPEC 2.1, steps 1 and 8)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from anymdp_bench.engine.arrays import Bands
+from anymdp_bench.engine.evaluate import restart_terminals, spread
+from anymdp_bench.engine.rng import integer, normal, stream
+from anymdp_bench.engine.solve import (
+    discounted_values,
+    mean_reward,
+    policy_iteration,
+    policy_matrix,
+    q_values,
+)
+from anymdp_bench.mdp import TabularMDP
+from anymdp_bench.tasks.anymdp import bandit
+from anymdp_bench.tasks.anymdp.rewards import (
+    compose,
+    sample_cost,
+    sample_position,
+    sample_potential,
+    sample_step_reward,
+    sample_terminal_term,
+)
+from anymdp_bench.tasks.anymdp.transitions import (
+    sample_start,
+    sample_terminals,
+    sample_transitions,
+)
+from anymdp_bench.tasks.family import require
+from anymdp_bench.tasks.random_parts import permutation, sample_horizon
+
+_MAX_ATTEMPTS = 100_000
+
+
+@njit(cache=True, nogil=True)
+def _worth_learning(bands, reward, start, terminal, horizon, policy):
+    """From every start, optimal minus uniform value, as an average reward over H steps, is at least 2."""
+    n_states, n_actions = reward.shape
+    gamma = 2.0 ** (-1.0 / n_states)
+    best, _ = policy_iteration(bands, reward, terminal, gamma, policy)
+    uniform_policy = np.full((n_states, n_actions), 1.0 / n_actions)
+    value = discounted_values(bands, reward, terminal, uniform_policy, gamma)
+    blind = np.empty((n_states, n_actions))
+    q_values(bands, reward, terminal, value, gamma, blind)
+    for s in range(n_states):
+        if start[s] > 0.0:
+            gain = (best[s].max() - blind[s].max()) * (1.0 - gamma) * horizon
+            if gain < 2.0:
+                return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _spread_out(bands, start, terminal, horizon, policy, n_actions):
+    """Under the optimal policy every start's long-run distribution covers many states."""
+    n_states = len(start)
+    one_hot = np.zeros((n_states, n_actions))
+    for s in range(n_states):
+        one_hot[s, policy[s]] = 1.0
+    matrix = policy_matrix(bands, one_hot)
+    restart_terminals(matrix, terminal, start)
+    steps = 2 ** (math.floor(math.log2(horizon)) + 1)
+    for s in range(n_states):
+        if start[s] > 0.0:
+            origin = np.zeros(n_states)
+            origin[s] = 1.0
+            reached = spread(matrix, origin, steps, 1e-9)
+            gini, entropy = 1.0, 0.0
+            for j in range(n_states):
+                gini -= reached[j] * reached[j]
+                if reached[j] > 0.0:
+                    entropy -= reached[j] * math.log(reached[j])
+            if gini <= 0.70 or entropy <= 0.35 * math.log(n_states):
+                return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def attempt(rng, n_states, n_actions, horizon):
+    """One pass over steps 2 to 8: (bands, start, terminal, accepted)."""
+    start = sample_start(rng, n_states)
+    terminal, goal = sample_terminals(rng, start)
+    bands = sample_transitions(rng, terminal, n_actions)
+    potential = sample_potential(rng, n_states)
+    position, noise_next = sample_position(rng, terminal)
+    cost, noise_pair = sample_cost(rng, n_states, n_actions)
+    per_step = sample_step_reward(rng, terminal, goal)
+    by_pair = cost + potential.reshape((n_states, 1)) + per_step
+    by_next = position - potential
+    policy = np.zeros(n_states, np.int64)
+    term, repaired = sample_terminal_term(
+        rng, bands, by_pair, by_next, start, terminal, goal, policy
+    )
+    if not repaired:
+        return bands, start, terminal, False
+    compose(bands, by_pair, by_next + term, noise_pair, noise_next)
+    reward = mean_reward(bands, n_actions)
+    accepted = _worth_learning(bands, reward, start, terminal, horizon, policy) and _spread_out(
+        bands, start, terminal, horizon, policy, n_actions
+    )
+    return bands, start, terminal, accepted
+
+
+@njit(cache=True, nogil=True)
+def sample_arrays(rng, n_observations, min_states, n_actions, composite):
+    """(bands, start, terminal, H, observation, attempts) of one accepted task; attempts < 0: none found."""
+    horizon = sample_horizon(rng, n_observations)
+    n_states = min_states + integer(rng, 0, n_observations - min_states + 1)
+    observation = permutation(rng, n_observations)[:n_states].copy()
+    for k in range(_MAX_ATTEMPTS):
+        bands, start, terminal, accepted = attempt(rng, n_states, n_actions, horizon)
+        if accepted:
+            if not composite:
+                for j in range(len(bands.reward)):
+                    bands.reward[j] = normal(rng, 0)
+            return bands, start, terminal, horizon, observation, k + 1
+    return bands, start, terminal, horizon, observation, -1
+
+
+def sample(
+    seed: int,
+    *,
+    n_states: int,
+    n_actions: int,
+    min_states: int | None = None,
+    composite_reward: bool = True,
+) -> TabularMDP:
+    """The AnyMDP task of `seed`; the keywords are those of `gym.make("AnyMDP-v0")`.
+
+    Args:
+        seed: the task's seed.
+        n_states: number of observable states: 1 (a bandit), or 8 and more.
+        n_actions: number of actions, at least 2.
+        min_states: least number of active states, at least 8; the active number is then uniform on
+            `min_states`..`n_states`. Default: all are active.
+        composite_reward: False replaces the accepted task's mean reward by a Normal for each (s, a, s').
+
+    Raises:
+        TaskError: the sizes make no task.
+        RuntimeError: 100,000 attempts gave no acceptable task.
+    """
+    require("n_actions", n_actions, 2)
+    require("n_states", n_states, 1)
+    if n_states == 1:
+        if min_states is not None:
+            require("min_states", min_states, 1, 1)
+        return bandit.sample(seed, n_actions=n_actions)
+    require("n_states", n_states, 8)
+    if min_states is not None:
+        require("min_states", min_states, 8, n_states)
+    n_states, n_actions = (
+        int(n_states),
+        int(n_actions),
+    )  # a kernel is compiled for each integer type
+    least = n_states if min_states is None else int(min_states)
+    rng = stream("AnyMDP", n_states, least, n_actions, seed)
+    bands, start, terminal, horizon, observation, attempts = sample_arrays(
+        rng, n_states, least, n_actions, composite_reward
+    )
+    if attempts < 0:
+        raise RuntimeError(
+            f"no acceptable AnyMDP task with {n_states} states, {n_actions} actions and seed {seed}"
+            f" in {_MAX_ATTEMPTS} attempts; take another seed or size"
+        )
+    return TabularMDP.from_bands(
+        Bands(*bands),
+        start=start,
+        terminal=terminal,
+        max_steps=math.ceil(horizon),
+        observation=observation,
+        n_observations=n_states,
+    )

@@ -1,0 +1,26 @@
+"""The CliffWalking task, numbered as Gymnasium's CliffWalking-v1."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from anymdp_bench.mdp import TabularMDP
+from anymdp_bench.tasks.grid import moves
+
+ROWS, COLUMNS, HORIZON = 4, 12, 200
+MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))  # up, right, down, left
+START, GOAL = 36, 47
+CLIFF = range(37, 47)
+
+
+def sample(seed: int) -> TabularMDP:
+    """The one CliffWalking task: a fall moves into that cliff cell, which is terminal, for -100; else -1."""
+    n = ROWS * COLUMNS
+    cliff = np.isin(np.arange(n), CLIFF)
+    return TabularMDP(
+        moves(ROWS, COLUMNS, MOVES),
+        np.where(cliff, -100.0, -1.0)[None, None, :],
+        start=np.eye(n)[START],
+        terminal=cliff | (np.arange(n) == GOAL),
+        max_steps=HORIZON,
+    )

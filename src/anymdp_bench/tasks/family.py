@@ -1,0 +1,155 @@
+"""What a task family declares, how families are found, and `sample_task`.
+
+A family is a folder in `anymdp_bench.tasks` with a `FAMILY` in its `__init__.py`; adding one touches no
+other file. The
+declaration is light: its sampler, which needs the compiled engine, is imported when it is first called.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import anymdp_bench.tasks
+
+if TYPE_CHECKING:
+    from anymdp_bench.mdp import TabularMDP
+
+PUBLIC_SEEDS = 2**32  # task seeds below are public; training data is drawn from there upward
+
+
+@dataclass(frozen=True)
+class TaskFamily:
+    """One kind of task.
+
+    Attributes:
+        name: the family's name.
+        sampler: "module:function" called as function(seed, **keywords) -> TabularMDP.
+        ids: Gymnasium ids, each with the keywords that it fixes.
+        sampled: from the keywords, whether task seeds give different tasks; where they do not, the
+            task seed is recorded as 0.
+    """
+
+    name: str
+    sampler: str
+    ids: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sampled: Callable[[Mapping[str, Any]], bool] = lambda keywords: True
+
+
+@dataclass(frozen=True)
+class TaskSource:
+    """A family with its keywords filled in: a function from task seed to task."""
+
+    family: TaskFamily
+    keywords: tuple[tuple[str, Any], ...]
+
+    @property
+    def sampled(self) -> bool:
+        """Whether task seeds give different tasks."""
+        return self.family.sampled(dict(self.keywords))
+
+    def sample(self, seed: int) -> TabularMDP:
+        """The task of `seed`.
+
+        Raises:
+            TaskError: `seed` or the keywords make no task.
+        """
+        module, _, function = self.family.sampler.partition(":")
+        require("task_seed", seed, 0, 2**64 - 1)
+        keywords = dict(self.keywords)
+        sampler = getattr(importlib.import_module(module), function)
+        try:
+            task: TabularMDP = sampler(self.recorded_seed(seed), **keywords)
+        except TypeError as error:
+            from anymdp_bench.mdp import TaskError
+
+            if not str(error).startswith(f"{function}()"):
+                raise
+            what = str(error).removeprefix(f"{function}() ")
+            raise TaskError(f"{self.family.name}: {what}") from None
+        return task
+
+    def recorded_seed(self, seed: int) -> int:
+        """`seed`, or 0 where every seed gives the same task."""
+        return int(seed) if self.sampled else 0
+
+
+@cache
+def families() -> dict[str, TaskFamily]:
+    """All families by name."""
+    found = {}
+    folders = (m for m in pkgutil.iter_modules(anymdp_bench.tasks.__path__) if m.ispkg)
+    for module in folders:
+        family = getattr(
+            importlib.import_module(f"anymdp_bench.tasks.{module.name}"), "FAMILY", None
+        )
+        if family is not None:
+            found[family.name] = family
+    return found
+
+
+def task_source(env_id: str, **keywords: Any) -> TaskSource:
+    """The task source behind a Gymnasium id.
+
+    Raises:
+        KeyError: no family has this id.
+    """
+    for family in families().values():
+        if env_id in family.ids:
+            merged = dict(family.ids[env_id]) | keywords
+            return TaskSource(family, tuple(sorted(merged.items())))
+    known = ", ".join(env_id for family in families().values() for env_id in family.ids)
+    raise KeyError(f"no tasks behind {env_id!r}; known ids: {known}")
+
+
+def sample_task(env_id: str, seed: int = 0, **keywords: Any) -> TabularMDP:
+    """The task that `gym.make(env_id, task_seed=seed, **keywords)` plays.
+
+    Raises:
+        KeyError: no family has this id.
+        TaskError: `seed` or the keywords make no task.
+    """
+    return task_source(env_id, **keywords).sample(seed)
+
+
+def sample_tasks(
+    env_id: str, seeds: Iterable[int], *, workers: int | None = None, **keywords: Any
+) -> list[TabularMDP]:
+    """The tasks of several seeds, sampled in parallel threads; the same as one by one.
+
+    Args:
+        env_id: a Gymnasium id.
+        seeds: task seeds.
+        workers: threads, by default one a core (samplers release Python's lock).
+        **keywords: those of `gym.make`.
+
+    Raises:
+        KeyError: no family has this id.
+        TaskError: a seed or the keywords make no task.
+    """
+    source = task_source(env_id, **keywords)
+    wanted = list(seeds)
+    count = min(workers or os.cpu_count() or 1, max(len(wanted), 1))
+    if count == 1 or len(wanted) < 2:
+        return [source.sample(seed) for seed in wanted]
+    first = source.sample(wanted[0])  # compiles before the threads start
+    with ThreadPoolExecutor(count) as pool:
+        return [first, *pool.map(source.sample, wanted[1:])]
+
+
+def require(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Refuses a keyword that is no integer in `least`..`most` with a one-line `TaskError`."""
+    import numpy as np
+
+    from anymdp_bench.mdp import TaskError
+
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        upper = "upward" if most is None else f"to {most}"
+        raise TaskError(f"{name} is {value!r}; give an integer from {least} {upper}")

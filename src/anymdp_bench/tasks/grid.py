@@ -1,0 +1,21 @@
+"""Moves on a grid whose walls stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from anymdp_bench.engine.arrays import Float64s
+
+
+def moves(rows: int, columns: int, directions: Sequence[tuple[int, int]]) -> Float64s:
+    """Deterministic P, float64 [rows * columns, A, rows * columns]: action a moves by directions[a]."""
+    n = rows * columns
+    row, column = np.divmod(np.arange(n), columns)
+    out = np.zeros((n, len(directions), n))
+    for a, (down, right) in enumerate(directions):
+        to_row = np.clip(row + down, 0, rows - 1)
+        to_column = np.clip(column + right, 0, columns - 1)
+        out[np.arange(n), a, to_row * columns + to_column] = 1.0
+    return out

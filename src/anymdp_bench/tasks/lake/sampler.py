@@ -1,0 +1,30 @@
+"""The FrozenLake task, built from Gymnasium's own transition table."""
+
+from __future__ import annotations
+
+import numpy as np
+from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
+
+from anymdp_bench.mdp import TabularMDP
+
+HORIZON = 100
+
+
+def sample(seed: int, *, slippery: bool) -> TabularMDP:
+    """The 4x4 FrozenLake of Gymnasium: reward 1 at the goal; holes and goal are terminal; 100 steps."""
+    env = FrozenLakeEnv(map_name="4x4", is_slippery=slippery)
+    cells = np.asarray(env.desc).ravel()
+    n, n_actions = len(cells), len(env.P[0])
+    prob, reward = np.zeros((n, n_actions, n)), np.zeros((n, n_actions, n))
+    for s, actions in env.P.items():
+        for a, outcomes in actions.items():
+            for p, following, r, _ in outcomes:
+                prob[s, a, following] += p
+                reward[s, a, following] = r
+    return TabularMDP(
+        prob,
+        reward,
+        start=np.asarray(env.initial_state_distrib, np.float64),
+        terminal=np.isin(cells, [b"H", b"G"]),
+        max_steps=HORIZON,
+    )

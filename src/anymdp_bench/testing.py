@@ -1,0 +1,313 @@
+"""The conformance kit: inherit one class, supply one factory, and the whole contract of an agent is tested.
+
+    from anymdp_bench.testing import AgentConformance
+
+    class TestMyAgent(AgentConformance):
+        def make_agent(self):
+            return MyAgent()
+
+pytest then runs every `test_*` below, for either kind of agent. A failure's message states the rule that is
+broken. The tasks are small, and two episodes of each are played; the kit needs neither pytest nor baselines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from anymdp_bench.agents import Agent, AnyAgent, FusedAgent, Streams, is_privileged
+from anymdp_bench.engine.arrays import AnyArray, Bools, Float64s, Int64s
+from anymdp_bench.engine.rollout import ACT, EPISODES, LEARN, POLICY, learn_episodes
+from anymdp_bench.protocol import Arena, Run
+from anymdp_bench.scoring import ScoredTask, references
+from anymdp_bench.tasks.family import sample_tasks
+
+__all__ = ["AgentConformance"]
+
+_EPISODES = 2
+_RUNS = 3
+_PLACES: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = (
+    ("AnyMDP-1s5a-v0", ()),  # one observation, one step an episode
+    ("AnyMDP-16s5a-v0", ()),
+    ("AnyMDP-v0", (("n_states", 8), ("n_actions", 2))),
+)
+
+
+class AgentConformance:
+    """The contract of `anymdp_bench.agents`, rule by rule."""
+
+    def make_agent(self) -> AnyAgent:
+        """A new agent, every time: the one thing to supply."""
+        raise NotImplementedError("define make_agent(self): return a new agent")
+
+    def test_is_an_agent(self) -> None:
+        """It has every attribute and method of `Agent` or of `FusedAgent`."""
+        agent: object = self.make_agent()
+        names = ("version", "trains", "privileged", "start", "act", "learn", "policy")
+        lacks = [name for name in names if not hasattr(agent, name)]
+        _require(
+            isinstance(agent, (Agent, FusedAgent)),
+            "an agent has all that `Agent` or all that `FusedAgent` has;"
+            f" to be an `Agent`, this one lacks {', '.join(lacks)}",
+        )
+
+    def test_version_is_printable(self) -> None:
+        """`version` goes into a column of the records."""
+        version = self.make_agent().version
+        good = isinstance(version, str) and version.strip() != "" and version.isprintable()
+        _require(good, f"version must be a printable string, not blank; it is {version!r}")
+
+    def test_plays_every_size(self) -> None:
+        """Actions and policies have the right shape, type and range, from the first step to the last."""
+        for place in _PLACES:
+            _play(self.make_agent(), _runs(place))
+
+    def test_same_seeds_same_actions(self) -> None:
+        """All randomness comes from `Streams.seeds`."""
+        for place in _PLACES:
+            first, second = (_play(self.make_agent(), _runs(place)) for _ in range(2))
+            _require(
+                np.array_equal(first, second),
+                "the same seeds must give the same actions, in a new agent too: draw all random numbers"
+                f" from Streams.seeds ({place[0]})",
+            )
+
+    def test_start_forgets_everything(self) -> None:
+        """A second start, after runs of the same or of another size, gives what the first gave."""
+        agent = self.make_agent()
+        first: dict[str, AnyArray] = {}
+        for k in (0, 0, 1, 1, 2, 2, 0, 1):
+            place = _PLACES[k]
+            played = _play(agent, _runs(place))
+            _require(
+                np.array_equal(played, first.setdefault(place[0], played)),
+                f"a fresh run must owe nothing to the runs before: {_FORGETS[_is_fused(agent)]} ({place[0]})",
+            )
+
+    def test_runs_do_not_depend_on_their_company(self) -> None:
+        """A run that is batched with others plays as it does alone."""
+        if _is_training(self.make_agent()):
+            return  # it plays one run at a time
+        for place in _PLACES:
+            runs = _runs(place)
+            together = _play(self.make_agent(), runs)
+            for i, run in enumerate(runs):
+                alone = _play(self.make_agent(), [run])[:, 0]
+                steps = min(len(alone), len(together))
+                _require(
+                    np.array_equal(alone[:steps], together[:steps, i]),
+                    "a run's choices must depend on its own seed and history alone: run"
+                    f" {i} of {len(runs)} plays otherwise in a batch than alone ({place[0]})",
+                )
+
+    def test_privileged_where_it_looks(self) -> None:
+        """Who declares `privileged` looks at the tasks; who does not is not shown them."""
+        agent = self.make_agent()
+        if not is_privileged(agent):
+            return  # it was given no tasks in the tests above, and played
+        _require(
+            not _is_fused(agent), "a FusedAgent is never told the tasks: leave `privileged` out"
+        )
+        runs = _runs(_PLACES[1])
+        watched = _WatchedStreams(**vars(_told(agent, runs)))
+        if isinstance(agent, Agent):
+            agent.start(watched)
+        _require(
+            "looked" in vars(watched),
+            "`privileged` is for agents that look at Streams.tasks in start(), and this one does not:"
+            " set it to False",
+        )
+
+
+_FORGETS = {
+    False: "start() must forget everything",
+    True: "memory() must return a new array, and settings() depend on the streams alone",
+}
+
+
+class _WatchedStreams(Streams):
+    """Streams that note when somebody looks at the tasks."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "tasks":
+            object.__setattr__(self, "looked", True)
+        return super().__getattribute__(name)
+
+
+def _require(holds: bool, rule: str) -> None:
+    if not holds:
+        raise AssertionError(rule)
+
+
+def _is_fused(agent: AnyAgent) -> bool:
+    return isinstance(agent, FusedAgent)
+
+
+def _is_training(agent: AnyAgent) -> bool:
+    return isinstance(agent, FusedAgent) or agent.trains
+
+
+@cache
+def _runs(place: tuple[str, tuple[tuple[str, int], ...]]) -> tuple[Run, ...]:
+    """Runs at one place: of two tasks, the first of them twice."""
+    env_id, keywords = place
+    tasks = [
+        ScoredTask(seed, mdp, references(mdp))
+        for seed, mdp in enumerate(sample_tasks(env_id, range(2), workers=1, **dict(keywords)))
+    ]
+    return tuple(Run(env_id, tasks[k % 2], run_seed=k // 2) for k in range(_RUNS))
+
+
+def _told(agent: AnyAgent, runs: Sequence[Run]) -> Streams:
+    mdp = runs[0].task.mdp
+    seeds = np.concatenate([run.streams("agent") for run in runs])
+    tasks = tuple(run.task.mdp for run in runs) if is_privileged(agent) else None
+    return Streams(runs[0].env_id, mdp.n_observations, mdp.n_actions, seeds, tasks)
+
+
+def _play(agent: AnyAgent, runs: Sequence[Run]) -> AnyArray:
+    """What the agent chooses in two episodes or more of every run, [steps, runs] or, fused, [facts, runs].
+
+    Raises:
+        AssertionError: it broke the contract on the way.
+    """
+    if isinstance(agent, FusedAgent):
+        return np.stack([_play_fused(agent, run) for run in runs], axis=1)
+    if agent.trains:
+        parts = [_play_agent(agent, [run]) for run in runs]
+        steps = min(len(part) for part in parts)
+        return np.concatenate([part[:steps] for part in parts], axis=1)
+    return _play_agent(agent, runs)
+
+
+def _play_agent(agent: Agent, runs: Sequence[Run]) -> Int64s:
+    arena = Arena(runs)
+    streams = _told(agent, runs)
+    agent.start(streams)
+    tabular = _check_policy(agent, streams)
+    witness = _Witness(agent)
+    chosen = []
+    while arena.episodes.min() < _EPISODES:
+        chosen.append(_checked_action(agent, arena.observation, streams))
+        arena.step(chosen[-1], witness)  # type: ignore[arg-type]  # all that the arena does is to call learn
+    _require(
+        _check_policy(agent, streams) == tabular,
+        "policy() must return a table always or never: it decides before the run how the agent is tested",
+    )
+    if agent.trains and not tabular:
+        _checked_action(agent, arena.observation, streams, test=True)
+    return np.array(chosen)
+
+
+class _Witness:
+    """Stands between the arena and the agent, and watches what the agent does to its arguments."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+
+    def learn(
+        self,
+        observation: Int64s,
+        action: Int64s,
+        reward: Float64s,
+        next_observation: Int64s,
+        terminated: Bools,
+        truncated: Bools,
+    ) -> None:
+        given = (observation, action, reward, next_observation, terminated, truncated)
+        before = [array.copy() for array in given]
+        self._agent.learn(*given)
+        same = all(np.array_equal(a, b) for a, b in zip(before, given, strict=True))
+        _require(
+            same, "learn() must leave the arrays that it is given as they are: copy them first"
+        )
+
+
+def _checked_action(agent: Agent, seen: Int64s, streams: Streams, test: bool = False) -> Int64s:
+    before = seen.copy()
+    action = np.asarray(agent.act(seen, test=True) if test else agent.act(seen))
+    n, at = streams.n, streams.env_id
+    _require(
+        np.array_equal(before, seen),
+        "act() must leave the observations that it is given as they are: copy them first",
+    )
+    _require(
+        action.shape == (n,) and action.dtype.kind in "iu",
+        f"act() must return one integer a run, shape [{n}]; it returned shape {list(action.shape)}"
+        f" and dtype {action.dtype} ({at})",
+    )
+    _require(
+        bool(((action >= 0) & (action < streams.n_actions)).all()),
+        f"actions must lie in 0..{streams.n_actions - 1}; act() returned {action.tolist()} ({at})",
+    )
+    return action.astype(np.int64)
+
+
+def _check_policy(agent: Agent, streams: Streams) -> bool:
+    """Whether policy() is a table, which is then checked."""
+    table = agent.policy()
+    if table is None:
+        return False
+    given = np.asarray(table)
+    n, size, n_actions = streams.n, streams.n_observations, streams.n_actions
+    if given.shape == (n, size) and given.dtype.kind in "iu":
+        _require(
+            bool(((given >= 0) & (given < n_actions)).all()),
+            f"a policy's actions must lie in 0..{n_actions - 1} ({streams.env_id})",
+        )
+        return True
+    _require(
+        given.shape == (n, size, n_actions) and given.dtype.kind == "f",
+        f"policy() must return None, integers [{n}, {size}] or probabilities [{n}, {size}, {n_actions}];"
+        f" it returned shape {list(given.shape)} and dtype {given.dtype} ({streams.env_id})",
+    )
+    _check_rows(given, "policy()", streams.env_id)
+    return True
+
+
+def _check_rows(table: npt.NDArray[Any], whose: str, at: str) -> None:
+    good = (table >= 0).all() and np.allclose(table.sum(axis=-1), 1.0, atol=1e-6)
+    _require(bool(good), f"the rows of {whose} must be probabilities that sum to 1 ({at})")
+
+
+def _play_fused(agent: FusedAgent, run: Run) -> Float64s:
+    """What tells one learner from another: a sum over its choices, its steps, its policy; float64 [any]."""
+    for name, signature in (("act", ACT), ("learn", LEARN), ("policy", POLICY)):
+        compiled = getattr(getattr(agent, f"compiled_{name}"), "nopython_signatures", [])
+        _require(
+            any(
+                (s.args, s.return_type) == (signature.args, signature.return_type) for s in compiled
+            ),
+            f"compiled_{name} must be a function under @njit({name.upper()}) of anymdp_bench.engine.rollout",
+        )
+    mdp, streams = run.task.mdp, _told(agent, [run])
+    settings, memory = agent.settings(streams), agent.memory(streams)
+    for name, array in (("settings", settings), ("memory", memory)):
+        flat = isinstance(array, np.ndarray) and array.dtype == np.float64 and array.ndim == 1
+        _require(flat, f"{name}() must return a float64 array of one dimension ({run.env_id})")
+    account = np.zeros(2, np.int64)
+    shape = (mdp.max_steps + 1, mdp.n_states, mdp.n_actions)
+    weights = np.random.default_rng(0).standard_normal(shape)
+    try:
+        choices = learn_episodes(
+            agent.compiled_act, agent.compiled_learn, *mdp.step_tables, weights, memory, settings,
+            run.streams("agent"), run.streams("environment"), account, _EPISODES, 2**62,
+        )  # fmt: skip
+    except ValueError as error:
+        raise AssertionError(
+            f"actions must lie in 0..{mdp.n_actions - 1}: {error} ({run.env_id})"
+        ) from None
+    before = memory.copy()
+    table = np.full((mdp.n_observations, mdp.n_actions), np.nan)
+    agent.compiled_policy(mdp.n_observations, mdp.n_actions, memory, settings, table)
+    _check_rows(table, "compiled_policy's `out`, all of which it must write,", run.env_id)
+    _require(
+        np.array_equal(before, memory, equal_nan=True),
+        "compiled_policy must leave the memory as it is: tests never train",
+    )
+    assert account[EPISODES] == _EPISODES
+    return np.concatenate([[choices], account, table.ravel()])

@@ -1,0 +1,130 @@
+"""A learner and its task in one compiled loop: the same play as step by step, and an honest account."""
+
+import numpy as np
+import pytest
+from numba import njit
+
+from anymdp_bench.engine import step
+from anymdp_bench.engine.rng import integer, stream
+from anymdp_bench.engine.rollout import ACT, EPISODES, LEARN, STEPS, learn_episodes
+from anymdp_bench.scoring import oracle_advantages, references
+from naive.random_tasks import random_task
+
+
+@njit(ACT)
+def random_act(observation, n_actions, memory, settings, rng):
+    return integer(rng, 0, n_actions) + np.int64(settings[0])
+
+
+@njit(LEARN)
+def keep(observation, action, reward, following, terminated, truncated, n, memory, settings, rng):
+    """Writes what it is told to the next seven places of memory; memory[0] counts."""
+    k = 1 + 7 * np.int64(memory[0])
+    memory[k] = observation
+    memory[k + 1] = action
+    memory[k + 2] = reward
+    memory[k + 3] = following
+    memory[k + 4] = terminated
+    memory[k + 5] = truncated
+    memory[k + 6] = n
+    memory[0] += 1
+
+
+class Play:
+    """One run of the recording learner."""
+
+    def __init__(self, mdp, offset=0.0):
+        self.mdp = mdp
+        self.policy = references(mdp).policy
+        self.advantage = oracle_advantages(mdp, self.policy)
+        self.memory, self.settings = np.zeros(50_000), np.array([offset])
+        self.agent_rng, self.env_rng = stream("agent"), stream("env")
+        self.account = np.zeros(2, np.int64)
+
+    def until(self, episodes, max_steps=10**9):
+        return learn_episodes(
+            random_act, keep, *self.mdp.step_tables, self.advantage, self.memory, self.settings,
+            self.agent_rng, self.env_rng, self.account, episodes, max_steps,
+        )  # fmt: skip
+
+    def told(self):
+        n = int(self.memory[0])
+        return self.memory[1 : 1 + 7 * n].reshape(n, 7)
+
+
+@pytest.fixture
+def mdp():
+    return random_task(np.random.default_rng(3), S=6, A=3, terminals=1, horizon=8).mdp()
+
+
+def step_by_step(mdp, actions, advantage):
+    """(what a learner is told, regret of finished episodes) under the given actions, by `step_one`."""
+    told, regret, lost = [], 0.0, 0.0
+    record, rng = np.zeros(4, np.int64), stream("env")
+    seen = step.reset_one(record, rng, *mdp.step_tables[:2])
+    left = mdp.max_steps
+    for action in actions:
+        state = record[step.STATE]
+        answer = step.step_one(record, rng, *mdp.step_tables, mdp.n_actions, action)
+        following, reward, terminated, truncated = answer
+        told.append((seen, action, reward, following, terminated, truncated, mdp.n_actions))
+        lost -= advantage[left, state, action]
+        left -= 1
+        seen = following
+        if terminated or truncated:
+            regret += lost
+            lost, left = 0.0, mdp.max_steps
+            seen = step.reset_one(record, rng, *mdp.step_tables[:2])
+    return np.array(told, float), regret
+
+
+def test_the_loop_plays_what_single_steps_play(mdp):
+    play = Play(mdp)
+    regret = play.until(60)
+    told, expected = step_by_step(mdp, play.told()[:, 1].astype(int), play.advantage)
+    assert np.array_equal(play.told(), told)
+    assert regret == pytest.approx(expected, rel=1e-12)
+    ends = told[:, 4:6].sum()
+    assert (play.account[EPISODES], ends) == (60, 60)
+    assert play.account[STEPS] == len(told)
+    assert told[:, 4].any()
+    assert told[:, 5].any(), "no truncation: this test says less than it should"
+
+
+def test_regret_is_oracle_minus_expected_return(mdp):
+    """Mean regret of random play is the gap, within four standard errors (of 2,000 episodes)."""
+    play = Play(mdp)
+    each = []
+    for episode in range(2_000):
+        play.memory[0] = 0
+        each.append(play.until(episode + 1))
+    error = np.std(each) / np.sqrt(len(each))
+    assert abs(np.mean(each) - references(mdp).gap) < 4 * error
+
+
+def test_pausing_between_episodes_changes_nothing(mdp):
+    whole, parts = Play(mdp), Play(mdp)
+    total = whole.until(30)
+    paused = sum(parts.until(n) for n in (1, 2, 17, 17, 30))
+    assert paused == pytest.approx(total, rel=1e-12)
+    assert np.array_equal(whole.told(), parts.told())
+    assert np.array_equal(whole.account, parts.account)
+
+
+def test_an_episode_that_the_budget_cuts_is_not_counted(mdp):
+    play, whole = Play(mdp), Play(mdp)
+    whole.until(60)
+    budget = int(np.flatnonzero(whole.told()[:, 4:6].any(1))[9]) + 2  # one step into the eleventh
+    regret = play.until(60, budget)
+    assert play.account.tolist() == [budget, 10]
+    assert len(play.told()) == budget
+    assert np.array_equal(play.told(), whole.told()[:budget])
+    assert regret == pytest.approx(Play(mdp).until(10), rel=1e-12)
+    assert play.until(60, budget) == 0.0  # nothing left
+    assert play.account[STEPS] == budget
+
+
+@pytest.mark.parametrize("offset", [3.0, -5.0])
+def test_an_action_out_of_range_is_refused(mdp, offset):
+    with pytest.raises(ValueError, match="a learner's action is out of range"):
+        Play(mdp, offset).until(1)

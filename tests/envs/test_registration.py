@@ -1,0 +1,107 @@
+"""Every registered id is a Gymnasium environment without a blemish."""
+
+import warnings
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.utils.env_checker import check_env
+
+import anymdp_bench
+from anymdp_bench.mdp import TaskError
+from anymdp_bench.tasks.family import families
+
+SIZES = {
+    "AnyMDP-v0": {"n_states": 12, "n_actions": 3},
+    "Garnet-v0": {"n_states": 12, "n_actions": 3, "branching": 2},
+}
+IDS = [env_id for family in families().values() for env_id in family.ids]
+
+
+def keywords(env_id):
+    return SIZES.get(env_id, {})
+
+
+@pytest.fixture(autouse=True)
+def _gymnasium_warnings_are_errors(monkeypatch):
+    def refuse(message, *args, **_):
+        raise AssertionError(message % args if args else message)
+
+    monkeypatch.setattr(gym.logger, "warn", refuse)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def test_the_published_ids_are_there():
+    sizes = [f"AnyMDP-{s}s5a-v0" for s in (1, 16, 32, 64, 128)]
+    garnets = [f"Garnet-{s}s5a{b}b-v0" for s in (16, 32, 64, 128) for b in (2, 4)]
+    assert {"AnyMDP-v0", *sizes, *garnets} <= set(IDS) <= set(gym.registry)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_check_env_has_nothing_to_say(env_id):
+    check_env(gym.make(env_id, render_mode="rgb_array", **keywords(env_id)).unwrapped)
+    check_env(
+        gym.make(env_id, render_mode="ansi", privileged_info=True, **keywords(env_id)).unwrapped
+    )
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_make_plays_the_sampled_task(env_id):
+    env = gym.make(env_id, task_seed=7, **keywords(env_id))
+    task = anymdp_bench.sample_task(env_id, seed=7, **keywords(env_id))
+    assert env.unwrapped.task == task
+    assert gym.make(env_id, **keywords(env_id)).unwrapped.task_seed == 0
+    assert env.observation_space == gym.spaces.Discrete(task.n_observations)
+    assert env.action_space == gym.spaces.Discrete(task.n_actions)
+
+
+def test_a_size_that_is_no_id_is_made_by_keywords():
+    env = gym.make("AnyMDP-v0", n_states=40, n_actions=3)
+    assert (env.observation_space.n, env.action_space.n) == (40, 3)
+    named = gym.make("AnyMDP-v0", n_states=16, n_actions=5, task_seed=3)
+    assert named.unwrapped.task == anymdp_bench.sample_task("AnyMDP-16s5a-v0", 3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({}, "n_states"),
+        ({"n_states": 7, "n_actions": 5}, "n_states is 7; give an integer from 8"),
+        ({"n_states": 16, "n_actions": 5, "colour": 1}, "colour"),
+        (
+            {"n_states": 16, "n_actions": 5, "task_seed": -1},
+            "task_seed is -1; give an integer from 0",
+        ),
+        ({"n_states": 16, "n_actions": 5, "task_seed": 0.5}, "task_seed is 0.5"),
+    ],
+)
+def test_wrong_keywords_are_refused_in_one_line(wrong, message):
+    with pytest.raises(TaskError, match=message) as caught:
+        gym.make("AnyMDP-v0", **wrong)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_spec_of_a_single_environment_survives_json():
+    env = gym.make("AnyMDP-16s5a-v0", task_seed=7, render_mode="ansi")
+    again = gym.make(EnvSpec.from_json(env.spec.to_json()))
+    assert again.spec == env.spec
+    assert again.unwrapped.task == env.unwrapped.task
+    assert again.render_mode == "ansi"
+
+
+def test_the_spec_of_a_vector_environment_survives_json():
+    envs = gym.make_vec("AnyMDP-16s5a-v0", num_envs=3, task_seeds=[4, 5, 4])
+    again = gym.make_vec(EnvSpec.from_json(envs.spec.to_json()))
+    assert again.num_envs == 3
+    assert again.tasks == envs.tasks
+    assert type(again) is type(envs)
+
+
+def test_make_vec_is_native_and_gymnasiums_own_vectors_work_too():
+    native = gym.make_vec("AnyMDP-16s5a-v0", num_envs=2)
+    assert type(native).__name__ == "TabularVectorEnv"
+    sync = gym.make_vec("AnyMDP-16s5a-v0", num_envs=2, vectorization_mode="sync")
+    assert np.array_equal(native.reset(seed=3)[0], sync.reset(seed=3)[0])

@@ -1,0 +1,92 @@
+import numpy as np
+
+from anymdp_baselines.omnirl.memory import empty_memory, forget, write, write_all
+from anymdp_baselines.omnirl.reading import empty_reading, read
+
+N, A = 6, 3
+
+
+def history(steps=200, seed=0):
+    rng = np.random.default_rng(seed)
+    seen = rng.integers(N, size=steps)
+    action = rng.integers(A, size=steps)
+    following = rng.integers(N, size=steps)
+    reward = rng.normal(size=steps)
+    terminated = rng.random(steps) < 0.1
+    truncated = ~terminated & (rng.random(steps) < 0.05)
+    return seen, action, reward, following, terminated, truncated
+
+
+def written(steps, row=0, n=1):
+    memory = empty_memory(n, N, A)
+    for step in zip(*steps, strict=True):
+        write(memory, row, *step)
+    return memory
+
+
+def reading_of(memory):
+    n = len(memory.total)
+    reading = empty_reading(n, N, A)
+    read(memory, np.arange(n), reading)
+    return reading
+
+
+def test_a_chunk_in_any_order_equals_its_steps_one_by_one():
+    steps = history()
+    order = np.random.default_rng(1).permutation(len(steps[0]))
+    one_by_one = reading_of(written(steps))
+    shuffled = reading_of(written([column[order] for column in steps]))
+    for a, b in zip(one_by_one, shuffled, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_rows_do_not_see_each_other_and_forgetting_is_complete():
+    steps = history()
+    memory = written(steps, row=1, n=3)
+    alone = reading_of(written(steps))
+    for array, single in zip(reading_of(memory), alone, strict=True):
+        np.testing.assert_array_equal(array[1], single[0])
+        np.testing.assert_array_equal(array[0], array[2])
+    forget(memory, 1)
+    assert all(not array.any() for array in memory)
+
+
+def test_write_all_writes_each_run_its_own_step():
+    steps = history(4)
+    together = empty_memory(4, N, A)
+    write_all(together, *steps)
+    for i in range(4):
+        alone = written([column[i : i + 1] for column in steps])
+        for a, b in zip(together, alone, strict=True):
+            np.testing.assert_array_equal(a[i], b[0])
+
+
+def test_onward_rows_are_the_transitions_that_went_on():
+    steps = history(2000)
+    memory = written(steps)
+    onward = reading_of(memory).onward[0].reshape(N, A, N)
+    seen, action, _, following, terminated, _ = steps
+    here = (seen == 2) & (action == 1)
+    went = np.bincount(following[here & ~terminated], minlength=N) / here.sum()
+    np.testing.assert_allclose(onward[2, 1], went, atol=0.05)
+
+
+def test_the_scale_of_rewards_shows_only_in_the_three_features_of_it():
+    steps = list(history(400))
+    plain = reading_of(written(steps))
+    steps[2] = steps[2] * 1000.0
+    scaled = reading_of(written(steps))
+    assert not np.allclose(plain.state[..., 17:], scaled.state[..., 17:], atol=0.1)
+    plain.state[..., 17:] = scaled.state[..., 17:] = 0.0
+    for a, b in zip(plain, scaled, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-3)
+
+
+def test_permuting_the_ids_permutes_the_reading():
+    steps = list(history(400))
+    plain = reading_of(written(steps))
+    ids = np.random.default_rng(3).permutation(N)
+    steps[0], steps[3] = ids[steps[0]], ids[steps[3]]
+    renamed = reading_of(written(steps))
+    np.testing.assert_allclose(plain.slot[0], renamed.slot[0][ids], atol=1e-4)
+    np.testing.assert_allclose(plain.state[0], renamed.state[0][ids], atol=1e-4)

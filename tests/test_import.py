@@ -1,0 +1,43 @@
+"""Importing the package is light, and its public names are there."""
+
+import subprocess
+import sys
+
+import anymdp_bench
+
+HEAVY = ("numba", "torch", "pandas", "scipy", "matplotlib", "stable_baselines3", "anymdp_baselines")
+
+
+def loaded_after(statement):
+    """The top-level modules that a fresh interpreter holds after `statement`."""
+    code = f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_import_loads_nothing_heavy():
+    assert loaded_after("import anymdp_bench").isdisjoint(HEAVY)
+
+
+def test_the_engine_is_loaded_when_it_is_needed():
+    loaded = loaded_after("import anymdp_bench; anymdp_bench.TabularMDP")
+    assert "numba" in loaded
+    assert loaded.isdisjoint(set(HEAVY) - {"numba", "scipy"})  # numba looks for scipy
+
+
+def test_import_registers_every_id():
+    code = "import anymdp_bench, gymnasium; assert 'AnyMDP-64s5a-v0' in gymnasium.registry"
+    assert loaded_after(code).isdisjoint(HEAVY)
+
+
+def test_every_public_name_resolves():
+    for name in anymdp_bench.__all__:
+        assert getattr(anymdp_bench, name) is not None
+    assert set(anymdp_bench.__all__) <= set(dir(anymdp_bench))
+    assert sorted(anymdp_bench.__all__) == anymdp_bench.__all__
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    assert not hasattr(anymdp_bench, "nothing_of_the_kind")

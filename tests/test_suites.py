@@ -1,0 +1,99 @@
+"""Suites: what is published, frozen, and what overrides do."""
+
+import pytest
+
+from anymdp_bench.suites import (
+    Limits,
+    Row,
+    SuiteError,
+    custom_suite,
+    is_sampled,
+    load_suite,
+    suite_names,
+)
+
+# A published suite never changes: a change is a new file under a new name, with a new line here.
+PUBLISHED = {"smoke": "6a080f2ecb75", "quick": "9ae0c31b8bbf"}
+
+
+def test_the_published_suites_are_there():
+    assert {"quick", "smoke", "table1"} <= set(suite_names())
+    for name in suite_names():
+        suite = load_suite(name)
+        assert suite.name == name
+        assert suite.rows
+        assert suite.description
+
+
+@pytest.mark.parametrize(("name", "digest"), PUBLISHED.items())
+def test_a_published_suite_is_frozen(name, digest):
+    assert load_suite(name).hash == digest
+
+
+def test_smoke_is_what_the_specification_says():
+    suite = load_suite("smoke")
+    assert suite.rows == (Row("AnyMDP-16s5a-v0", 2, 1), Row("Garnet-16s5a2b-v0", 2, 1))
+    assert suite.training.episodes == suite.in_context.episodes == 300
+
+
+def test_quick_is_what_the_specification_says():
+    suite = load_suite("quick")
+    ids = ["AnyMDP-1s5a-v0", "AnyMDP-16s5a-v0", "AnyMDP-64s5a-v0", "Garnet-16s5a2b-v0"]
+    assert suite.rows == tuple(Row(env_id, 8, 1) for env_id in ids)
+    assert suite.training == Limits(1000, None)
+    assert suite.in_context == Limits(None, 5000)
+
+
+def test_table1_has_the_full_budget():
+    suite = load_suite("table1")
+    assert suite.training == Limits(10_000, None)
+    assert suite.in_context == Limits(10_000, 100_000)
+    assert all(row.tasks == 64 for row in suite.rows if is_sampled(row.env_id))
+
+
+def test_a_custom_suite_keeps_the_order_and_has_the_full_budget():
+    suite = custom_suite(["Garnet-16s5a2b-v0", "AnyMDP-16s5a-v0"])
+    assert suite.name == "custom"
+    assert suite.rows == (Row("Garnet-16s5a2b-v0", 64, 1), Row("AnyMDP-16s5a-v0", 64, 1))
+    assert suite.training == Limits(10_000, None)
+    assert suite.in_context == Limits(10_000, 100_000)
+
+
+def test_overrides_change_the_numbers_and_the_hash():
+    suite = load_suite("smoke")
+    assert suite.with_overrides() == suite
+    changed = suite.with_overrides(tasks=1, runs=3, limits=Limits(None, 500))
+    assert [(row.tasks, row.runs) for row in changed.rows] == [(1, 3), (1, 3)]
+    assert changed.training == changed.in_context == Limits(None, 500)
+    hashes = {
+        s.hash
+        for s in (suite, changed, suite.with_overrides(tasks=1), suite.with_overrides(runs=2))
+    }
+    assert len(hashes) == 4
+
+
+def test_the_hash_is_of_the_definition_not_the_words():
+    smoke = load_suite("smoke")
+    same = custom_suite(["AnyMDP-16s5a-v0", "Garnet-16s5a2b-v0"]).with_overrides(
+        2, 1, Limits(300, None)
+    )
+    assert same.hash == smoke.hash
+    assert len(smoke.hash) == 12
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: load_suite("quik"), "no suite 'quik'; known: .*quick, smoke, table1"),
+        (lambda: load_suite("../suites/smoke"), "no suite"),
+        (
+            lambda: custom_suite(["CartPole-v1"]),
+            "no tasks behind 'CartPole-v1'; known ids: .*AnyMDP-16s5a-v0",
+        ),
+        (lambda: custom_suite(["AnyMDP-1s5a-v0"] * 2), "AnyMDP-1s5a-v0 is named twice"),
+    ],
+)
+def test_what_is_no_suite_is_refused_in_one_line(call, message):
+    with pytest.raises(SuiteError, match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)
