@@ -1,0 +1,165 @@
+"""From submissions to what the page shows; all numbers come from `metrics` and `curves`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anymdp_bench.curves import learning_curve
+from anymdp_bench.leaderboard.submission import Submission
+from anymdp_bench.leaderboard.verify import SUFFIX, Receipt, load_receipt
+from anymdp_bench.metrics import overall, summarise
+from anymdp_bench.published import published
+from anymdp_bench.record_format import RecordError
+from anymdp_bench.tables import best_rows, human, percent
+from anymdp_bench.tasks.family import task_source
+
+TARGET = 0.9
+
+
+@dataclass(frozen=True)
+class Board:
+    """Everything on the page: `overall` and `rows` of cells, `curves` by the name that a row bears."""
+
+    overall: list[dict[str, Any]]
+    rows: list[dict[str, Any]]
+    curves: dict[str, list[dict[str, Any]]]
+
+
+def make_board(submissions: Sequence[Submission]) -> Board:
+    """The page's content.
+
+    Raises:
+        RecordError: two submissions are of the same agent, version, suite and context, or a
+            receipt is damaged.
+    """
+    sources: dict[tuple[str, ...], tuple[Submission, Receipt | None]] = {}
+    for each in submissions:
+        key = _identity(each)
+        if key in sources:
+            what = f"repeats {sources[key][0].path.name} ({each.agent} {each.version})"
+            raise RecordError(f"{each.path}: {what}; keep one of them")
+        sources[key] = (each, receipt_of(each))
+    frame = pd.concat([_plain(each.frame) for each in submissions], ignore_index=True)
+    summary = summarise(frame, TARGET)
+    best = best_rows(summary)
+    rows = [
+        _row(row, bool(best[k]), *sources[_identity_of(row)])
+        for k, row in enumerate(summary.to_dict("records"))
+    ]
+    curves: dict[str, list[dict[str, Any]]] = {}
+    groups = frame.groupby(["suite", "env_id", "agent", "agent_version", "context"], sort=False)
+    for (suite, env_id, agent, version, context), part in groups:
+        label = _label(str(agent), str(version), str(context))
+        curves.setdefault(f"{suite} {env_id}", []).append(_curve(label, part))
+    totals = [_total(row, *sources[_identity_of(row)]) for row in overall(frame).to_dict("records")]
+    return Board(totals, rows, curves)
+
+
+def receipt_of(found: Submission) -> Receipt | None:
+    """The receipt beside a submission, if it is about these very bytes and holds."""
+    path = found.path.with_name(found.path.stem + SUFFIX)
+    if not path.exists():
+        return None
+    receipt = load_receipt(path)
+    return receipt if receipt.sha256 == found.digest and receipt.holds else None
+
+
+def _identity(found: Submission) -> tuple[str, ...]:
+    return (found.suite.name, found.agent, found.version, found.context)
+
+
+def _identity_of(row: dict[Any, Any]) -> tuple[str, ...]:
+    return tuple(str(row[k]) for k in ("suite", "agent", "agent_version", "context"))
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with text columns as plain strings, so that several can be stacked."""
+    return frame.astype(
+        {k: "str" for k in frame if isinstance(frame[k].dtype, pd.CategoricalDtype)}
+    )
+
+
+def _label(agent: str, version: str, context: str) -> str:
+    return f"{agent} {version}" + ("" if context in ("none", "empty") else f" ({context})")
+
+
+def _row(
+    row: dict[Any, Any], best: bool, found: Submission, receipt: Receipt | None
+) -> dict[str, Any]:
+    """One line of the main table; `*_key` are numbers to sort by, infinity last."""
+    known = published(row["env_id"], row["agent"]) if row["context"] in ("none", "empty") else None
+    cells = _common(row, found, receipt) | {
+        "env_id": row["env_id"],
+        "family": task_source(row["env_id"]).family.name,
+        "curves": f"{row['suite']} {row['env_id']}",
+        "best": best,
+        "reached": f"{row['reached']}/{row['n_runs']}",
+        "reached_key": row["reached"] / row["n_runs"],
+        "published": "—" if known is None else f"{known.percent:.1f}",
+        "published_key": -1.0 if known is None else known.percent,
+        "regret": _figure(row["regret"]),
+        "regret_key": "" if math.isnan(row["regret"]) else row["regret"],
+    }
+    for unit in ("steps", "episodes"):
+        median = row[f"{unit}_median"]
+        reached = math.isfinite(median)
+        cells[unit] = human(median) if reached else f"> {human(row[f'{unit}_limit'])}"
+        cells[f"{unit}_key"] = median if reached else 1e15
+    return cells
+
+
+def _figure(value: float) -> str:
+    """Three digits, thousands as the tables print them."""
+    return human(value) if math.isnan(value) or abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _total(row: dict[Any, Any], found: Submission, receipt: Receipt | None) -> dict[str, Any]:
+    return _common(row, found, receipt) | {
+        "n_envs": row["n_envs"],
+        "n_runs": row["n_runs"],
+        "gap": percent(row["optimality_gap"]),
+        "gap_key": row["optimality_gap"],
+    }
+
+
+def _common(row: dict[Any, Any], found: Submission, receipt: Receipt | None) -> dict[str, Any]:
+    """The cells that both tables have."""
+    low, high = row["score_low"], row["score_high"]
+    marks = np.clip(np.nan_to_num((low, row["score"], high), nan=row["score"]), 0.0, 1.1) * 100
+    return {
+        "suite": row["suite"],
+        "agent": row["agent"],
+        "version": row["agent_version"],
+        "label": _label(*(str(row[k]) for k in ("agent", "agent_version", "context"))),
+        "context": row["context"],
+        "score": percent(row["score"]),
+        "score_key": row["score"],
+        "interval": "" if math.isnan(low) else f"{percent(low)} to {percent(high)}",
+        "bar": [round(float(mark), 2) for mark in marks],
+        "iqm": percent(row["iqm"]),
+        "iqm_key": row["iqm"],
+        "file": found.path.name,
+        "digest": found.digest,
+        "author": found.header.get("author", ""),
+        "link": found.header.get("link", ""),
+        "description": found.header.get("description", ""),
+        "command": found.command,
+        "verified": receipt.summary if receipt else "",
+        "nonce": receipt.nonce if receipt else "",
+    }
+
+
+def _curve(label: str, part: pd.DataFrame) -> dict[str, Any]:
+    """A learning curve against steps, rounded for the page."""
+    band = learning_curve(part, "steps", points=48)
+    rounded = {
+        name: [None if math.isnan(v) else round(float(v), 6) for v in values]
+        for name, values in band._asdict().items()
+    }
+    return {"label": label} | rounded

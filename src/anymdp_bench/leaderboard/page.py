@@ -1,0 +1,87 @@
+"""The page: one HTML file that needs no server, no network and no other file but the CSVs it links to.
+
+Everything from a submission passes through the template's escaping, or through JSON that the page's script
+reads as text. A content security policy allows the page's own style and script by their hashes
+and nothing else, so that nothing in a submission could run even if an escape were missed.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from anymdp_bench import __version__
+from anymdp_bench.leaderboard.entries import TARGET, Board, make_board
+from anymdp_bench.leaderboard.submission import Submission
+from anymdp_bench.record_format import RecordError
+
+
+def build(submissions: Sequence[Submission], out: Path) -> Path:
+    """Writes `index.html` and copies of the submissions into `out`; returns the page's path.
+
+    Raises:
+        RecordError: submissions that clash, or an `out` that cannot be written.
+    """
+    text = render(make_board(submissions))
+    try:
+        folder = out / "submissions"
+        folder.mkdir(parents=True, exist_ok=True)
+        for each in submissions:
+            copy = folder / each.path.name
+            if not (copy.exists() and copy.samefile(each.path)):
+                shutil.copyfile(each.path, copy)
+        page = out / "index.html"
+        fresh = out / ".index.html.new"
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(page)
+    except OSError as error:
+        where = error.filename or out
+        raise RecordError(
+            f"cannot write to {where}: {error.strerror}; give another --out"
+        ) from None
+    return page
+
+
+def render(board: Board) -> str:
+    """The page as text, the same for the same board."""
+    import jinja2
+
+    assets = files("anymdp_bench.leaderboard") / "assets"
+    style, script = ((assets / f"page.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string((assets / "page.html").read_text("utf-8"))
+    return template.render(
+        board=board,
+        suites=_distinct(board.rows, "suite"),
+        families=_distinct(board.rows, "family"),
+        contexts=_distinct(board.rows, "context"),
+        style=style,
+        script=script,
+        policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}",
+        data=_json(board.curves),
+        target=round(100 * TARGET),
+        version=__version__,
+    )
+
+
+def _distinct(rows: list[dict[str, Any]], key: str) -> list[str]:
+    return list(dict.fromkeys(str(row[key]) for row in rows))
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _json(value: object) -> str:
+    """JSON that can stand inside a script element: no character that HTML gives a meaning."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # ASCII only
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

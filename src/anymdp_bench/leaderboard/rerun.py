@@ -1,0 +1,171 @@
+"""The other end of `host`: an agent somewhere else, and its runs.
+
+The task, its seed, the oracle and the account stay in this process; what crosses the pipe is what an
+agent is told by the contract.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from anymdp_bench.agents import Agent, AgentError, AgentSpec, Streams
+from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
+from anymdp_bench.leaderboard.host import STEP
+from anymdp_bench.protocol import (
+    CONTEXTS,
+    Budget,
+    Company,
+    Curve,
+    Run,
+    play_in_context,
+    play_training,
+)
+
+PATIENCE = 300.0
+"""Seconds that one answer may take."""
+_LARGEST = 2**26  # bytes of an answer
+
+
+class RemoteAgent:
+    """An `Agent` whose methods are requests to a `host`; steps to learn from go with the next request."""
+
+    privileged = False
+
+    def __init__(self, process: subprocess.Popen[bytes], patience: float = PATIENCE) -> None:
+        self._process, self.patience = process, patience
+        self._lessons: list[dict[str, Any]] = []
+        self._rest = b""
+        described = self._read()
+        self.version, self.trains = str(described["version"]), bool(described["trains"])
+
+    def start(self, streams: Streams) -> None:
+        """Forgets everything."""
+        self._lessons = []
+        told = {"env_id": streams.env_id, "n_observations": streams.n_observations}
+        told |= {"n_actions": streams.n_actions, "seeds": streams.seeds.tolist()}
+        self._ask({"start": told})
+
+    def act(self, observation: Int64s, test: bool = False) -> npt.ArrayLike:
+        """Actions, [n]."""
+        return self._checked(self._ask({"act": observation.tolist(), "test": test}))
+
+    def learn(
+        self,
+        observation: Int64s,
+        action: Int64s,
+        reward: Float64s,
+        next_observation: Int64s,
+        terminated: Bools,
+        truncated: Bools,
+    ) -> None:
+        """Keeps one step for the next request."""
+        step = (observation, action, reward, next_observation, terminated, truncated)
+        self._lessons.append({k: v.tolist() for k, v in zip(STEP, step, strict=True)})
+
+    def demonstrate(self, *lesson: npt.NDArray[Any]) -> None:
+        """A step of which the last array tells where a demonstrator acted."""
+        self.learn(*lesson[:-1])
+        self._lessons[-1]["shown"] = lesson[-1].tolist()
+
+    def policy(self) -> npt.ArrayLike | None:
+        """The policy to test, a table or None."""
+        table = self._ask({"policy": True})
+        return None if table is None else self._checked(table)
+
+    def _checked(self, value: Any) -> npt.NDArray[Any]:
+        try:
+            array = np.array(value)
+        except ValueError:
+            array = np.array(None)
+        if array.dtype.kind not in "iuf":
+            raise AgentError("the agent's process answered with something that is no array")
+        return array
+
+    def _ask(self, request: dict[str, Any]) -> Any:
+        if self._lessons:
+            request["learn"], self._lessons = self._lessons, []
+        try:
+            assert self._process.stdin is not None
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise AgentError("the agent's process ended") from None
+        return self._read()
+
+    def _read(self) -> Any:
+        """The next answer, of bounded size and in bounded time."""
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        until = time.monotonic() + self.patience
+        parts = [self._rest]
+        size = len(self._rest)
+        with selectors.DefaultSelector() as ready:
+            ready.register(descriptor, selectors.EVENT_READ)
+            while b"\n" not in parts[-1]:
+                if not ready.select(max(until - time.monotonic(), 0.0)):
+                    raise AgentError(f"the agent gave no answer for {self.patience:g} s")
+                parts.append(os.read(descriptor, 2**16))
+                size += len(parts[-1])
+                if not parts[-1] or size > _LARGEST:
+                    raise AgentError("the agent's process ended, or its answer has no end")
+        line, _, self._rest = b"".join(parts).partition(b"\n")
+        try:
+            answer = json.loads(line)
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict) or "ok" not in answer:
+            what = answer.get("error") if isinstance(answer, dict) else "no answer of ours"
+            raise AgentError(f"in the agent's process: {str(what)[:300]}")
+        return answer["ok"]
+
+
+@contextmanager
+def remote(spec: AgentSpec, patience: float = PATIENCE) -> Iterator[RemoteAgent]:
+    """The agent in a process of its own, which ends with the block.
+
+    Raises:
+        AgentError: there is no such agent, or it broke the contract.
+    """
+    words = [sys.executable, "-m", "anymdp_bench.leaderboard.host", spec.name]
+    words += [] if spec.checkpoint is None else [spec.checkpoint]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield RemoteAgent(process, patience)
+        finally:
+            process.kill()
+            if process.stdin is not None:
+                with suppress(BrokenPipeError):  # a request that nobody will read
+                    process.stdin.close()
+
+
+@contextmanager
+def remote_players(spec: AgentSpec, players: int) -> Iterator[list[RemoteAgent]]:
+    """One process a player; the first alone plays games of one."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(remote(spec)) for _ in range(players)]
+
+
+def replay(
+    agents: Sequence[RemoteAgent], runs: Sequence[Run], budget: Budget, context: str
+) -> list[Curve]:
+    """Plays runs of one environment under the protocol.
+
+    `agents` are as many as the game has players; where an in-context agent plays all, the first does.
+    """
+    copies = [cast("Agent", agent) for agent in agents[: runs[0].task.players]]
+    if not agents[0].trains:
+        return play_in_context(copies[0], runs, budget, None, CONTEXTS[context])
+    learner = copies[0] if len(copies) == 1 else cast("Agent", Company(copies))
+    return [play_training(learner, run, budget) for run in runs]

@@ -1,0 +1,170 @@
+"""A submission: the CSV that `run` writes, as it is, with who made it in `#` lines above the header.
+
+    # author: Ada Lovelace
+    # link: https://example.org/agent
+    # description: Q-learning with a memory
+    # command: anymdp-bench run --agent mine --suite quick      (written by `run`)
+
+All of them are optional.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from anymdp_bench.leaderboard.scan import scan
+from anymdp_bench.protocol import test_points
+from anymdp_bench.record_format import RecordError, complaint
+from anymdp_bench.records import read_header, read_rows
+from anymdp_bench.suites import CUSTOM, Limits, Suite, load_suite, suite_names
+
+BARRED = frozenset({"oracle"})
+"""Agents that look at the task."""
+
+_LONGEST = {"author": 100, "link": 300, "description": 500, "command": 1000}
+_NAME = 80  # characters of an agent's name or version
+_LINK = re.compile(r"https?://[^\s\"'<>\\]+")
+
+
+@dataclass(frozen=True, eq=False)
+class Submission:
+    """A file whose form is right: one agent, one version, one context, one published suite.
+
+    `frame` is that of `records.read_csv`, `lines` [rows] the line that each row came from, `digest`
+    the file's SHA-256 and `header` its `#` lines.
+    """
+
+    path: Path
+    digest: str
+    header: dict[str, str]
+    frame: pd.DataFrame
+    lines: npt.NDArray[np.intp]
+    suite: Suite
+
+    @property
+    def agent(self) -> str:
+        """The agent's name."""
+        return str(self.frame["agent"].iloc[0])
+
+    @property
+    def version(self) -> str:
+        """The agent's version."""
+        return str(self.frame["agent_version"].iloc[0])
+
+    @property
+    def context(self) -> str:
+        """What its runs start from."""
+        return str(self.frame["context"].iloc[0])
+
+    @property
+    def command(self) -> str:
+        """The command that makes it: the header's, or else what it must have been."""
+        words = ["anymdp-bench", "run", "--agent", self.agent, "--suite", self.suite.name]
+        if self.context not in ("none", "empty"):
+            words += ["--context", self.context]
+        return self.header.get("command") or shlex.join(words)
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The `--checkpoint` that the header names."""
+        try:
+            found = json.loads(self.header.get("settings", "{}")).get("checkpoint")
+        except (ValueError, AttributeError, RecursionError):
+            return None
+        return found if isinstance(found, str) else None
+
+    @property
+    def limits(self) -> Limits:
+        """The budget of its runs."""
+        return self.suite.training if self.context == "none" else self.suite.in_context
+
+    def fault(self, row: int, column: str, what: str, mend: str) -> RecordError:
+        """The complaint about one row of the frame."""
+        return complaint(self.path, int(self.lines[row]), column, what, mend)
+
+    def require(self, bad: npt.NDArray[np.bool_], column: str, what: str, mend: str) -> None:
+        """Complains of the first row where `bad` [rows] holds, and quotes it.
+
+        Raises:
+            RecordError: there is one.
+        """
+        if bad.any():
+            row = int(bad.argmax())
+            value = str(self.frame[column].iloc[row])[:40]
+            raise self.fault(row, column, f"{value} {what}", mend)
+
+
+def read_submission(path: Path) -> Submission:
+    """Reads a submission and checks its form.
+
+    Raises:
+        RecordError: one line naming file, line, column and cure.
+    """
+    digest = scan(path, lambda suite, line: _most_rows(path, suite, line))
+    frame, lines = read_rows(path)
+    header = read_header(path)
+    found = Submission(path, digest, header, frame, lines, load_suite(str(frame["suite"].iloc[0])))
+    for column in ("suite", "suite_hash", "agent", "agent_version", "context"):
+        first = frame[column].iloc[0]
+        other = (frame[column] != first).to_numpy()
+        what = f"is not the file's first, {str(first)[:40]}"
+        found.require(other, column, what, "submit one file for each")
+    _check_names(found)
+    _check_header(found)
+    return found
+
+
+def _check_names(found: Submission) -> None:
+    if found.frame["suite_hash"].iloc[0] != found.suite.hash:
+        what = f"is not suite {found.suite.name}, which is {found.suite.hash}"
+        mend = "run the suite as it is, without --tasks, --runs, --episodes or --steps"
+        found.require(np.array([True]), "suite_hash", what, mend)
+    for column, value in (("agent", found.agent), ("agent_version", found.version)):
+        if len(value) > _NAME:
+            what = f"{value[:20]!r}... has {len(value)} characters"
+            raise found.fault(0, column, what, f"stay within {_NAME}")
+    if found.agent in BARRED or found.header.get("privileged", "no").startswith("yes"):
+        what = f"{found.agent} looks at the task"
+        raise found.fault(0, "agent", what, "the leaderboard is for agents that do not")
+
+
+def _check_header(found: Submission) -> None:
+    for key, longest in _LONGEST.items():
+        if len(found.header.get(key, "")) > longest:
+            raise RecordError(
+                f"{found.path}: '# {key}:' is longer than {longest} characters; cut it"
+            )
+    link = found.header.get("link")
+    if link and not _LINK.fullmatch(link):
+        raise RecordError(f"{found.path}: '# link:' is no address; write https://...")
+    if "command" not in found.header:
+        return
+    try:
+        words = shlex.split(found.header["command"])
+    except ValueError:
+        words = []
+    if words[:2] != ["anymdp-bench", "run"]:
+        raise RecordError(
+            f"{found.path}: '# command:' is not `anymdp-bench run ...`; leave the line as `run` wrote it"
+        )
+
+
+def _most_rows(path: Path, name: str, line: int) -> int:
+    """How many rows a file of a suite can have."""
+    published = [each for each in suite_names() if each != CUSTOM]
+    if name not in published:
+        what = f"{name[:40]!r} is no published suite"
+        raise complaint(path, line, "suite", what, f"run one of {', '.join(published)}")
+    suite = load_suite(name)
+    runs = sum(row.tasks * row.runs for row in suite.rows)
+    tested = len(test_points(suite.training.episodes or suite.training.steps))
+    played = suite.in_context.episodes or suite.in_context.steps or 0
+    return runs * max(tested, played)

@@ -1,0 +1,40 @@
+"""Validation: everything that a file can be held to without running an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from anymdp_bench.leaderboard.complete import Tasks, check_complete
+from anymdp_bench.leaderboard.plausible import check_plausible
+from anymdp_bench.leaderboard.submission import Submission, read_submission
+from anymdp_bench.record_format import RecordError
+
+
+def validate(path: Path) -> tuple[Submission, Tasks]:
+    """Reads a submission and checks form, completeness and plausibility.
+
+    Returns:
+        The submission, and its suite's tasks.
+
+    Raises:
+        RecordError: one line naming file, line, column and cure.
+    """
+    found = read_submission(path)
+    tasks = check_complete(found)
+    check_plausible(found, tasks)
+    return found, tasks
+
+
+def submission_paths(paths: Iterable[Path]) -> list[Path]:
+    """The CSV files among `paths`, and those of the folders among them, in order of name.
+
+    Raises:
+        RecordError: there is none.
+    """
+    files: list[Path] = []
+    for path in paths:
+        files += sorted(path.glob("*.csv")) if path.is_dir() else [path]
+    if not files:
+        raise RecordError("no submissions found; name a .csv file or a folder that holds some")
+    return list(dict.fromkeys(files))

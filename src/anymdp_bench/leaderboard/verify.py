@@ -1,0 +1,251 @@
+"""Verification: the named agent plays again, where it cannot have prepared, and the claims are compared.
+
+Two sets of runs, both chosen by the submission's SHA-256 and the maintainers' nonce, so that neither the
+submitter nor the maintainers can choose them:
+
+- *sampled*: runs of the submission itself. The same seeds should give the same rows, to the last digit; where
+  an agent is not that deterministic, its scores may differ by chance but not be lower on the whole.
+- *fresh*: tasks that nobody had seen, with run seeds of 63 bits. The claimed scores may exceed those by
+  chance only.
+
+The claims do not hold where chance alone would make them exceed the rerun so far less often than once in 200.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+import pandas as pd
+
+from anymdp_bench import __version__
+from anymdp_bench.agents import AgentError, AgentSpec
+from anymdp_bench.aggregates import Array
+from anymdp_bench.engine.rng import stream
+from anymdp_bench.leaderboard.chance import p_fresh, p_paired
+from anymdp_bench.leaderboard.complete import Tasks
+from anymdp_bench.leaderboard.rerun import RemoteAgent, remote_players, replay
+from anymdp_bench.leaderboard.submission import Submission
+from anymdp_bench.metrics import window
+from anymdp_bench.protocol import Budget, Curve, Run
+from anymdp_bench.record_format import RecordError
+from anymdp_bench.scoring import tasks_that_count
+from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
+
+LEVEL = 0.005
+SUFFIX = ".verified.json"
+_SAME = 1e-6  # scores closer than this are the same: other platforms differ in the last digits
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What was rerun of one environment, and how it came out.
+
+    `reproduced` of the `sampled` runs gave the same rows; `claimed` and `fresh` are mean final scores of
+    the submission and on the fresh tasks.
+    """
+
+    env_id: str
+    sampled: int
+    reproduced: int
+    fresh_seeds: tuple[int, ...]
+    claimed: float
+    fresh: float
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a verification found; kept beside the submission, and shown on the page."""
+
+    submission: str
+    sha256: str
+    nonce: str
+    agent: str
+    agent_version: str
+    package: str
+    episodes: int | None
+    environments: tuple[Environment, ...]
+    p_sampled: float
+    p_fresh: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the claims hold."""
+        return min(self.p_sampled, self.p_fresh) >= LEVEL
+
+    @property
+    def summary(self) -> str:
+        """One sentence."""
+        sampled = sum(each.sampled for each in self.environments)
+        same = sum(each.reproduced for each in self.environments)
+        fresh = sum(len(each.fresh_seeds) for each in self.environments)
+        cut = f", first {self.episodes} episodes" if self.episodes else ""
+        return (
+            f"{same} of {sampled} sampled runs reproduced row by row; {fresh} fresh tasks agree"
+            f" (p = {self.p_fresh:.2g}){cut}"
+        )
+
+    def save(self, path: Path) -> None:
+        """Writes the receipt as JSON."""
+        text = json.dumps(dataclasses.asdict(self) | {"holds": self.holds}, indent=1)
+        path.write_text(text + "\n", encoding="utf-8")
+
+
+def load_receipt(path: Path) -> Receipt:
+    """Reads what `Receipt.save` wrote.
+
+    Raises:
+        RecordError: the file is no receipt.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        del data["holds"]
+        rows = [row | {"fresh_seeds": tuple(row["fresh_seeds"])} for row in data["environments"]]
+        return Receipt(**data | {"environments": tuple(Environment(**row) for row in rows)})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise RecordError(f"{path}: is no receipt; write one with leaderboard verify") from None
+
+
+class _Pair(NamedTuple):
+    """(final, mean) scores of runs [n, 2]: what a claim is about, and how fast it was reached."""
+
+    claimed: Array
+    rerun: Array
+
+
+def verify(
+    found: Submission,
+    tasks: Tasks,
+    nonce: str,
+    *,
+    fresh: int = 2,
+    sample: int = 2,
+    episodes: int | None = None,
+    tell: Callable[[str], None] = lambda message: None,
+) -> Receipt:
+    """Reruns `sample` submitted runs and `fresh` new tasks of every environment.
+
+    Args:
+        found: a submission that `validate` accepted.
+        tasks: its suite's tasks.
+        nonce: the maintainers' secret until now.
+        fresh: new tasks an environment.
+        sample: submitted runs an environment.
+        episodes: look only at so many first episodes of each run.
+        tell: called with what is going on.
+
+    Raises:
+        AgentError: the agent is not installed, has another version, or broke the contract.
+    """
+    limits = found.limits
+    most = [n for n in (episodes, limits.episodes) if n is not None]
+    budget = Budget(min(most) if most else None, limits.steps)
+    rows, sampled, strata = [], [], []
+    spec = AgentSpec(found.agent, found.checkpoint)
+    with remote_players(spec, max(task.players for task in tasks.values())) as agents:
+        if agents[0].version != found.version:
+            what = f"is version {agents[0].version!r} here and {found.version!r} in the submission"
+            raise AgentError(f"agent {found.agent} {what}; install that one")
+        if agents[0].trains != (found.context == "none"):
+            raise AgentError(f"agent {found.agent} does not play from context {found.context}")
+        for row in found.suite.rows:
+            tell(f"{found.agent} on {row.env_id}: {sample} submitted runs, {fresh} fresh tasks")
+            part = found.frame[(found.frame["env_id"] == row.env_id).to_numpy()]
+            curves = _curves(part, episodes)
+            same, pair = _sampled(agents, found, row.env_id, tasks, curves, budget, nonce, sample)
+            seeds, again = _fresh(agents, found, row.env_id, budget, nonce, fresh)
+            claimed = np.array([_claims(*curve, row.env_id) for curve in curves.values()])
+            sampled.append(pair)
+            strata.append(_Pair(claimed, again))
+            means = float(claimed[:, 0].mean()), float(again[:, 0].mean())
+            rows.append(Environment(row.env_id, len(pair.claimed), same, seeds, *means))
+    ours, theirs = (np.concatenate([pair[side] for pair in sampled]) for side in range(2))
+    p_values = [
+        (
+            p_paired(ours[:, k], theirs[:, k]),
+            p_fresh([p.claimed[:, k] for p in strata], [p.rerun[:, k] for p in strata]),
+        )
+        for k in range(2)
+    ]
+    return Receipt(
+        found.path.name, found.digest, nonce, found.agent, found.version, __version__,
+        episodes, tuple(rows), *(min(2 * min(p), 1.0) for p in zip(*p_values, strict=True)),
+    )  # fmt: skip
+
+
+_Rows = tuple[Array, Array, str]  # episode [n], score [n], measure
+
+
+def _curves(part: pd.DataFrame, episodes: int | None) -> dict[tuple[int, int], _Rows]:
+    """The submitted runs of an environment by (task seed, run seed), cut after `episodes`."""
+    out: dict[tuple[int, int], _Rows] = {}
+    for key, rows in part.groupby(["task_seed", "run_seed"], sort=False):
+        task, run = cast("tuple[int, int]", key)
+        kept = rows if episodes is None else rows[rows["episode"] <= episodes]
+        if len(kept):
+            episode, score = kept["episode"].to_numpy(float), kept["score"].to_numpy()
+            out[int(task), int(run)] = (episode, score, str(rows["measure"].iloc[0]))
+    return out
+
+
+def _claims(episode: Array, score: Array, measure: str, env_id: str) -> tuple[float, float]:
+    """(final score, mean score over the run's rows)."""
+    return float(score[-window(measure, env_id) :].mean()), float(score.mean())
+
+
+def _claims_of(curve: Curve, env_id: str) -> tuple[float, float]:
+    if not len(curve.score):
+        raise AgentError(f"the agent finished no episode of {env_id} when it was run again")
+    return _claims(curve.episode.astype(float), curve.score, curve.measure, env_id)
+
+
+def _sampled(
+    agents: list[RemoteAgent],
+    found: Submission,
+    env_id: str,
+    tasks: Tasks,
+    curves: dict[tuple[int, int], _Rows],
+    budget: Budget,
+    nonce: str,
+    count: int,
+) -> tuple[int, _Pair]:
+    """(runs that gave the same rows, claims and reruns) of submitted runs, chosen by hash."""
+    keys = list(curves)
+    rng = np.random.default_rng(stream("verify", found.digest, nonce, env_id))
+    keys = [keys[k] for k in rng.permutation(len(keys))[:count]]
+    runs = [Run(env_id, tasks[env_id, task], run) for task, run in keys]
+    again = replay(agents, runs, budget, found.context)
+    same = 0
+    for key, curve in zip(keys, again, strict=True):
+        episode, score, _ = curves[key]
+        equal = np.array_equal(episode, curve.episode)
+        same += equal and bool((abs(score - curve.score) < _SAME).all())
+    claimed = [_claims(*curves[key], env_id) for key in keys]
+    return same, _Pair(np.array(claimed), np.array([_claims_of(c, env_id) for c in again]))
+
+
+def _fresh(
+    agents: list[RemoteAgent],
+    found: Submission,
+    env_id: str,
+    budget: Budget,
+    nonce: str,
+    count: int,
+) -> tuple[tuple[int, ...], Array]:
+    """(task seeds, reruns) on tasks that the hash chooses among all public ones."""
+    runs = []
+    for k in range(count):
+        begin, run_seed = (
+            int(stream("verify", what, found.digest, nonce, env_id, k)[0])
+            for what in ("task", "run")
+        )
+        kept, _ = tasks_that_count(task_source(env_id), 1, begin % (PUBLIC_SEEDS - 2**16))
+        runs.append(Run(env_id, kept[0], run_seed % 2**63))
+    again = replay(agents, runs, budget, found.context)
+    scores = np.array([_claims_of(curve, env_id) for curve in again])
+    return tuple(run.task.seed for run in runs), scores

@@ -1,0 +1,149 @@
+"""The page: whole, escaped, deterministic, and without a single outside address of its own."""
+
+import html
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from anymdp_bench.cli.app import run
+from anymdp_bench.leaderboard.entries import make_board
+from anymdp_bench.leaderboard.page import build, render
+from anymdp_bench.leaderboard.validate import submission_paths, validate
+from anymdp_bench.leaderboard.verify import Environment, Receipt
+from anymdp_bench.metrics import summarise
+from anymdp_bench.record_format import RecordError
+from anymdp_bench.records import read_csv
+
+ROOT = Path(__file__).parents[2]
+EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
+
+
+def a_receipt(found, **changes):
+    fields = {
+        "submission": found.path.name, "sha256": found.digest, "nonce": "n", "agent": found.agent,
+        "agent_version": found.version, "package": "0", "episodes": None,
+        "environments": (Environment("AnyMDP-16s5a-v0", 2, 2, (5,), 0.5, 0.5),),
+        "p_sampled": 1.0, "p_fresh": 0.5,
+    }  # fmt: skip
+    return Receipt(**fields | changes)
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    """Submissions of two agents in a folder."""
+    for agent in ("tql-ucb", "random"):
+        shutil.copy(made(agent), tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def hostile(sheet, tmp_path):
+    """A valid submission whose every free text is an attack."""
+    evil = sheet()
+    for row in range(len(evil.rows)):
+        evil.set(row, "agent", EVIL)
+        evil.set(row, "agent_version", "\"'><b>1")
+    evil.rows = [
+        ['"' + f.replace('"', '""') + '"' if '"' in f else f for f in row] for row in evil.rows
+    ]
+    evil.comments += [
+        f"# author: {EVIL}",
+        f"# description: {EVIL}",
+        "# link: https://x.org/{{7*7}}",
+    ]
+    evil.comments += [f"# command: anymdp-bench run --agent '{EVIL}'"]
+    return evil.write(tmp_path / "evil &amp;.csv")
+
+
+def test_build_writes_the_page_and_copies_the_files(folder, capsys):
+    out = folder / "site"
+    assert run(["leaderboard", "build", str(folder), "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out / 'index.html'}\n"
+    assert sorted(path.name for path in (out / "submissions").iterdir()) == [
+        "smoke-random.csv",
+        "smoke-tql-ucb.csv",
+    ]
+    page = (out / "index.html").read_bytes()
+    assert run(["leaderboard", "build", str(folder), "--out", str(out)]) == 0
+    assert (out / "index.html").read_bytes() == page
+
+
+def test_the_page_shows_the_numbers_of_the_table(made):
+    found = [validate(made(agent))[0] for agent in ("tql-ucb", "random")]
+    rows = make_board(found).rows
+    summary = summarise(read_csv(made("tql-ucb")))
+    for row, expected in zip(
+        [row for row in rows if row["agent"] == "tql-ucb"], summary.to_dict("records"), strict=True
+    ):
+        assert row["env_id"] == expected["env_id"]
+        assert row["score_key"] == expected["score"]
+        assert row["score"] == f"{100 * expected['score']:.1f}"
+        assert row["reached"] == f"{expected['reached']}/{expected['n_runs']}"
+
+
+def test_nothing_is_fetched_from_anywhere(made):
+    page = html.unescape(render(make_board([validate(made("random"))[0]])))
+    assert not re.findall(r"""(?:src|href|action)=["']?(?:https?:)?//""", page)
+    assert "@import" not in page
+    assert "url(" not in page
+    assert "default-src 'none'" in page
+
+
+def test_everything_from_a_submission_is_escaped(hostile):
+    page = render(make_board([validate(hostile)[0]]))
+    assert "<img" not in page
+    assert page.count("<script") == 2
+    assert page.count("</script") == 2
+    assert "alert(2)" in page
+    assert html.escape(EVIL) in page
+    assert "{{7*7}}" in page
+    data = re.search(r'<script type="application/json" id="curves">(.*?)</script>', page, re.S)
+    curves = json.loads(data.group(1))
+    assert next(iter(curves.values()))[0]["label"].startswith(EVIL)
+
+
+def test_verified_is_said_only_of_these_very_bytes(made, tmp_path):
+    path = shutil.copy(made("tql-ucb"), tmp_path / "mine.csv")
+    found = validate(path)[0]
+
+    def verified():
+        return make_board([found]).rows[0]["verified"]
+
+    assert verified() == ""
+    receipt = tmp_path / "mine.verified.json"
+    a_receipt(found).save(receipt)
+    assert verified().startswith("2 of 2 sampled runs reproduced row by row; 1 fresh tasks agree")
+    a_receipt(found, sha256="0" * 64).save(receipt)
+    assert verified() == ""
+    a_receipt(found, p_fresh=0.001).save(receipt)
+    assert verified() == ""
+
+
+def test_the_same_result_twice_is_refused(made, tmp_path):
+    copies = [shutil.copy(made("random"), tmp_path / f"{k}.csv") for k in "ab"]
+    with pytest.raises(RecordError, match=r"b.csv: repeats a.csv \(random 1\); keep one"):
+        make_board([validate(path)[0] for path in copies])
+
+
+def test_bad_folders_are_refused_in_one_line(folder, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert run(["leaderboard", "build", str(tmp_path / "empty")]) == 2
+    assert "no submissions found" in capsys.readouterr().err
+    assert run(["leaderboard", "build", str(folder), "--out", f"{__file__}/below"]) == 2
+    assert "give another --out" in capsys.readouterr().err
+
+
+def test_our_own_submissions_are_valid_and_make_a_page():
+    paths = submission_paths([ROOT / "leaderboard" / "submissions"])
+    page = render(make_board([validate(path)[0] for path in paths]))
+    assert all(path.name in page for path in paths)
+
+
+def test_build_leaves_a_file_that_is_its_own_copy_alone(made, tmp_path):
+    (tmp_path / "submissions").mkdir()
+    path = shutil.copy(made("random"), tmp_path / "submissions" / "smoke-random.csv")
+    assert build([validate(path)[0]], tmp_path) == tmp_path / "index.html"
+    assert path.exists()

@@ -1,0 +1,169 @@
+"""Verification: honest claims hold, forged ones do not, and the agent sees observations only."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from anymdp_bench.agents import AgentError, AgentSpec
+from anymdp_bench.cli.app import run
+from anymdp_bench.leaderboard.chance import p_fresh, p_paired
+from anymdp_bench.leaderboard.rerun import remote, replay
+from anymdp_bench.leaderboard.validate import validate
+from anymdp_bench.leaderboard.verify import load_receipt, verify
+from anymdp_bench.protocol import Budget, Run
+from anymdp_bench.record_format import RecordError
+from anymdp_bench.scoring import tasks_that_count
+from anymdp_bench.tasks.family import task_source
+
+AGENTS = """
+import json, os, sys, time
+from anymdp_baselines.random import Random
+
+class Talks(Random):
+    def start(self, streams):
+        print("hello on stdout")
+        assert streams.tasks is None
+        known = sorted(k for k, v in vars(streams).items() if v is not None)
+        with open(os.environ["TOLD"], "w") as file:
+            json.dump(known, file)
+        super().start(streams)
+
+class Breaks(Random):
+    def act(self, observation, test=False):
+        raise KeyError("no such thing")
+
+class Vanishes(Random):
+    def act(self, observation, test=False):
+        os._exit(3)
+
+class Sleeps(Random):
+    def act(self, observation, test=False):
+        time.sleep(60)
+
+class Rambles(Random):
+    def act(self, observation, test=False):
+        return ["north"]
+
+class Peeks(Random):
+    privileged = True
+"""
+
+
+@pytest.fixture
+def strangers(tmp_path, monkeypatch):
+    name = "strangers_of_verify"
+    (tmp_path / f"{name}.py").write_text(AGENTS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    yield name
+    sys.modules.pop(name, None)
+
+
+def a_run():
+    task = tasks_that_count(task_source("AnyMDP-1s5a-v0"), 1)[0][0]
+    return [Run("AnyMDP-1s5a-v0", task, 0)]
+
+
+@pytest.mark.parametrize("agent", ["tql-ucb", "random"])
+def test_honest_claims_hold_and_reproduce_row_by_row(made, agent):
+    found, tasks = validate(made(agent))
+    receipt = verify(found, tasks, "a nonce", fresh=1, sample=1, episodes=20)
+    assert receipt.holds
+    assert [row.reproduced for row in receipt.environments] == [1, 1]
+    assert all(seed < 2**32 for row in receipt.environments for seed in row.fresh_seeds)
+    again = verify(found, tasks, "another nonce", fresh=1, sample=1, episodes=5)
+    assert again.environments[0].fresh_seeds != receipt.environments[0].fresh_seeds
+
+
+def test_forged_scores_do_not_hold(made, sheet, tmp_path, capsys):
+    """The learner's file with every score lifted towards the oracle, as far as is possible: form is right."""
+    forged = sheet()
+    for row in range(len(forged.rows)):
+        score, gap = (float(forged.get(row, name)) for name in ("score", "gap"))
+        lift = max(1.0 - score, 0.0)
+        forged.set(row, "score", score + lift)
+        for name in ("return", "return_corrected"):
+            forged.set(row, name, float(forged.get(row, name)) + lift * gap)
+    path = forged.write(tmp_path / "forged.csv")
+    validate(path)
+    words = ["--nonce", "x", "--tasks", "8", "--sample", "2", "--episodes", "20"]
+    code = run(["leaderboard", "verify", str(path), *words])
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert "the claims do not hold" in err
+    assert err.count("\n") == 1
+    assert "0/2 runs reproduced" in out
+    assert not json.loads((tmp_path / "forged.verified.json").read_text())["holds"]
+
+
+def test_the_receipt_is_kept_beside_the_submission(sheet, tmp_path, capsys):
+    path = sheet().write(tmp_path / "mine.csv")
+    words = ["--nonce", "n", "--tasks", "1", "--sample", "1", "--episodes", "3", "--json"]
+    assert run(["leaderboard", "verify", str(path), *words]) == 0
+    receipt = load_receipt(tmp_path / "mine.verified.json")
+    assert json.loads(capsys.readouterr().out)["sha256"] == receipt.sha256
+    assert (receipt.nonce, receipt.agent, receipt.episodes) == ("n", "tql-ucb", 3)
+    (tmp_path / "mine.verified.json").write_text("{}")
+    with pytest.raises(RecordError, match="is no receipt"):
+        load_receipt(tmp_path / "mine.verified.json")
+
+
+def test_the_agent_is_told_what_the_contract_says_and_no_more(strangers, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOLD", str(tmp_path / "told.json"))
+    with remote(AgentSpec(f"{strangers}:Talks")) as agent:
+        curve = replay([agent], a_run(), Budget(3, None), "empty")[0]
+    assert curve.episode.tolist() == [1, 2, 3]
+    told = json.loads((tmp_path / "told.json").read_text())
+    assert told == ["env_id", "n_actions", "n_observations", "seeds"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Breaks", "KeyError: 'no such thing'"),
+        ("Vanishes", "process ended"),
+        ("Sleeps", "no answer for 2 s"),
+        ("Rambles", "something that is no array"),
+    ],
+)
+def test_an_agent_that_misbehaves_is_one_clear_error(strangers, name, words):
+    with remote(AgentSpec(f"{strangers}:{name}")) as agent:
+        agent.patience = 2 if name == "Sleeps" else agent.patience
+        with pytest.raises(AgentError, match=words):
+            replay([agent], a_run(), Budget(3, None), "empty")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("Peeks", "looks at the task"), ("Nobody", "cannot be loaded")]
+)
+def test_an_agent_that_cannot_be_rerun_is_refused(strangers, name, words):
+    with pytest.raises(AgentError, match=words), remote(AgentSpec(f"{strangers}:{name}")):
+        pass
+
+
+def test_another_version_of_the_agent_is_refused(sheet, tmp_path):
+    newer = sheet()
+    for row in range(len(newer.rows)):
+        newer.set(row, "agent_version", "99")
+    found, tasks = validate(newer.write(tmp_path / "newer.csv"))
+    with pytest.raises(AgentError, match=r"is version .* here and '99' in the submission"):
+        verify(found, tasks, "n")
+
+
+def test_p_values_by_hand():
+    """Two against two, the claims the largest: of the 6 ways to split, 1 is as large. Signs: 1 of 4."""
+    ours, theirs = np.array([3.0, 4.0]), np.array([1.0, 2.0])
+    assert p_fresh([ours], [theirs]) == pytest.approx(1 / 6, abs=0.02)
+    assert p_fresh([theirs], [ours]) == pytest.approx(1.0)
+    assert p_paired(ours, theirs) == pytest.approx(1 / 4, abs=0.02)
+    assert p_paired(ours, ours) == 1.0
+
+
+def test_the_host_tells_the_version_of_a_compiled_agent():
+    from anymdp_baselines.psrl import PSRL
+    from anymdp_bench.leaderboard.host import Host
+
+    assert Host(AgentSpec("psrl")).describe() == {"version": PSRL.version, "trains": True}
+    assert PSRL.version != "1"
