@@ -1,0 +1,179 @@
+"""`omnirl-delta` and `omnirl-linear`: the sequence models as in-context agents.
+
+All runs are batched in one recurrent forward a step; the memory's size does not depend on the length
+of the context.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numba import njit
+
+from anymdp_bench.agents import AgentError, Streams
+from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
+from anymdp_bench.engine.rng import uniform
+
+_WENT_ON, _TERMINATED, _TRUNCATED, _UNKNOWN = 0, 1, 2, 7
+
+
+@njit(cache=True)
+def _choose(preference, rng, greedy):
+    """Samples softmax(preference[i]) by the Gumbel trick, each run from its own stream."""
+    out = np.empty(len(preference), np.int64)
+    for i in range(len(preference)):
+        best, highest = 0, -math.inf
+        for a in range(preference.shape[1]):
+            value = preference[i, a]
+            if not greedy:
+                value -= math.log(-math.log(max(uniform(rng, i), 1e-12)))
+            if value > highest:
+                best, highest = a, value
+        out[i] = best
+    return out
+
+
+class SequenceAgent:
+    """An in-context agent around a sequence model.
+
+    Args:
+        model: a `SequenceModel`.
+        first_temperature: of the softmax it acts by at the first step; it cools (`play.temperature`).
+    """
+
+    version: ClassVar[str] = "1"
+    trains: ClassVar[bool] = False
+    privileged: ClassVar[bool] = False
+
+    def __init__(self, model: Any, first_temperature: float) -> None:
+        self._model, self._first = model, first_temperature
+
+    def start(self, streams: Streams) -> None:
+        """Forgets everything.
+
+        Raises:
+            AgentError: the weights cannot take this size.
+        """
+        from anymdp_baselines.sequence.play import Player
+
+        size = self._model.size
+        if size.kind == "linear" and (
+            streams.n_observations > size.n_observations or streams.n_actions > size.n_actions
+        ):
+            raise AgentError(
+                f"this checkpoint has learned {size.n_observations} observation ids and"
+                f" {size.n_actions} actions, and {streams.env_id} has {streams.n_observations} and"
+                f" {streams.n_actions}; use a larger checkpoint, or omnirl-delta, which takes any size"
+            )
+        self._rng = streams.seeds.copy()
+        self._player = Player(self._model, streams.n, streams.n_observations, streams.n_actions)
+        self._n_slots = streams.n_observations * streams.n_actions
+        self._steps = 0
+
+    def act(self, observation: Int64s, test: bool = False) -> Int64s:
+        """Actions sampled from the model's preferences, int64 [n]; the likeliest where `test`."""
+        import torch
+
+        from anymdp_baselines.sequence.play import temperature
+
+        with torch.inference_mode():
+            logits = self._player.logits(observation.copy()).double().numpy()
+        warmth = temperature(np.float64(self._first), np.int64(self._steps), self._n_slots)  # type: ignore[arg-type]
+        out: Int64s = _choose(logits / warmth, self._rng, test)
+        return out
+
+    def learn(
+        self,
+        observation: Int64s,
+        action: Int64s,
+        reward: Float64s,
+        next_observation: Int64s,
+        terminated: Bools,
+        truncated: Bools,
+    ) -> None:
+        """Keeps the step for the next forward."""
+        ending = np.where(terminated, _TERMINATED, np.where(truncated, _TRUNCATED, _WENT_ON))
+        self._player.note(observation, action, reward, ending, next_observation, _UNKNOWN)
+        self._steps += 1
+
+    def policy(self) -> None:
+        """No table is needed: every episode counts."""
+        return None
+
+    @property
+    def memory_bytes(self) -> int:
+        """Size of the memory of all runs; constant from `start` on."""
+        return sum(memory.nbytes for memory in self._player.state)
+
+    def save_context(self, path: str | os.PathLike[str]) -> None:
+        """Writes all that the runs remember to the folder `path` (safetensors), whole or not at all."""
+        import torch
+
+        from anymdp_baselines.sequence.checkpoint import save
+
+        tensors = self._player.context() | {"rng": torch.from_numpy(self._rng.view(np.int64))}
+        save(Path(path), tensors, {"context": {"steps": self._steps}})
+
+    def load_context(self, path: str | os.PathLike[str]) -> None:
+        """Goes on from what `save_context` wrote; `start` was called with as many runs of the same size.
+
+        Raises:
+            ValueError: it is no context, or of other runs; the message is one line.
+        """
+        from anymdp_baselines.sequence.checkpoint import load
+
+        tensors, numbers = load(Path(path))
+        if "context" not in numbers:
+            raise ValueError(f"{path} holds no context; give a folder that save_context wrote")
+        mine = self._player.context()
+        shapes = {name: tensor.shape for name, tensor in tensors.items() if name != "rng"}
+        if shapes != {name: tensor.shape for name, tensor in mine.items()}:
+            raise ValueError(f"{path} is the context of other runs, or of another model")
+        self._player.resume(tensors)
+        self._rng = tensors["rng"].numpy().view(np.uint64).copy()
+        self._steps = int(numbers["context"]["steps"])
+
+
+def omnirl_delta(checkpoint: str | None = None) -> SequenceAgent:
+    """The agent with the hard-addressed delta memory; by default with the weights that ship.
+
+    Raises:
+        AgentError: the checkpoint is none; the message is one line.
+    """
+    return _load("delta", checkpoint)
+
+
+def omnirl_linear(checkpoint: str | None = None) -> SequenceAgent:
+    """The agent with learned keys only; by default with the weights that ship.
+
+    Raises:
+        AgentError: the checkpoint is none; the message is one line.
+    """
+    return _load("linear", checkpoint)
+
+
+def _load(kind: str, checkpoint: str | None) -> SequenceAgent:
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise AgentError(
+            f"omnirl-{kind} needs PyTorch: pip install 'anymdp-bench[torch]'"
+        ) from None
+    from anymdp_baselines.sequence.checkpoint import load_model
+
+    shipped = Path(str(files("anymdp_baselines.sequence") / "weights" / f"omnirl-{kind}"))
+    if checkpoint is None and not shipped.exists():
+        raise AgentError(
+            f"no weights of omnirl-{kind} ship yet; train some with `anymdp-bench train"
+            f" omnirl-{kind} --preset small` and give their folder as --checkpoint"
+        )
+    try:
+        model, numbers = load_model(Path(checkpoint) if checkpoint else shipped, kind)
+    except ValueError as error:
+        raise AgentError(str(error)) from None
+    return SequenceAgent(model, float(numbers["temperature"]))

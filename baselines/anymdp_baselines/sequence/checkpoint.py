@@ -1,0 +1,124 @@
+"""Checkpoints: a folder of safetensors shards under 16 MiB, replaced whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from anymdp_baselines.sequence.model import SequenceModel
+
+FORMAT = "anymdp-bench sequence 1"
+SHARD = 15 * 2**20  # bytes of tensors a shard may hold
+_ROWS = "@"  # "name@3": rows of a tensor too large for one shard
+
+
+def save(folder: Path, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+    """Writes a checkpoint; what was there is replaced in one rename."""
+    from safetensors.torch import save_file
+
+    fresh, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    shards = _shards(tensors)
+    for k, shard in enumerate(shards):
+        about = {"format": FORMAT, "shards": str(len(shards)), "numbers": json.dumps(numbers)}
+        save_file(shard, fresh / f"{k:03d}.safetensors", metadata=about)
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(fresh, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _shards(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+    shards: list[dict[str, Tensor]] = [{}]
+    room = SHARD
+    for name, tensor in tensors.items():
+        for part_name, part in _parts(name, tensor.contiguous()):
+            size = part.numel() * part.element_size()
+            if size > room and shards[-1]:
+                shards.append({})
+                room = SHARD
+            shards[-1][part_name] = part.clone()
+            room -= size
+    return shards
+
+
+def _parts(name: str, tensor: Tensor) -> list[tuple[str, Tensor]]:
+    size = tensor.numel() * tensor.element_size()
+    if size <= SHARD:
+        return [(name, tensor)]
+    rows = max(1, SHARD // (size // len(tensor)))
+    return [(f"{name}{_ROWS}{k}", part) for k, part in enumerate(tensor.split(rows))]
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `save` wrote: (tensors, numbers); `path` is its folder, or its only shard.
+
+    Raises:
+        ValueError: it is no checkpoint of this kind; the message is one line.
+    """
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    if not path.exists() and path.with_name(f".{path.name}.old").exists():
+        path = path.with_name(f".{path.name}.old")  # the writer died between its two renames
+    parts: dict[str, list[tuple[int, Any]]] = {}
+    try:
+        files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+        if not files:
+            raise ValueError("the folder holds no .safetensors file")
+        for file in files:
+            with safe_open(file, framework="pt") as shard:
+                about: dict[str, str] = shard.metadata() or {}
+                if about.get("format") != FORMAT:
+                    raise ValueError(f"its format is {about.get('format')!r}, not {FORMAT!r}")
+                if int(about["shards"]) != len(files):
+                    raise ValueError(f"it has {len(files)} of {about['shards']} shards")
+                numbers: dict[str, Any] = json.loads(about["numbers"])
+                for name in shard.keys():  # noqa: SIM118
+                    whole, _, k = name.partition(_ROWS)
+                    parts.setdefault(whole, []).append((int(k or 0), shard.get_tensor(name)))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} is no sequence-model checkpoint ({reason})") from None
+    tensors = {
+        name: torch.cat([t for _, t in sorted(found, key=lambda p: p[0])])
+        if len(found) > 1
+        else found[0][1]
+        for name, found in parts.items()
+    }
+    return tensors, numbers
+
+
+def load_model(path: Path, kind: str) -> tuple[SequenceModel, dict[str, Any]]:
+    """(model ready for inference, its numbers) from weights.
+
+    Raises:
+        ValueError: they are no weights of such a model; the message is one line.
+    """
+    import torch
+
+    from anymdp_baselines.sequence.model import ModelSize, SequenceModel
+
+    tensors, numbers = load(path)
+    try:
+        size = ModelSize(**numbers["model"])
+        if size.kind != kind:
+            raise ValueError(f"it is of kind {size.kind}, not {kind}")
+        model = SequenceModel(size)
+        model.load_state_dict(tensors)
+        float(numbers["temperature"])
+        sound = all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} does not hold the weights of omnirl-{kind} ({reason})") from None
+    if not sound:
+        raise ValueError(f"{path} holds weights that are not finite")
+    return model.eval().requires_grad_(False), numbers

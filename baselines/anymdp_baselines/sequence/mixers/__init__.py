@@ -1,0 +1,41 @@
+"""Sequence mixers, one file each, behind one small interface.
+
+A mixer turns the stream of a run into one that knows the past. It has two forms that give the same
+numbers: `forward` for a whole segment in training, and `step` for one step in inference. What it
+remembers is its state, of constant size; passing it from one segment to the next (detached) makes
+sequences of any length.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+
+class Where(NamedTuple):
+    """Addresses of the steps, int64 [B, T]."""
+
+    slot: Tensor  # left * A + action of the step that led here, -1 where there is none
+    seen: Tensor  # the current observation
+    going: Tensor  # 1.0 where the episode went on in the step that led here, else 0.0
+
+
+class Stream(NamedTuple):
+    """What flows through the blocks."""
+
+    main: Tensor  # [B, T, width]
+    actions: Tensor  # [B, T, A, d]: one row for each action of the current state; d = 0 if unused
+
+
+class Mixer(Protocol):
+    """A sequence mixer; `state` is a tensor [B, ...] whose contents are its own business."""
+
+    def fresh(self, n: int, n_observations: int, n_actions: int) -> Tensor:
+        """The state of `n` runs that have seen nothing."""
+
+    def __call__(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+        """A whole segment: (stream with the past mixed in, state after it)."""
+
+    def step(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+        """One step (T = 1), without gradients; may write to `state`."""

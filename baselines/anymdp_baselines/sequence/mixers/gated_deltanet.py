@@ -1,0 +1,122 @@
+"""Gated DeltaNet (Yang, Kautz and Hatamizadeh 2025): a delta-rule memory with learned keys and learned decay.
+
+Per head, with unit keys k and queries q, write gate beta and decay alpha in (0, 1),
+
+    M_t = alpha_t M_{t-1} + k_t u_t^T,   u_t = beta_t (v_t - alpha_t M_{t-1}^T k_t),   o_t = M_t^T q_t.
+
+Inside a chunk, with d_t the product of its decays up to t, u solves the triangular system
+
+    u_t + beta_t sum_{j<t} (d_t / d_j) (k_t . k_j) u_j = beta_t (v_t - d_t M_start^T k_t).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid, normalize, silu
+
+from anymdp_baselines.sequence.mixers import Stream, Where
+
+_CHUNK = 32
+_SLOWEST, _FASTEST = 4096.0, 16.0  # steps over which heads forget at first
+
+
+class GatedDeltaNet(nn.Module):
+    """The mixer; see the module. Memory: [heads, size, size] a run.
+
+    Args:
+        width: of the main stream.
+        heads: number of memories.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads, self.size = heads, width // heads
+        self.norm, self.norm_out = nn.RMSNorm(width), nn.RMSNorm(self.size)
+        self.to_all = nn.Linear(width, 4 * width + 2 * heads)
+        spans = torch.logspace(math.log10(_FASTEST), math.log10(_SLOWEST), heads)
+        with torch.no_grad():
+            self.to_all.bias[4 * width + heads :] = torch.log(spans)
+            self.to_all.weight[4 * width + heads :] *= 0.1
+        self.to_main = nn.Linear(width, width, bias=False)
+
+    def fresh(self, n: int, n_observations: int, n_actions: int) -> Tensor:
+        """Zeros [n, heads, size, size]."""
+        device = self.to_main.weight.device
+        return torch.zeros(n, self.heads, self.size, self.size, device=device)
+
+    def forward(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+        """A segment, chunk by chunk."""
+        q, k, v, gate, beta, decay = self._projected(stream.main)
+        with torch.autocast(state.device.type, enabled=False):
+            out, state = chunkwise(q, k, v, beta, decay, state)
+        return self._mixed(stream, out, gate), state
+
+    def step(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+        """One step."""
+        q, k, v, gate, beta, decay = self._projected(stream.main)
+        out, state = recurrent(
+            q[:, :, 0], k[:, :, 0], v[:, :, 0], beta[:, :, 0], decay[:, :, 0], state
+        )
+        return self._mixed(stream, out[:, :, None], gate), state
+
+    def _projected(self, main: Tensor) -> tuple[Tensor, ...]:
+        """q, k, v [B, H, T, size]; output gate [B, T, width]; beta, log of the decay [B, H, T]."""
+        n, length, width = main.shape
+        every = self.to_all(self.norm(main))
+        q, k, v, gate, rates = every.split([width, width, width, width, 2 * self.heads], -1)
+        shape = (n, length, self.heads, self.size)
+        q, k, v = (silu(x).view(shape).transpose(1, 2).float() for x in (q, k, v))
+        beta, slow = rates.float().transpose(1, 2).chunk(2, 1)
+        return normalize(q, dim=-1), normalize(k, dim=-1), v, gate, beta.sigmoid(), logsigmoid(slow)
+
+    def _mixed(self, stream: Stream, out: Tensor, gate: Tensor) -> Stream:
+        heads = self.norm_out(out.transpose(1, 2)).flatten(2)
+        main = stream.main + self.to_main(heads.to(gate.dtype) * silu(gate))
+        return Stream(main, stream.actions)
+
+
+def recurrent(
+    q: Tensor, k: Tensor, v: Tensor, beta: Tensor, decay: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """One step: q, k, v [B, H, size], beta and log decay [B, H]; (output [B, H, size], state after)."""
+    state = state * decay.exp()[..., None, None]
+    error = v - torch.einsum("bhkv,bhk->bhv", state, k)
+    state = state + torch.einsum("bhk,bhv->bhkv", k, beta[..., None] * error)
+    return torch.einsum("bhkv,bhk->bhv", state, q), state
+
+
+def chunkwise(
+    q: Tensor, k: Tensor, v: Tensor, beta: Tensor, decay: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """A segment: q, k, v [B, H, T, size], beta and log decay [B, H, T]; (output, state after), float32."""
+    n, heads, length, size = q.shape
+    chunk = min(_CHUNK, length)
+    pad = -length % chunk
+    if pad:  # steps that neither write nor decay
+        q, k, v = (torch.nn.functional.pad(x, (0, 0, 0, pad)) for x in (q, k, v))
+        beta, decay = (torch.nn.functional.pad(x, (0, pad)) for x in (beta, decay))
+    q, k, v = (x.reshape(n, heads, -1, chunk, size) for x in (q, k, v))
+    beta, decay = (x.reshape(n, heads, -1, chunk) for x in (beta, decay))
+    total = decay.cumsum(-1)
+    order = torch.ones(chunk, chunk, dtype=torch.bool, device=q.device).tril()
+    ratio = (total[..., :, None] - total[..., None, :]).masked_fill(~order, -math.inf).exp()
+    inner = (q @ k.transpose(-1, -2)) * ratio
+    system = torch.tril((k @ k.transpose(-1, -2)) * ratio * beta[..., None], -1)
+    fade = total.exp()[..., None]
+    right = torch.cat([beta[..., None] * v, beta[..., None] * fade * k], -1)
+    solved = torch.linalg.solve_triangular(
+        system + torch.eye(chunk, device=q.device), right, upper=False, unitriangular=True
+    )
+    fresh, erase = solved.split(size, -1)  # u = fresh - erase @ M_start
+    last = total[..., -1:, None].exp()
+    key = k * (total[..., -1:] - total).exp()[..., None]
+    outs = []
+    parts = (x.unbind(2) for x in (q * fade, inner, fresh, erase, key, last))
+    for q_c, inner_c, fresh_c, erase_c, key_c, last_c in zip(*parts, strict=True):
+        u = fresh_c - erase_c @ state
+        outs.append(q_c @ state + inner_c @ u)
+        state = last_c * state + key_c.transpose(-1, -2) @ u
+    return torch.stack(outs, 2).reshape(n, heads, -1, size)[:, :, :length], state

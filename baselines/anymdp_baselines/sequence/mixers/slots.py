@@ -1,0 +1,230 @@
+"""The hard-addressed delta memory as arithmetic: recurrent (compiled), and chunkwise in PyTorch.
+
+A memory M has one row for every slot (o, a). A step that left slot k and arrived at state s writes
+
+    M[k] <- M[k] + beta (v + sum_a g_a M[s, a] - M[k])                                         (1)
+
+and then reads M[s, a] for all a, and M[k]. With g = 0 this is the delta rule with a one-hot key
+(Schlag et al. 2021); with g = gamma * pi it is TD(0) (Sutton 1988), whose rows are as linear in M, so
+the chunkwise form of the delta rule (Yang et al. 2024) holds: with e_t the one-hot of k_t less the g_t
+at the slots of s_t, and u_t what (1) adds,
+
+    u_t + beta_t sum_{j<t, same chunk} (e_t . key_j) u_j = beta_t (v_t - e_t . M_start)          (2)
+
+a triangular system; key products are comparisons of addresses. `beta` and `g` have one entry a head;
+a head owns an equal share of M's columns.
+
+Shapes: slot, seen int64 [B, T], slot -1 writes nothing; value [B, T, V]; beta [B, T, H];
+g [B, T, H, A]; memory [B, O, A, V]. All floats are float32.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numba import njit, prange
+from torch import Tensor
+
+
+@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+def _scan(slot, seen, value, beta, g, memory, read, wrote, error):
+    """Recurrent form; changes `memory` [B, O * A, V]; writes read [B, T, A, V], wrote, error [B, T, V]."""
+    n, length = slot.shape
+    heads, n_actions = g.shape[2:]
+    size = memory.shape[2] // heads
+    for i in prange(n):
+        for t in range(length):
+            k, base = slot[i, t], seen[i, t] * n_actions
+            if k >= 0:
+                for h in range(heads):
+                    for c in range(h * size, (h + 1) * size):
+                        e = value[i, t, c] - memory[i, k, c]
+                        for a in range(n_actions):
+                            e += g[i, t, h, a] * memory[i, base + a, c]
+                        error[i, t, c] = e
+                for h in range(heads):
+                    for c in range(h * size, (h + 1) * size):
+                        memory[i, k, c] += beta[i, t, h] * error[i, t, c]
+                        wrote[i, t, c] = memory[i, k, c]
+            else:
+                error[i, t] = 0.0
+                wrote[i, t] = 0.0
+            for a in range(n_actions):
+                read[i, t, a] = memory[i, base + a]
+
+
+@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+def _scan_back(
+    slot, seen, beta, g, read, wrote, error, d_read, d_wrote, ahead, d_value, d_beta, d_g
+):
+    """Adjoint of `_scan`: `ahead` [B, O * A, V] holds the gradient of the memory, after and then before."""
+    n, length = slot.shape
+    heads, n_actions = g.shape[2:]
+    size = ahead.shape[2] // heads
+    for i in prange(n):
+        for t in range(length - 1, -1, -1):
+            k, base = slot[i, t], seen[i, t] * n_actions
+            for a in range(n_actions):
+                ahead[i, base + a] += d_read[i, t, a]
+            if k < 0:
+                continue
+            ahead[i, k] += d_wrote[i, t]
+            for h in range(heads):
+                b = beta[i, t, h]
+                lo, hi = h * size, (h + 1) * size
+                total = np.float32(0.0)
+                for c in range(lo, hi):
+                    total += ahead[i, k, c] * error[i, t, c]
+                    d_value[i, t, c] = b * ahead[i, k, c]
+                    ahead[i, k, c] -= d_value[i, t, c]
+                d_beta[i, t, h] = total
+                for a in range(n_actions):
+                    total = np.float32(0.0)
+                    weight = g[i, t, h, a]
+                    for c in range(lo, hi):
+                        total += d_value[i, t, c] * read[i, t, a, c]
+                        ahead[i, base + a, c] += weight * d_value[i, t, c]
+                    if base + a == k:  # what was read is the row after its change
+                        for c in range(lo, hi):
+                            total -= d_value[i, t, c] * b * error[i, t, c]
+                    d_g[i, t, h, a] = total
+
+
+@torch.library.custom_op("anymdp::slot_scan", mutates_args=())
+def _slot_scan(
+    slot: Tensor, seen: Tensor, value: Tensor, beta: Tensor, g: Tensor, memory: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    after = memory.clone()
+    read, wrote, error = scan_(slot, seen, value, beta, g, after)
+    return read, wrote, error, after
+
+
+@_slot_scan.register_fake
+def _(slot, seen, value, beta, g, memory):
+    n, length = slot.shape
+    read = value.new_empty(n, length, g.shape[3], value.shape[2])
+    return read, torch.empty_like(value), torch.empty_like(value), torch.empty_like(memory)
+
+
+@torch.library.custom_op("anymdp::slot_scan_back", mutates_args=())
+def _slot_scan_back(
+    slot: Tensor, seen: Tensor, beta: Tensor, g: Tensor, read: Tensor, wrote: Tensor, error: Tensor,
+    d_read: Tensor, d_wrote: Tensor, d_after: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    d_value, d_beta, d_g = (
+        torch.zeros_like(error),
+        torch.zeros_like(beta),
+        torch.zeros(g.shape),
+    )
+    ahead = d_after.clone(memory_format=torch.contiguous_format)
+    given = (slot, seen, beta, g, read, wrote, error, d_read, d_wrote, _rows(ahead))
+    _scan_back(*(_array(x) for x in (*given, d_value, d_beta, d_g)))
+    return d_value, d_beta, d_g, ahead
+
+
+@_slot_scan_back.register_fake
+def _(slot, seen, beta, g, read, wrote, error, d_read, d_wrote, d_after):
+    return (
+        torch.empty_like(error),
+        torch.empty_like(beta),
+        torch.empty(g.shape, device=g.device),
+        torch.empty(d_after.shape, device=g.device),
+    )
+
+
+def _keep(ctx, inputs, output):
+    slot, seen, _, beta, g, _ = inputs
+    read, wrote, error, _ = output
+    ctx.save_for_backward(slot, seen, beta, g, read, wrote, error)
+
+
+def _back(ctx, d_read, d_wrote, d_error, d_after):
+    d_value, d_beta, d_g, d_memory = _slot_scan_back(
+        *ctx.saved_tensors, d_read.contiguous(), d_wrote.contiguous(), d_after
+    )
+    return None, None, d_value, d_beta, d_g, d_memory
+
+
+_slot_scan.register_autograd(_back, setup_context=_keep)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().contiguous().numpy()
+
+
+def _rows(memory: Tensor) -> Tensor:
+    return memory.view(memory.shape[0], -1, memory.shape[-1])
+
+
+def scan_(
+    slot: Tensor, seen: Tensor, value: Tensor, beta: Tensor, g: Tensor, memory: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Recurrent form, without gradients: (read [B, T, A, V], wrote [B, T, V], error); changes `memory`."""
+    n, length = slot.shape
+    read = torch.empty(n, length, g.shape[3], value.shape[2])
+    wrote, error = torch.empty_like(value), torch.empty_like(value)
+    given = (slot, seen, value, beta, g, _rows(memory), read, wrote, error)
+    _scan(*(_array(x) for x in given))
+    return read, wrote, error
+
+
+def scan(
+    slot: Tensor, seen: Tensor, value: Tensor, beta: Tensor, g: Tensor, memory: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Recurrent form with gradients, on the CPU: (read [B, T, A, V], wrote [B, T, V], memory after)."""
+    given = (x.contiguous() for x in (slot, seen, value, beta, g, memory))
+    read, wrote, _, after = _slot_scan(*given)
+    return read, wrote, after
+
+
+def chunkwise(
+    slot: Tensor,
+    seen: Tensor,
+    value: Tensor,
+    beta: Tensor,
+    g: Tensor,
+    memory: Tensor,
+    chunk: int = 64,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same as `scan` in parallel over chunks, for accelerators: matrix products and one solve a chunk."""
+    parts = [x.split(chunk, dim=1) for x in (slot, seen, value, beta, g)]
+    reads, wrotes = [], []
+    for slot, seen, value, beta, g in zip(*parts, strict=True):
+        read, wrote, memory = _one_chunk(slot, seen, value, beta, g, memory)
+        reads.append(read)
+        wrotes.append(wrote)
+    return torch.cat(reads, 1), torch.cat(wrotes, 1), memory
+
+
+def _one_chunk(slot, seen, value, beta, g, memory):
+    n, length = slot.shape
+    heads, n_actions = g.shape[2:]
+    size = memory.shape[-1]
+    writes = slot >= 0
+    left, action = slot.clamp(min=0) // n_actions, slot.clamp(min=0) % n_actions
+    beta = beta * writes[..., None]
+    same_slot = (slot[:, :, None] == slot[:, None]) & writes[:, None]  # [B, t, j]
+    here = (seen[:, :, None] == left[:, None]) & writes[:, None]
+    of = torch.nn.functional.one_hot(action, n_actions).to(value.dtype)  # [B, j, A]
+    # e_t . key_j by head, [B, H, t, j]
+    toward = torch.einsum("bthx,bjx->bhtj", g, of) * here[:, None]
+    product = same_slot[:, None].to(value.dtype) - toward
+    order = torch.ones(length, length, device=value.device).tril()
+    rows = torch.arange(n, device=value.device)[:, None]
+    at_seen, at_slot = memory[rows, seen], memory[rows, left, action]  # [B,T,A,V], [B,T,V]
+    split = (n, length, heads, size // heads)
+    boot = torch.einsum("bthx,btxhc->bthc", g, at_seen.view(n, length, n_actions, *split[2:]))
+    target = beta[..., None] * (value.view(split) - at_slot.view(split) + boot)
+    system = torch.tril(beta.transpose(1, 2)[..., None] * product, -1)
+    system = system + torch.eye(length, device=value.device)
+    u = torch.linalg.solve_triangular(
+        system, target.transpose(1, 2), upper=False, unitriangular=True
+    )
+    u = u.transpose(1, 2).reshape(n, length, size)
+    spread = (of[..., None] * u[:, :, None]).reshape(n, length, n_actions * size)
+    read = at_seen + ((here * order) @ spread).view(n, length, n_actions, size)
+    wrote = (at_slot + (same_slot * order) @ u) * writes[..., None]
+    flat = memory.reshape(n, -1, size)
+    index = slot.clamp(min=0)[..., None].expand(-1, -1, size)
+    after = flat.scatter_add(1, index, u).view_as(memory)
+    return read, wrote, after

@@ -1,0 +1,102 @@
+"""Shards of recorded data: safetensors files of NumPy arrays, which most tools read.
+
+A folder holds `000000.safetensors` and so on. Each file has the arrays of `synthesis.Sequences` under
+their names, and metadata: format, n_states, n_actions, length, and the first task seed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from anymdp_baselines.sequence.synthesis import Sequences, synthesise
+
+FORMAT = "anymdp-bench data 1"
+SHARD_STEPS = 2**20  # steps a shard holds at most, about 11 MiB, unless one sequence is longer
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is in a folder: `sequences` of `length` steps of tau(S, A), on task seeds from `first_seed`."""
+
+    n_states: int
+    n_actions: int
+    length: int
+    sequences: int
+    first_seed: int
+
+
+def write_shards(folder: Path, recipe: Recipe) -> Iterator[int]:
+    """Writes the data of `recipe`, and yields the steps of each shard once it is there.
+
+    Shards that are there already are kept: the same command goes on where it stopped.
+
+    Raises:
+        ValueError: a seed is public, or the folder holds other data.
+        OSError: the folder cannot be written.
+    """
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    each = max(1, SHARD_STEPS // recipe.length)
+    for k, begin in enumerate(range(0, recipe.sequences, each)):
+        n = min(each, recipe.sequences - begin)
+        about = _about(recipe, begin, n)
+        path = folder / f"{k:06d}.safetensors"
+        if path.exists():
+            if _metadata(path) != about:
+                raise ValueError(f"{path} holds other data; give another folder")
+            continue
+        seeds = range(recipe.first_seed + begin, recipe.first_seed + begin + n)
+        data = synthesise(recipe.n_states, recipe.n_actions, seeds, recipe.length)
+        fresh = path.with_suffix(".new")
+        save_file(data._asdict(), fresh, metadata=about)
+        os.replace(fresh, path)
+        yield n * recipe.length
+
+
+def read_shards(folder: Path) -> Iterator[Sequences]:
+    """The shards of a folder (or one file), in order.
+
+    Raises:
+        ValueError: there is none, or one is no shard; the message is one line.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else [folder]
+    if not files:
+        raise ValueError(f"{folder} holds no .safetensors file; write some with anymdp-bench data")
+    for path in files:
+        if _metadata(path).get("format") != FORMAT:
+            raise ValueError(f"{path} is no data shard; write some with anymdp-bench data write")
+        try:
+            arrays = load_file(path)
+            yield Sequences(**{name: arrays[name] for name in Sequences._fields})
+        except (OSError, KeyError, SafetensorError) as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(f"{path} cannot be read: {reason}") from None
+
+
+def _about(recipe: Recipe, begin: int, n: int) -> dict[str, str]:
+    return {
+        "format": FORMAT,
+        "n_states": str(recipe.n_states),
+        "n_actions": str(recipe.n_actions),
+        "length": str(recipe.length),
+        "sequences": str(n),
+        "first_seed": str(recipe.first_seed + begin),
+    }
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} cannot be read: {reason}") from None

@@ -1,0 +1,65 @@
+"""Shards: what was synthesised comes back, and the command writes and reads it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from anymdp_baselines.sequence import shards
+from anymdp_baselines.sequence.synthesis import synthesise
+from anymdp_bench.tasks.family import PUBLIC_SEEDS
+
+RECIPE = shards.Recipe(n_states=8, n_actions=3, length=50, sequences=5, first_seed=PUBLIC_SEEDS)
+SCRIPT = Path(sys.executable).with_name("anymdp-bench")
+
+
+def test_what_is_written_is_what_was_synthesised(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_STEPS", 100)
+    assert list(shards.write_shards(tmp_path, RECIPE)) == [100, 100, 50]
+    whole = synthesise(8, 3, range(PUBLIC_SEEDS, PUBLIC_SEEDS + 5), 50)
+    parts = list(shards.read_shards(tmp_path))
+    for k, array in enumerate(whole):
+        np.testing.assert_array_equal(np.concatenate([part[k] for part in parts]), array)
+
+
+def test_writing_goes_on_where_it_stopped_and_keeps_other_data(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_STEPS", 100)
+    list(shards.write_shards(tmp_path, RECIPE))
+    (tmp_path / "000001.safetensors").unlink()
+    assert list(shards.write_shards(tmp_path, RECIPE)) == [100]
+    other = shards.Recipe(8, 3, 50, 5, PUBLIC_SEEDS + 1)
+    with pytest.raises(ValueError, match="holds other data"):
+        list(shards.write_shards(tmp_path, other))
+
+
+@pytest.mark.parametrize("content", [b"", b"no shard at all", b"\x08\0\0\0\0\0\0\0{}      "])
+def test_what_is_no_shard_is_refused_in_one_line(tmp_path, content):
+    (tmp_path / "000000.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match=r"cannot be read|is no data shard") as caught:
+        list(shards.read_shards(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def call(*words):
+    return subprocess.run([SCRIPT, *map(str, words)], capture_output=True, text=True, check=False)
+
+
+def test_the_command_writes_what_any_reader_of_safetensors_reads(tmp_path):
+    size = ["--states", 8, "--actions", 3, "--sequences", 4, "--length", 100]
+    done = call("data", "write", "--out", tmp_path / "d", *size)
+    assert done.returncode == 0, done.stderr
+    arrays = load_file(tmp_path / "d" / "000000.safetensors")
+    assert arrays["seen"].shape == (4, 100)
+    assert arrays["advantage"].shape == (4, 8, 3)
+    shown = call("data", "show", tmp_path / "d")
+    assert shown.returncode == 0
+    assert "4 sequences of 100 steps" in shown.stdout
+    refused = call("data", "write", "--out", tmp_path / "e", "--seed", 7)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    nothing = call("data", "show", tmp_path / "nowhere")
+    assert nothing.returncode == 2
+    assert nothing.stderr.count("\n") == 1

@@ -1,0 +1,153 @@
+"""Training: labels are right, it learns, and it goes on exactly after it was killed."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from anymdp_baselines.sequence import checkpoint, train
+from anymdp_baselines.sequence.lesson import RAMP
+from anymdp_baselines.sequence.presets import PRESETS, dial, preset
+from anymdp_baselines.sequence.trainer import Trainer
+from anymdp_bench.scoring import references
+from anymdp_bench.solution import solve
+from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
+
+SMALL = {"n_states": 8, "n_actions": 3, "students": 6, "behaviours": 2, "segment": 32, "life": 96}
+
+
+def trainer_of(kind="delta", **changes):
+    return Trainer(dial(16, kind, **({"rounds": 6} | SMALL | changes)))
+
+
+def test_students_are_labelled_by_the_oracle_of_their_own_tasks():
+    trainer = trainer_of()
+    segment, _ = trainer._play()
+    source = task_source("AnyMDP-v0", n_states=8, n_actions=3)
+    taught = segment.taught(np.arange(6))
+    for i, seed in enumerate(trainer.seats.seeds):
+        assert seed >= PUBLIC_SEEDS
+        mdp = source.sample(int(seed))
+        best = np.zeros(8, np.int64)
+        live = ~mdp.terminal
+        best[mdp.observation[live]] = solve(mdp).policy[live]
+        np.testing.assert_array_equal(taught.advantage[i].argmax(-1), best[segment.seen[i]])
+
+
+def test_what_is_read_at_a_step_is_what_was_done_at_the_one_before():
+    trainer = trainer_of()
+    first, _ = trainer._play()
+    second, _ = trainer._play()
+    rows = np.arange(6)
+    going = trainer.age == 64
+    steps = second.steps(rows)
+    np.testing.assert_array_equal(steps.left[:, 1:], second.seen[:, :-1])
+    np.testing.assert_array_equal(steps.reward[:, 1:], second.reward[:, :-1])
+    squares = np.cumsum(np.concatenate([first.reward, second.reward], 1).astype(float) ** 2, 1)
+    scale = np.sqrt(squares / np.arange(1, 65))[:, 31:-1]
+    np.testing.assert_allclose(steps.scale[going], scale[going], rtol=1e-5)
+    np.testing.assert_array_equal(steps.left[going, 0], first.seen[going, -1])
+    np.testing.assert_array_equal(steps.action[going, 0], first.action[going, -1])
+    went_on = steps.ending.numpy() == 0
+    np.testing.assert_array_equal(steps.arrival[went_on], steps.seen[went_on])
+
+
+def test_the_students_account_is_the_variance_free_score():
+    """Where the oracle itself acts, the score of every episode is 1."""
+    trainer = trainer_of()
+    seats = trainer.seats
+    scores = []
+    for _ in range(300):
+        action = seats.advantage[np.arange(6), seats.seen].argmax(1)
+        *_, score, over = seats.step(action)
+        scores += score[over].tolist()
+    assert scores
+    np.testing.assert_allclose(scores, 1.0, atol=1e-9)
+    assert seats.counts.dtype == bool
+    mdp = task_source("AnyMDP-v0", n_states=8, n_actions=3).sample(int(seats.seeds[0]))
+    assert seats.counts[0] == references(mdp).counts
+
+
+def test_the_memory_carried_into_a_segment_is_that_of_the_run():
+    """Played step by step or read at once, a run leaves the same memory."""
+    trainer = trainer_of()
+    segment, start = trainer._play()
+    rows = np.arange(6)
+    codes = trainer.model.codes(8)
+    with torch.no_grad():
+        _, after = trainer.model(segment.steps(rows), start, codes, 3)
+    for mine, theirs in zip(trainer.player.state, after, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["delta", "linear"])
+def test_accumulated_gradients_are_those_of_the_whole(kind):
+    """Both halves weigh the ramp by themselves, so only runs of equal age are compared."""
+    updates = []
+    for micro in (1, 2):
+        trainer = trainer_of(kind, minibatches=1, micro=micro, behaviours=2, life=32)
+        trainer.advance()
+        updates.append([p.detach().clone() for p in trainer.model.parameters()])
+    for a, b in zip(*updates, strict=True):
+        torch.testing.assert_close(a, b, atol=2e-4, rtol=0)
+    assert RAMP > 32
+
+
+@pytest.mark.parametrize("kind", ["delta", "linear"])
+def test_training_goes_on_exactly_from_a_checkpoint(tmp_path, kind):
+    straight, broken = trainer_of(kind), trainer_of(kind)
+    losses = [straight.advance() for _ in range(6)]
+    for _ in range(3):
+        broken.advance()
+    checkpoint.save(tmp_path / "state", *broken.state())
+    resumed = trainer_of(kind)
+    resumed.restore(*checkpoint.load(tmp_path / "state"))
+    assert [resumed.advance() for _ in range(3)] == losses[3:]
+
+
+def test_a_learning_rate_warms_up_and_falls_to_3_in_100():
+    trainer = trainer_of(rounds=500, minibatches=2)
+    rates = []
+    for trainer.updates in (0, 9, 19, 1000):
+        rates.append(trainer._rate() / trainer.preset.learning_rate)
+    assert rates == pytest.approx([0.05, 0.5, 1.0, 0.03])
+
+
+@pytest.mark.parametrize("kind", ["delta", "linear"])
+def test_presets_come_from_one_dial(kind):
+    for name in PRESETS:
+        chosen = preset(name, kind)
+        assert chosen.students >= chosen.behaviours  # half or more are the student's own
+        assert chosen.life % chosen.segment == 0
+    with pytest.raises(ValueError, match="no preset 'huge'"):
+        preset("huge", kind)
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_with_the_same_losses(tmp_path):
+    """kill -9 in the middle, then --resume: the rows of the log are those of a run left alone."""
+    words = [sys.executable, "-m", "anymdp_baselines.sequence.train", "delta", "tiny"]
+
+    def rows(folder):
+        with (folder / "log.csv").open() as file:
+            read = {int(row["round"]): row for row in csv.DictReader(file)}
+        return {k: {n: v for n, v in row.items() if n != "seconds"} for k, row in read.items()}
+
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    subprocess.run([*words, "--out", whole], check=True, capture_output=True)
+    process = subprocess.Popen([*words, "--out", cut], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 600
+    while not (cut / "state").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    subprocess.run([*words, "--out", cut, "--resume"], check=True, capture_output=True)
+    assert rows(cut) == rows(whole)
+    assert max(rows(whole)) == preset("tiny", "delta").rounds
+    assert preset("tiny", "delta").rounds > train.SAVE
