@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anymdp_baselines.omnirl.model import Planner
 
-FORMAT = "anymdp-bench omnirl-planner 1"
-SHIPPED = "omnirl-planner.safetensors"
+FORMAT = "anymdp-bench omnirl 2"
+SHIPPED = "omnirl"  # the weights that are loaded by default, by name
 
 
 def save_arrays(path: Path, arrays: dict[str, Any], numbers: dict[str, Any]) -> None:
@@ -52,14 +52,19 @@ def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(
-            f"{path} is no {SHIPPED.split('.')[0]} checkpoint ({reason});"
+            f"{path} is no omnirl checkpoint ({reason});"
             " give a file that `anymdp-bench train omnirl` wrote"
         ) from None
     return arrays, numbers
 
 
-def load_planner(path: str | os.PathLike[str] | None = None) -> tuple[Planner, dict[str, Any]]:
-    """(network ready for inference, its numbers); by default of the weights that ship.
+def shipped(name: str = SHIPPED) -> Path:
+    """Where the weights of that name lie in the package."""
+    return Path(str(files("anymdp_baselines.omnirl") / "weights" / f"{name}.safetensors"))
+
+
+def load_planner(path: str | os.PathLike[str]) -> tuple[Planner, dict[str, Any]]:
+    """(network ready for inference, its numbers).
 
     Raises:
         ValueError: the file is no checkpoint of this kind, or PyTorch is missing; the message is one line.
@@ -67,14 +72,10 @@ def load_planner(path: str | os.PathLike[str] | None = None) -> tuple[Planner, d
     try:
         import torch
     except ImportError:
-        raise ValueError(
-            "omnirl-planner needs PyTorch: pip install 'anymdp-bench[torch]'"
-        ) from None
+        raise ValueError("omnirl needs PyTorch: pip install 'anymdp-bench[torch]'") from None
     from anymdp_baselines.omnirl.model import Planner, PlannerSize
 
-    where = Path(str(files("anymdp_baselines.omnirl") / "weights" / SHIPPED))
-    target = where if path is None else Path(path)
-    arrays, numbers = load_arrays(target)
+    arrays, numbers = load_arrays(Path(path))
     try:
         planner = Planner(PlannerSize(int(numbers["width"]), int(numbers["loops"])))
         planner.load_state_dict(arrays)
@@ -82,7 +83,7 @@ def load_planner(path: str | os.PathLike[str] | None = None) -> tuple[Planner, d
         sound = all(bool(torch.isfinite(tensor).all()) for tensor in arrays.values())
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"{target} does not hold a planner ({reason})") from None
+        raise ValueError(f"{path} does not hold a planner ({reason})") from None
     if not sound:
-        raise ValueError(f"{target} holds weights that are not finite")
+        raise ValueError(f"{path} holds weights that are not finite")
     return planner.eval().requires_grad_(False), numbers

@@ -1,4 +1,4 @@
-"""`anymdp-bench train omnirl-planner`, found through the entry-point group `anymdp_bench.commands`."""
+"""`anymdp-bench train omnirl`, found through the entry-point group `anymdp_bench.commands`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from anymdp_baselines.sequence.command import train_delta, train_linear
 
 app = typer.Typer(help="Train an agent.")
 
@@ -15,21 +17,30 @@ def _train() -> None:
     pass
 
 
-@app.command("omnirl-planner")
-def planner(
-    preset: Annotated[str, typer.Option(help="tiny (a minute) or small (a quarter of an hour).")],
+@app.command("omnirl")
+def omnirl(
+    preset: Annotated[
+        str, typer.Option(help="tiny (seconds), small (minutes), base (an hour), general, garnet.")
+    ],
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder; default training/omnirl-PRESET.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    start_from: Annotated[
+        Path | None, typer.Option(help="A checkpoint of the same width, to be trained on.")
+    ] = None,
 ) -> None:
     """Train the planner; prints its online score on unseen tasks, writes its weights."""
     try:
         from anymdp_baselines.omnirl.train import main
 
-        print(main(preset, resume, out, threads))
+        print(main(preset, resume, out, threads, start_from))
     except ModuleNotFoundError as error:
         raise typer.BadParameter(f"training needs {error.name}: pip install '.[torch]'") from None
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+app.command("omnirl-delta")(train_delta)
+app.command("omnirl-linear")(train_linear)

@@ -21,12 +21,16 @@ class Memory(NamedTuple):
     """Sums over a run; the first axis of every array is the run."""
 
     onward: Float32s  # [n, O, A, O]  steps that went on, by successor
+    paid: Float32s  # [n, O, A, O]  sum of their rewards
     visits: Float32s  # [n, O, A]
     reward: Float32s  # [n, O, A]  sum of rewards
     square: Float32s  # [n, O, A]  sum of squared rewards
     ends: Float32s  # [n, O, A]  steps that terminated the episode
+    paid_end: Float32s  # [n, O, A]  sum of their rewards
+    shown: Float32s  # [n, O, A]  visits of a demonstrator, among `visits`
     arrival: Float32s  # [n, O, 3]  arrivals, sum of rewards on arrival, terminations on arrival
     total: npt.NDArray[np.float64]  # [n, 4]  steps, sum of rewards, of their squares, episodes
+    familiar: npt.NDArray[np.float64]  # [n]  1 where rewards are known to be in the units of AnyMDP
 
 
 def empty_memory(n: int, n_observations: int, n_actions: int) -> Memory:
@@ -35,23 +39,30 @@ def empty_memory(n: int, n_observations: int, n_actions: int) -> Memory:
     single = np.float32
     return Memory(
         np.zeros((*slots, n_observations), single),
+        np.zeros((*slots, n_observations), single),
+        np.zeros(slots, single),
+        np.zeros(slots, single),
         np.zeros(slots, single),
         np.zeros(slots, single),
         np.zeros(slots, single),
         np.zeros(slots, single),
         np.zeros((n, n_observations, 3), single),
         np.zeros((n, 4)),
+        np.zeros(n),
     )
 
 
 @njit(cache=True, nogil=True)
 def forget(memory, i):
-    """Empties the memory of run `i`."""
+    """Empties the memory of run `i`; whether it is familiar is no memory of a step."""
     memory.onward[i] = 0.0
+    memory.paid[i] = 0.0
+    memory.paid_end[i] = 0.0
     memory.visits[i] = 0.0
     memory.reward[i] = 0.0
     memory.square[i] = 0.0
     memory.ends[i] = 0.0
+    memory.shown[i] = 0.0
     memory.arrival[i] = 0.0
     memory.total[i] = 0.0
 
@@ -66,9 +77,11 @@ def write(memory, i, observation, action, reward, following, terminated, truncat
     memory.arrival[i, following, 1] += reward
     if terminated:
         memory.ends[i, observation, action] += 1.0
+        memory.paid_end[i, observation, action] += reward
         memory.arrival[i, following, 2] += 1.0
     else:
         memory.onward[i, observation, action, following] += 1.0
+        memory.paid[i, observation, action, following] += reward
     memory.total[i, 0] += 1.0
     memory.total[i, 1] += reward
     memory.total[i, 2] += reward * reward
@@ -83,3 +96,11 @@ def write_all(memory, observation, action, reward, following, terminated, trunca
             memory, i, observation[i], action[i], reward[i], following[i], terminated[i],
             truncated[i],
         )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def show_all(memory, observation, action, shown):
+    """Marks the steps just written to runs `shown` (bool [n]) as a demonstrator's."""
+    for i in range(len(observation)):
+        if shown[i]:
+            memory.shown[i, observation[i], action[i]] += 1.0

@@ -81,3 +81,14 @@ class Planner(nn.Module):
         hidden = silu(self.out_slot(z) + self.out_state(h).unsqueeze(2) + self.out_raw(slot))
         out = self.head(hidden)
         return Plan(out[..., 0], out[..., 1:])
+
+
+def plan_flops(size: PlannerSize, n_observations: int, n_actions: int) -> int:
+    """Floating-point operations (multiply and add apart) of the matrix products of one run's plan."""
+    d, n, slots = size.width, n_observations, n_observations * n_actions
+    products = slots * SLOT_FEATURES * d + 2 * n * STATE_FEATURES * d
+    products += size.loops * (2 * slots * n * d + 2 * n * d * d + n * 3 * d * d)
+    products += (
+        slots * d * d + n * d * d + slots * SLOT_FEATURES * d + slots * d * (1 + len(LEVELS))
+    )
+    return 2 * products

@@ -1,8 +1,37 @@
-"""Training presets, all derived from one dial: the network's width."""
+"""Training presets: what is trained on, and the network's dial, from which the rest follows."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Room:
+    """Training tasks of one size and family, played side by side.
+
+    Attributes:
+        env_id: whose sampler draws the tasks, from seeds 2**32 upward; "worlds" and
+            "particles" are those of the modules of that name.
+        keywords: its keywords, as pairs.
+        seats: tasks played side by side; each gives one labelled table an update.
+        share: of the updates that go to this room, relative to the others'.
+        taught: share of the tasks that begin with demonstrations.
+        scouted: share of the tasks that begin with scouting.
+    """
+
+    env_id: str
+    keywords: tuple[tuple[str, Any], ...]
+    seats: int
+    share: float = 1.0
+    taught: float = 0.15
+    scouted: float = 0.15
+
+
+def anymdp(n_states: int, seats: int, share: float, **keywords: Any) -> Room:
+    """A room of tau(n_states, 5), or with other `keywords` of `AnyMDP-v0`."""
+    given = {"n_states": n_states, "n_actions": 5} | keywords
+    return Room("AnyMDP-v0", tuple(given.items()), seats, share, scouted=0.7)
 
 
 @dataclass(frozen=True)
@@ -10,43 +39,74 @@ class Preset:
     """What `train` needs to know.
 
     Attributes:
-        n_states: S of the training tasks tau(S, A).
-        n_actions: A of them.
+        rooms: the training tasks.
         width: of the network.
         loops: passes of its tied block.
-        seats: tasks played side by side; each gives one labelled table an update.
         updates: gradient steps.
-        life: steps that a task is played before a fresh one takes its seat.
+        life: visits per slot (observation, action) that most tasks are played for before a fresh
+            one takes their seat; a few live up to ten times as long.
         rate: share of its age that a seat plays between two plans (at least one step).
         learning_rate: peak of AdamW's; warm-up over 100 updates, then a cosine to 3%.
         softness: temperature of the labels, in units of gap / H.
         seed: of weights, seats and tasks.
     """
 
-    n_states: int = 16
-    n_actions: int = 5
-    width: int = 48
-    loops: int = 6
-    seats: int = 192
-    updates: int = 2400
-    life: int = 3000
+    rooms: tuple[Room, ...]
+    width: int = 64
+    loops: int = 8
+    updates: int = 20_000
+    life: float = 40.0
     rate: float = 0.06
     learning_rate: float = 2e-3
     softness: float = 0.1
     seed: int = 0
 
-    def record(self) -> dict[str, int | float]:
-        """The settings as plain numbers, for a checkpoint."""
-        return asdict(self)
+    def record(self) -> dict[str, Any]:
+        """The settings as plain data, for a checkpoint."""
+        record = asdict(self)
+        record["rooms"] = [room | {"keywords": dict(room["keywords"])} for room in record["rooms"]]
+        return record
 
 
-def dial(width: int, **changes: int | float) -> Preset:
-    """The preset of a width: more seats and updates go with a wider network."""
-    base = {"width": width, "seats": 4 * width, "updates": 50 * width}
-    return Preset(**(base | changes))  # type: ignore[arg-type]
+def worlds(
+    n_observations: int, seats: int, share: float, n_actions: int = 4, kind: str = "worlds"
+) -> Room:
+    """A room of grid worlds (or another `kind`) with up to `n_observations` states."""
+    keywords = {"n_observations": n_observations, "n_actions": n_actions}
+    return Room(kind, tuple(keywords.items()), seats, share)
 
+
+_TINY = (anymdp(8, 32, 1.0, n_actions=3), anymdp(1, 32, 0.2, n_actions=3))
+_SMALL = (anymdp(16, 192, 1.0),)
+_BASE = (
+    anymdp(16, 128, 1.0),
+    anymdp(16, 128, 0.4, min_states=8),
+    anymdp(32, 80, 0.8),
+    anymdp(64, 40, 1.0),
+    anymdp(64, 40, 0.3, min_states=33),
+    anymdp(128, 16, 1.0),
+    anymdp(1, 256, 0.3),
+)
+_GENERAL = (
+    *_BASE,
+    anymdp(16, 128, 0.6),
+    worlds(16, 128, 0.5),
+    worlds(30, 80, 0.2, 5),
+    worlds(48, 48, 0.5),
+    worlds(100, 20, 0.4),
+    worlds(60, 40, 0.5, 5, "particles"),
+    worlds(100, 20, 0.2, 3, "particles"),
+)
+
+_GARNET = tuple(
+    Room("Garnet-v0", (("n_states", s), ("n_actions", 5), ("branching", b)), seats)
+    for s, b, seats in ((16, 2, 128), (16, 4, 128), (64, 2, 40), (64, 4, 40))
+)
 
 PRESETS = {
-    "tiny": dial(16, n_states=8, n_actions=3, loops=4, updates=300, life=600),
-    "small": dial(48),
+    "tiny": Preset(_TINY, width=16, loops=4, updates=300, life=25.0),
+    "small": Preset(_SMALL, width=48, loops=6, updates=2400),
+    "base": Preset(_BASE),
+    "garnet": Preset(_GARNET, updates=2500),
+    "general": Preset(_GENERAL, updates=6000, learning_rate=1e-3, seed=1),
 }

@@ -7,10 +7,12 @@ a row of `MODELS`. All share the transitions, and differ in the reward:
     reward     r(o,a) + bonus * unit / sqrt(n(o,a) + 1)                    what is known, and with optimism
     novelty    1 / sqrt(n(o,a) + 1), or E[1 / sqrt(arrivals(o') + 1)]      where little is known
 
-where `unit` is the mean over the visits of V(o) - mean_a Q(o,a). Values are fed in units of what a
-choice of action is worth in their model, so a task's reward scale and offset drop out. Three
-features of the run tell the scale: a task of AnyMDP that was accepted has something to gain, so
-little known gain means there is more to find. The network, not a formula, weighs them.
+and once more the first with 0.1 in place of 1 pseudo-visit. `unit` is the mean over the visits of
+V(o) - mean_a Q(o,a). Values are fed in units of what a choice of action is worth in their model and
+rewards in units of their spread, so the scale of a task's rewards drops out. What is known to be
+gained tells whether there may be more to find: most of all where the task is known to be of AnyMDP,
+whose accepted tasks have at least so much to gain. Only there the absolute scale is read. The network,
+not a formula, weighs them.
 """
 
 from __future__ import annotations
@@ -25,16 +27,18 @@ from anymdp_baselines.omnirl.memory import Float32s
 
 # Weight of the known reward, bonus in units, weight of slot novelty, of state novelty, discount.
 MODELS = (
-    (1.0, 0.0, 0.0, 0.0, 0.99),
-    (1.0, 0.5, 0.0, 0.0, 0.99),
+    (1.0, 0.0, 0.0, 0.0, 0.994),
+    (1.0, 0.5, 0.0, 0.0, 0.994),
     (0.0, 0.0, 1.0, 0.0, 0.95),
     (0.0, 0.0, 0.0, 1.0, 0.95),
 )
-SLOT_FEATURES = 17
-STATE_FEATURES = 20
+SLOT_FEATURES = 21
+STATE_FEATURES = 24
+TRUSTING = 0.1  # pseudo-visits in one more model like the first, which believes few visits sooner
 _REWARD, _BONUS, _SLOTS, _STATES, _GAMMA = range(5)
 _PASSES = 40  # of policy iteration at most; it needs about five
 _CLIP = 4.0
+_LAPACK_FROM = 24  # states: below, elimination by hand is quicker than the call
 
 
 class Reading(NamedTuple):
@@ -66,8 +70,11 @@ def _slog(x):
 
 @njit(cache=True, nogil=True)
 def _solve(matrix, value):
-    """Solves matrix @ x = value in place by elimination; the matrix is diagonally dominant."""
+    """Solves matrix @ x = value in place; the matrix is diagonally dominant."""
     n = len(value)
+    if n > _LAPACK_FROM:
+        value[:] = np.linalg.solve(matrix, value)
+        return
     for k in range(n):
         inverse = 1.0 / matrix[k, k]
         for j in range(k + 1, n):
@@ -84,7 +91,7 @@ def _solve(matrix, value):
 
 
 @njit(cache=True, nogil=True)
-def _optimal(model, reward, gamma, policy, value, q):
+def optimal(model, reward, gamma, policy, value, q):
     """Policy iteration: model [m, A, m], reward [m, A]; improves `policy` [m], writes value [m], q [m, A]."""
     m, n_actions = reward.shape
     matrix = np.empty((m, m))
@@ -114,12 +121,12 @@ def _optimal(model, reward, gamma, policy, value, q):
 
 
 @njit(cache=True, nogil=True)
-def _model(memory, i, seen, place, onward):
+def _model(memory, i, seen, place, pseudo, onward):
     """Writes P(o'|o,a) to `onward` [O*A, O]; returns what is known of the m states visited.
 
     That is the transitions [m, A, m], the reward [m, A], the expected novelty of the next state [m,
     A], and the chance [m, A] of a successor never acted in. `seen` lists the states visited,
-    `place` is its inverse.
+    `place` is its inverse, `pseudo` the visits that the average over actions counts for.
     """
     n_actions = memory.visits.shape[2]
     m = len(seen)
@@ -136,11 +143,12 @@ def _model(memory, i, seen, place, onward):
             pooled_reward += memory.reward[i, o, a]
             for j in range(len(pooled)):
                 pooled[j] += memory.onward[i, o, a, j]
+        share = pseudo / pooled_visits
         for a in range(n_actions):
-            weight = 1.0 / (memory.visits[i, o, a] + 1.0)
-            reward[k, a] = weight * (memory.reward[i, o, a] + pooled_reward / pooled_visits)
+            weight = 1.0 / (memory.visits[i, o, a] + pseudo)
+            reward[k, a] = weight * (memory.reward[i, o, a] + share * pooled_reward)
             for j in range(len(pooled)):
-                p = weight * (memory.onward[i, o, a, j] + pooled[j] / pooled_visits)
+                p = weight * (memory.onward[i, o, a, j] + share * pooled[j])
                 onward[o * n_actions + a, j] = p
                 if p == 0.0:
                     continue
@@ -159,12 +167,12 @@ def _unit(memory, i, seen, value, q, least):
     for k in range(len(seen)):
         visits = memory.visits[i, seen[k]].sum()
         unit += visits * (value[k] - q[k].mean())
-    return max(unit / max(memory.total[i, 0], 1.0), least + 1e-6)
+    return max(unit / max(memory.total[i, 0], 1.0), least + 1e-9)
 
 
 @njit(cache=True, nogil=True)
 def _known_gain(model, gain, gamma, value):
-    """Mean over the states of 100 (1 - gamma) (V - V of the uniform policy)."""
+    """Mean over the states of (1 - gamma) (V - V of the uniform policy)."""
     m, n_actions = gain.shape
     if m == 0:
         return 0.0
@@ -176,7 +184,7 @@ def _known_gain(model, gain, gamma, value):
                 matrix[s, j] -= gamma * model[s, a, j] / n_actions
         matrix[s, s] += 1.0
     _solve(matrix, blind)
-    return 100.0 * (1.0 - gamma) * (value - blind).mean()
+    return (1.0 - gamma) * (value - blind).mean()
 
 
 @njit(cache=True, nogil=True)
@@ -186,7 +194,7 @@ def _value_features(memory, i, seen, known, mean, sd, slot, state):
     m, n_actions = reward.shape
     value, q, gain = np.zeros(m), np.zeros((m, n_actions)), np.zeros((m, n_actions))
     policy = np.zeros(m, np.int64)
-    unit, level, scale, known_gain = 1e-6, 0.0, 1.0, 0.0
+    unit, level, scale, known_gain = 1e-9, 0.0, 1.0, 0.0
     for c in range(len(MODELS)):
         spec = MODELS[c]
         for k in range(m):
@@ -196,7 +204,7 @@ def _value_features(memory, i, seen, known, mean, sd, slot, state):
                 if spec[_REWARD] > 0.0:  # a state never acted in is worth the mean reward for ever
                     ahead = spec[_GAMMA] * leak[k, a] * mean / (1.0 - spec[_GAMMA])
                     gain[k, a] += reward[k, a] + ahead + spec[_BONUS] * unit * rare
-        _optimal(model, gain, spec[_GAMMA], policy, value, q)
+        optimal(model, gain, spec[_GAMMA], policy, value, q)
         centre = value.mean() if m > 0 else 0.0
         if c == 0:
             unit = scale = _unit(memory, i, seen, value, q, 0.02 * sd)
@@ -215,14 +223,31 @@ def _value_features(memory, i, seen, known, mean, sd, slot, state):
 
 
 @njit(cache=True, nogil=True)
+def _trusting_features(seen, known, mean, unit, slot):
+    """Values of the model that takes few visits at their word."""
+    model, reward, _, leak = known
+    m, n_actions = reward.shape
+    gamma = MODELS[0][_GAMMA]
+    value, q, policy = np.zeros(m), np.zeros((m, n_actions)), np.zeros(m, np.int64)
+    optimal(model, reward + gamma * leak * mean / (1.0 - gamma), gamma, policy, value, q)
+    for k in range(m):
+        for a in range(n_actions):
+            gap = (q[k, a] - value[k]) / unit
+            slot[seen[k], a, 19] = _slog(gap)
+            slot[seen[k], a, 20] = max(gap, -2.0)
+
+
+@njit(cache=True, nogil=True)
 def _slot_features(memory, i, mean, sd, unit, slot, inward):
     """Writes what is known of every slot beside its values, and `inward`."""
     n_observations, n_actions = memory.visits.shape[1:]
     for o in range(n_observations):
-        state_visits = memory.visits[i, o].sum()
+        state_visits, state_shown = memory.visits[i, o].sum(), memory.shown[i, o].sum()
         for a in range(n_actions):
             n = memory.visits[i, o, a]
             out = slot[o, a]
+            out[17] = math.log1p(memory.shown[i, o, a])
+            out[18] = memory.shown[i, o, a] / max(state_shown, 1.0)
             out[5] = math.log1p(n)
             out[6] = 1.0 / math.sqrt(1.0 + n)
             out[7] = n > 0.0
@@ -248,7 +273,7 @@ def _slot_features(memory, i, mean, sd, unit, slot, inward):
 @njit(cache=True, nogil=True)
 def _state_features(memory, i, mean, sd, unit, level, known_gain, state):
     """Writes what is known of every state beside its values, and of the run as a whole."""
-    steps = memory.total[i, 0]
+    steps, familiar = memory.total[i, 0], memory.familiar[i]
     tried = np.mean(memory.visits[i] > 0.0)
     met = np.mean(memory.arrival[i, :, 0] > 0.0)
     for o in range(len(state)):
@@ -265,13 +290,17 @@ def _state_features(memory, i, mean, sd, unit, level, known_gain, state):
             out[10] = _slog((r - mean) / unit)
         out[11] = math.log1p(steps)
         out[12] = _slog(level / unit)
-        out[13] = math.log((sd + 1e-6) / unit)
+        out[13] = math.log((sd + 1e-9) / unit)
         out[14] = tried
         out[15] = math.log1p(memory.total[i, 3])
         out[16] = met
-        out[17] = _slog(known_gain)
-        out[18] = _slog(100.0 * sd)
-        out[19] = _slog(100.0 * mean)
+        out[17] = _slog(10.0 * known_gain / (sd + 1e-9))
+        out[18] = _slog(mean / (sd + 1e-9))
+        out[19] = familiar
+        out[20] = familiar * _slog(100.0 * known_gain)
+        out[21] = familiar * _slog(100.0 * sd)
+        out[22] = familiar * _slog(100.0 * mean)
+        out[23] = math.log(len(state))
 
 
 @njit(cache=True, nogil=True)
@@ -291,8 +320,11 @@ def read_one(memory, i, reading, row):
         if memory.visits[i, o].sum() > 0.0:
             place[o], seen[m] = m, o
             m += 1
-    known = _model(memory, i, seen[:m], place, onward)
+    trusting = _model(memory, i, seen[:m], place, TRUSTING, onward)
+    onward[:] = 0.0
+    known = _model(memory, i, seen[:m], place, 1.0, onward)
     unit, level, known_gain = _value_features(memory, i, seen[:m], known, mean, sd, slot, state)
+    _trusting_features(seen[:m], trusting, mean, unit, slot)
     _slot_features(memory, i, mean, sd, unit, slot, inward)
     _state_features(memory, i, mean, sd, unit, level, known_gain, state)
 

@@ -9,18 +9,21 @@ import argparse
 import csv
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from anymdp_baselines.omnirl.agent import OmniRLPlanner
-from anymdp_baselines.omnirl.checkpoint import SHIPPED
+from anymdp_baselines.omnirl.agent import OmniRL
 from anymdp_baselines.omnirl.evaluate import online_scores
 from anymdp_baselines.omnirl.presets import PRESETS, Preset
+from anymdp_baselines.omnirl.room import EDGES
 from anymdp_baselines.omnirl.trainer import Trainer
 
-_REPORT, _SAVE, _EXAM = 100, 200, 1000  # updates between log lines, checkpoints, online scores
-_EXAM_TASKS = 64
+_REPORT, _SAVE, _EXAM = 200, 1000, 5000  # updates between log lines, checkpoints, online scores
+_EXAM_TASKS = 32
+_WEIGHTS = "omnirl.safetensors"
+_HELD_OUT = 2**40  # the exam's tasks: neither public nor trained on
 
 
 def main(
@@ -28,12 +31,12 @@ def main(
     resume: bool = False,
     out: str | Path | None = None,
     threads: int = 1,
+    start_from: str | Path | None = None,
 ) -> Path:
     """Trains `preset` into the folder `out`, and returns the path of the weights.
 
-    The folder gets the weights (`omnirl-planner.safetensors`), the state to resume from
-    (`state.safetensors`) and the log (`log.csv`). The temperature written with the weights is the
-    best one on training tasks; the public tasks' score is only reported.
+    The folder gets the weights (`omnirl.safetensors`), the state to resume from
+    (`state.safetensors`) and the log (`log.csv`). The online scores it prints are of held-out tasks.
 
     Raises:
         ValueError: there is no such preset, or `out` holds another run.
@@ -52,13 +55,15 @@ def main(
     if state.exists():
         trainer.load(state)
         _tell(f"resumed at update {trainer.updates}")
+    elif start_from is not None:
+        trainer.start_from(Path(start_from))
     return _train(trainer, folder)
 
 
 def _train(trainer: Trainer, folder: Path) -> Path:
     """Trains to the end, logging, saving and examining on the way."""
-    total, weights = trainer.preset.updates, folder / SHIPPED
-    recent: list[dict[str, float]] = []
+    total, weights = trainer.preset.updates, folder / _WEIGHTS
+    recent: list[tuple[int, dict[str, float]]] = []
     begin = time.perf_counter()
     while trainer.updates < total:
         recent.append(trainer.update())
@@ -70,34 +75,54 @@ def _train(trainer: Trainer, folder: Path) -> Path:
             trainer.ship(weights)
             trainer.save(folder / "state.safetensors")
         if trainer.updates % _EXAM == 0 or last:
-            _tell(exam(weights, trainer.preset))
+            for line in exam(weights, trainer.preset):
+                _tell(line)
     return weights
 
 
-def _log(path: Path, trainer: Trainer, recent: list[dict[str, float]], seconds: float) -> None:
-    """Appends a row of mean losses and of scores on training tasks by age; prints it too."""
-    row: dict[str, float | int] = {"update": trainer.updates, "seconds": round(seconds, 1)}
-    row |= {k: round(float(np.mean([r[k] for r in recent])), 4) for k in recent[0]}
-    for edge, score in zip(trainer.edges, trainer.scores(), strict=True):
-        row[f"score_to_{edge}"] = round(float(score), 4)
+def _log(
+    path: Path, trainer: Trainer, recent: list[tuple[int, dict[str, float]]], seconds: float
+) -> None:
+    """Appends, for each room, its mean losses and its scores by age; prints them too."""
     fresh = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, row)
-        if fresh:
-            writer.writeheader()
-        writer.writerow(row)
-    _tell("  ".join(f"{k} {v:g}" for k, v in row.items()))
+        for k, room in enumerate(trainer.rooms):
+            own = [losses for j, losses in recent if j == k]
+            if not own:
+                continue
+            row: dict[str, float | int] = {
+                "update": trainer.updates, "seconds": round(seconds, 1), "room": k,
+                "slots": room.slots,
+            }  # fmt: skip
+            row |= {name: round(float(np.mean([r[name] for r in own])), 4) for name in own[0]}
+            for edge, score in zip([*EDGES, "end"], room.scores(), strict=True):
+                row[f"score_to_{edge}"] = round(float(score), 4)
+            writer = csv.DictWriter(file, row)
+            if fresh:
+                writer.writeheader()
+                fresh = False
+            writer.writerow(row)
+            _tell("  ".join(f"{name} {value:g}" for name, value in row.items()))
 
 
-def exam(weights: Path, preset: Preset, n_tasks: int = _EXAM_TASKS) -> str:
-    """The online score of a checkpoint on public tasks, in words."""
-    marks = [preset.life // 3, 2 * preset.life // 3, preset.life]
-    agent = OmniRLPlanner(str(weights))
-    score = online_scores(agent, preset.n_states, preset.n_actions, marks, n_tasks)
-    parts = [
-        f"{value:.3f} at {mark}" for value, mark in zip(np.nanmean(score, 0), marks, strict=True)
-    ]
-    return f"online score on {n_tasks} unseen tasks: {', '.join(parts)} steps"
+def exam(weights: Path, preset: Preset, n_tasks: int = _EXAM_TASKS) -> Iterator[str]:
+    """The online scores of a checkpoint on held-out tasks of the preset's sizes, in words."""
+    sizes = {
+        (values["n_states"], values["n_actions"])
+        for values in (dict(room.keywords) for room in preset.rooms if room.env_id == "AnyMDP-v0")
+    }
+    for n_states, n_actions in sorted(sizes):
+        marks = [int(visits * n_states * n_actions) for visits in (12.5, 25, 50)]
+        agent = OmniRL(str(weights))
+        score = online_scores(agent, n_states, n_actions, marks, n_tasks, _HELD_OUT)
+        parts = [
+            f"{value:.3f} at {mark}"
+            for value, mark in zip(np.nanmean(score, 0), marks, strict=True)
+        ]
+        yield (
+            f"online score on {n_tasks} unseen tau({n_states},{n_actions}):"
+            f" {', '.join(parts)} steps"
+        )
 
 
 def _tell(message: str) -> None:
@@ -109,9 +134,10 @@ if __name__ == "__main__":
     parser.add_argument("preset", choices=PRESETS)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--start-from", type=Path, help="a checkpoint to train on from")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     try:
-        main(given.preset, given.resume, given.out, given.threads)
+        main(given.preset, given.resume, given.out, given.threads, given.start_from)
     except ValueError as error:
         sys.exit(str(error))

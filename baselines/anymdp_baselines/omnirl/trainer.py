@@ -1,9 +1,9 @@
 """The trainer: seats are read, planned, labelled and stepped; one gradient step each time.
 
-Student and data are one loop. An update reads the memories of all seats, computes their plans,
-compares them with the oracle in every state, and takes a gradient step; then every seat plays on by
-its plan for about `rate` of its age, so that ages are spread evenly on a logarithmic scale and the
-training data are the student's own rollouts, always fresh.
+Student and data are one loop. An update draws a room, reads the memories of all its seats,
+computes their plans, compares them with the oracle in every state, and takes a gradient step; then
+every seat plays on by its plan for about `rate` of its age, so that ages are spread evenly on a
+logarithmic scale and the training data are the student's own rollouts, always fresh.
 """
 
 from __future__ import annotations
@@ -14,22 +14,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.functional import pad
 
 from anymdp_baselines.omnirl.checkpoint import load_arrays, save_arrays
-from anymdp_baselines.omnirl.classroom import AGE, SEEN, new_task, play, seats, training_stream
-from anymdp_baselines.omnirl.lesson import TEMPERATURES, losses, state_weights
-from anymdp_baselines.omnirl.memory import empty_memory
+from anymdp_baselines.omnirl.lesson import losses, state_weights
 from anymdp_baselines.omnirl.model import Planner, PlannerSize
 from anymdp_baselines.omnirl.presets import Preset
-from anymdp_baselines.omnirl.reading import empty_reading, read
-from anymdp_baselines.omnirl.schedule import temperature
-from anymdp_bench.engine.arrays import Float64s
+from anymdp_baselines.omnirl.room import Playroom
+from anymdp_baselines.omnirl.schedule import FIRST_TEMPERATURE
+from anymdp_baselines.omnirl.seats import SEEN
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
 _SEEN_FEATURE = 5  # column of a reading's `state`: whether the state was ever acted in
-_WARM_UP, _LAST_RATE, _CLIP, _EMA = 100, 0.03, 1.0, 0.995
-_RUN_ARRAYS = ("tally", "heat", "visited", "group", "life", "seed")
-_PLAY_ARRAYS = ("play", "score", "rng", "taste")  # what of a seat its task's seed does not give
+_WARM_UP, _LAST_RATE, _CLIP, _EMA = 100, 0.03, 1.0, 0.998
+_ROOM_SEEDS = 2**36  # task seeds set apart for each room of a run
 
 
 class Trainer:
@@ -47,34 +45,15 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             self.planner.parameters(), preset.learning_rate, (0.9, 0.98), weight_decay=0.01
         )
-        shape = (preset.seats, preset.n_states, preset.n_actions)
-        self.room, self.memory = seats(*shape), empty_memory(*shape)
-        self.reading = empty_reading(*shape)
         self.numpy = np.random.default_rng(preset.seed)
+        first = PUBLIC_SEEDS + preset.seed * 2**40
+        self.rooms = [
+            Playroom(spec, preset.life, preset.rate, first + k * _ROOM_SEEDS, self.numpy)
+            for k, spec in enumerate(preset.rooms)
+        ]
+        share = np.array([spec.share for spec in preset.rooms])
+        self.share = share / share.sum()
         self.updates = 0
-        self.edges = np.array([preset.life * k // 12 for k in (1, 2, 3, 4, 6, 8, 12)])
-        self.heat = np.zeros((len(TEMPERATURES), 2))  # scores by temperature, second half
-        self.tally = np.zeros((len(TEMPERATURES), len(self.edges) + 1, 2))
-        self.visited = np.zeros(shape[:2])
-        self.group = np.zeros(preset.seats, np.int64)
-        self.life = np.zeros(preset.seats, np.int64)
-        self.seed = np.zeros(preset.seats, np.int64)
-        self.next_seed = PUBLIC_SEEDS + preset.seed * 2**32
-        for i in range(preset.seats):
-            self._replace(i)
-            low, high = math.log(50.0), math.log(preset.life)
-            self.life[i] = int(math.exp(self.numpy.uniform(low, high)))
-
-    def _replace(self, i: int) -> None:
-        """Gives seat `i` a fresh task."""
-        self.seed[i], self.next_seed = self.next_seed, self.next_seed + 1
-        self.group[i] = self.numpy.integers(len(TEMPERATURES))
-        self.life[i] = self.preset.life
-        self._seat(i)
-
-    def _seat(self, i: int) -> None:
-        sizes = (self.preset.n_states, self.preset.n_actions)
-        new_task(self.room, self.memory, i, training_stream(*sizes, int(self.seed[i])))
 
     def learning_rate(self) -> float:
         """That of the next update: linear warm-up, then a cosine."""
@@ -83,17 +62,18 @@ class Trainer:
         share = _LAST_RATE + (1.0 - _LAST_RATE) * cosine
         return self.preset.learning_rate * share * min(1.0, (self.updates + 1) / _WARM_UP)
 
-    def update(self) -> dict[str, float]:
-        """One gradient step on the plans of all seats, then the seats play on; the losses by name."""
-        read(self.memory, np.arange(self.preset.seats), self.reading)
-        tensors = [torch.from_numpy(array) for array in self.reading]
+    def update(self) -> tuple[int, dict[str, float]]:
+        """One gradient step on the plans of one room, which then plays on: (room, losses by name)."""
+        k = int(self.numpy.choice(len(self.rooms), p=self.share))
+        room = self.rooms[k]
+        tensors = [torch.from_numpy(array) for array in room.read()]
         plan = self.planner(*tensors)
         weight = state_weights(
-            torch.from_numpy(self.visited).float(),
+            torch.from_numpy(room.visited).float(),
             (tensors[3][..., _SEEN_FEATURE] > 0).float(),
-            torch.from_numpy(self.room.play[:, SEEN]),
+            torch.from_numpy(room.seats.play[:, SEEN]),
         )
-        advantage = torch.from_numpy(self.room.answer).float().clamp(max=0.0)
+        advantage = torch.from_numpy(room.seats.answer).float().clamp(max=0.0)
         result = losses(plan, advantage, weight, self.preset.softness)
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
@@ -105,31 +85,8 @@ class Trainer:
         follow = 1.0 - min(_EMA, self.updates / (self.updates + 9))
         for name, tensor in self.planner.state_dict().items():
             self.average[name].lerp_(tensor, follow)
-        self._play_on(plan.logit.detach().double().numpy())
-        return {name: float(value.detach()) for name, value in result._asdict().items()}
-
-    def _play_on(self, logit: Any) -> None:
-        """Steps the seats by their plans, and replaces the tasks that have had their time."""
-        age = self.room.play[:, AGE]
-        warmth = temperature(np.array(TEMPERATURES)[self.group], age, self.room.answer[0].size)
-        share = self.preset.rate * self.numpy.uniform(0.5, 1.5, len(age))
-        steps = np.maximum(1, (age * share).astype(np.int64))
-        play(
-            self.room, self.memory, logit / warmth[:, None, None], steps, self.group,
-            self.edges, self.tally, self.visited,
-        )  # fmt: skip
-        for i in np.flatnonzero(self.room.play[:, AGE] >= self.life):
-            self._replace(int(i))
-
-    def scores(self) -> Float64s:
-        """Mean score on training tasks by age bin since the last call, [bins]; NaN where no episode ended."""
-        counted = self.tally[:, :-1]
-        if 2 * self.updates > self.preset.updates:
-            self.heat += counted.sum(1)
-        with np.errstate(invalid="ignore"):
-            out: Float64s = counted[..., 0].sum(0) / counted[..., 1].sum(0)
-        self.tally[:] = 0.0
-        return out
+        room.play_on(plan.logit.detach().double().numpy())
+        return k, {name: float(value.detach()) for name, value in result._asdict().items()}
 
     def save(self, path: Path) -> None:
         """Writes everything that `load` needs."""
@@ -137,16 +94,13 @@ class Trainer:
         arrays |= {f"average.{k}": v for k, v in self.average.items()}
         for k, state in self.optimiser.state_dict()["state"].items():
             arrays |= {f"adam.{k}.{name}": value for name, value in state.items()}
-        arrays |= {f"memory.{k}": torch.from_numpy(v) for k, v in self.memory._asdict().items()}
-        for name in _PLAY_ARRAYS:
-            value = getattr(self.room, name)
-            arrays[f"room.{name}"] = torch.from_numpy(value.view(np.int64))
-        for name in _RUN_ARRAYS:
-            arrays[f"run.{name}"] = torch.from_numpy(getattr(self, name))
+        for k, room in enumerate(self.rooms):
+            for name, array in room.arrays().items():
+                arrays[f"room{k}.{name}"] = torch.from_numpy(array)
         numbers = {
             "preset": self.preset.record(),
             "updates": self.updates,
-            "next_seed": self.next_seed,
+            "next_seeds": [room.next_seed for room in self.rooms],
             "generator": self.numpy.bit_generator.state,
         }
         save_arrays(path, arrays, numbers)
@@ -166,28 +120,37 @@ class Trainer:
         adam = self.optimiser.state_dict()
         adam["state"] = {}
         for name, value in part["adam"].items():
-            k, _, field = name.partition(".")
-            adam["state"].setdefault(int(k), {})[field] = value
+            index, _, field = name.partition(".")
+            adam["state"].setdefault(int(index), {})[field] = value
         self.optimiser.load_state_dict(adam)
-        for name, value in part["run"].items():
-            getattr(self, name)[:] = value.numpy()
-        for i in range(self.preset.seats):
-            self._seat(i)
-        for name, value in part["memory"].items():
-            getattr(self.memory, name)[:] = value.numpy()
-        for name, value in part["room"].items():
-            array = getattr(self.room, name)
-            array[:] = value.numpy().view(array.dtype)
-        self.updates, self.next_seed = numbers["updates"], numbers["next_seed"]
+        for k, room in enumerate(self.rooms):
+            own = {name: value.numpy() for name, value in part[f"room{k}"].items()}
+            room.restore(own, numbers["next_seeds"][k])
+        self.updates = numbers["updates"]
         self.numpy.bit_generator.state = numbers["generator"]
 
+    def start_from(self, path: Path) -> None:
+        """Takes over the weights of a checkpoint; features that it did not know weigh 0 at first.
+
+        Raises:
+            ValueError: the file is no checkpoint, or of a network of another size.
+        """
+        arrays, numbers = load_arrays(path)
+        if numbers["width"] != self.preset.width:
+            raise ValueError(f"{path} holds a network of another width")
+        own = self.planner.state_dict()
+        for name, tensor in arrays.items():
+            more = own[name].shape[-1] - tensor.shape[-1]
+            arrays[name] = pad(tensor, (0, more)) if more > 0 else tensor
+        self.planner.load_state_dict(arrays)
+        self.average = {k: v.clone() for k, v in arrays.items()}
+
     def ship(self, path: Path) -> None:
-        """Writes the averaged weights, with the best temperature so far, as a checkpoint for the agent."""
-        best = int(np.argmax(self.heat[:, 0] / np.maximum(self.heat[:, 1], 1.0)))
+        """Writes the averaged weights as a checkpoint for the agent."""
         numbers = {
             "width": self.preset.width,
             "loops": self.preset.loops,
-            "temperature": TEMPERATURES[best],
+            "temperature": FIRST_TEMPERATURE,
             "updates": self.updates,
             "preset": self.preset.record(),
         }

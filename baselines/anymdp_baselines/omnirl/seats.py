@@ -1,4 +1,4 @@
-"""Training tasks: sampled, solved and played side by side, everything compiled.
+"""Seats: training tasks, solved and played side by side, compiled.
 
 A seat is one stream: a training task (seed 2**32 or above), its oracle's answers in every state,
 and the state of play. The student acts by a table of preferences that the planner computed for its
@@ -11,16 +11,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-from anymdp_baselines.omnirl.memory import forget, write
-from anymdp_bench.engine.arrays import Bands, Bools, Float64s, Int64s, UInt64s
-from anymdp_bench.engine.evaluate import advantages, episode_moments, episode_values
-from anymdp_bench.engine.rng import normal, uniform
-from anymdp_bench.engine.solve import mean_reward, policy_iteration
-from anymdp_bench.scoring import LEAST_GAP_IN_SD, ORACLE_GAMMA
-from anymdp_bench.tasks.anymdp.sampler import sample_arrays
+from anymdp_baselines.omnirl.memory import write
+from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
+from anymdp_bench.engine.rng import integer, normal, stream, uniform
+from anymdp_bench.mdp import TabularMDP
+from anymdp_bench.scoring import LEAST_GAP_IN_SD, ORACLE_GAMMA, oracle_advantages, references
+from anymdp_bench.solution import solve
+from anymdp_bench.tasks.family import PUBLIC_SEEDS, TaskSource
 
 STATE, SEEN, LEFT, AGE = 0, 1, 2, 3  # columns of `Seats.play`; AGE = steps since the task began
 
@@ -41,30 +40,25 @@ class Seats(NamedTuple):
     play: Int64s  # [n, 4]
     score: Float64s  # [n]  of the episode so far
     rng: UInt64s  # [n]
-    taste: Float64s  # [n, O, A]  Gumbel noise on the preferences
-    lasting: Bools  # [n]  whether `taste` is kept for an episode, else drawn at every step
 
 
-def seats(n: int, n_states: int, n_actions: int) -> Seats:
-    """Empty seats for `n` tasks tau(S, A)."""
-    horizon = int(max(8 * n_states, 101)) + 1
-    table = (n, n_states, n_actions)
+def seats(n: int, n_states: int, n_observations: int, n_actions: int, horizon: int) -> Seats:
+    """Empty seats for `n` tasks of at most `n_states` inner states and `horizon` steps an episode."""
+    edges = (n, n_states, n_actions, n_states)
     return Seats(
-        np.zeros((*table, n_states)),
-        np.zeros((*table, n_states)),
-        np.zeros((*table, n_states)),
+        np.zeros(edges),
+        np.zeros(edges),
+        np.zeros(edges),
         np.zeros((n, n_states)),
         np.zeros((n, n_states), np.bool_),
         np.zeros((n, n_states), np.int64),
         np.zeros(n, np.int64),
         np.zeros((n, horizon + 1, n_states, n_actions)),
-        np.zeros(table),
+        np.zeros((n, n_observations, n_actions)),
         np.zeros(n, np.bool_),
         np.zeros((n, 4), np.int64),
         np.zeros(n),
         np.zeros(n, np.uint64),
-        np.zeros(table),
-        np.zeros(n, np.bool_),
     )
 
 
@@ -82,23 +76,21 @@ def _pick(cumulative, u):
 
 @njit(cache=True, nogil=True)
 def _begin_episode(room, i):
-    """Draws a start state of seat `i`, and new lasting tastes."""
+    """Draws a start state of seat `i`."""
     state = _pick(room.first[i], uniform(room.rng, i))
     room.play[i, STATE] = state
     room.play[i, SEEN] = room.ids[i, state]
     room.play[i, LEFT] = room.horizon[i]
     room.score[i] = 1.0
-    for o in range(room.taste.shape[1]):
-        for a in range(room.taste.shape[2]):
-            room.taste[i, o, a] = -np.log(-np.log(max(uniform(room.rng, i), 1e-12)))
 
 
 @njit(cache=True, nogil=True)
-def seat_task(room, i, start, terminal, bands, horizon, ids):
-    """Writes one task and its oracle's answers to seat `i`, and begins its first episode."""
-    n_states, n_actions = room.answer.shape[1:]
-    room.chance[i], room.mean[i], room.noise[i], room.answer[i] = 0.0, 0.0, 0.0, 0.0
-    for s in range(n_states):
+def _lay_out(room, i, bands, start, terminal, ids):
+    """Writes a task's arrays to seat `i`; inner states beyond the task's own are never reached."""
+    n_actions = room.answer.shape[2]
+    room.chance[i], room.mean[i], room.noise[i] = 0.0, 0.0, 0.0
+    room.terminal[i], room.ids[i], room.first[i] = False, 0, 1.0
+    for s in range(len(terminal)):
         low, width = bands.low[s], bands.width[s]
         for a in range(n_actions):
             base = bands.offset[s] + a * width
@@ -107,59 +99,45 @@ def seat_task(room, i, start, terminal, bands, horizon, ids):
                 room.mean[i, s, a, low + j] = bands.reward[base + j]
                 room.noise[i, s, a, low + j] = bands.noise[base + j]
             room.chance[i, s, a] = np.cumsum(room.chance[i, s, a])
-    room.first[i] = np.cumsum(start)
-    room.terminal[i], room.ids[i], room.horizon[i] = terminal, ids, horizon
-    policy = np.zeros(n_states, np.int64)
-    reward = mean_reward(bands, n_actions)
-    q, _ = policy_iteration(bands, reward, terminal, ORACLE_GAMMA, policy)
-    for s in range(n_states):
-        policy[s] = np.argmax(q[s])
-    table, _ = advantages(bands, terminal, policy, n_actions, horizon)
-    one_hot = np.zeros((n_states, n_actions))
-    for s in range(n_states):
-        one_hot[s, policy[s]] = 1.0
-    expected, variance = episode_moments(bands, terminal, one_hot, horizon)
-    blind = episode_values(
-        bands, terminal, np.full((n_states, n_actions), 1.0 / n_actions), horizon
-    )
-    oracle = np.dot(start, expected)
-    gap = oracle - np.dot(start, blind)
-    sd = np.sqrt(np.dot(start, variance) + np.dot(start, (expected - oracle) ** 2))
-    room.counts[i] = gap > 0.0 and gap >= LEAST_GAP_IN_SD * sd
-    scale = max(gap, LEAST_GAP_IN_SD * sd, 1e-9)
-    room.loss[i, : horizon + 1] = table / scale
-    for s in range(n_states):
-        for a in range(n_actions):
-            room.answer[i, ids[s], a] = (q[s, a] - q[s].max()) * horizon / scale
+        room.terminal[i, s], room.ids[i, s] = terminal[s], ids[s]
+    room.first[i, : len(terminal)] = np.cumsum(start)
+
+
+def _take_seat(room: Seats, i: int, mdp: TabularMDP, rng: np.uint64) -> None:
+    """Writes a task and its oracle's answers to seat `i`, and begins its first episode."""
+    _lay_out(room, i, mdp.bands, mdp.start, mdp.terminal, mdp.observation)
+    scale = references(mdp)
+    unit = max(scale.gap, LEAST_GAP_IN_SD * scale.oracle_sd, 1e-9)
+    n, horizon = mdp.n_states, mdp.max_steps
+    room.horizon[i], room.counts[i] = horizon, scale.counts
+    room.loss[i, : horizon + 1, :n] = oracle_advantages(mdp, scale.policy) / unit
+    live = ~mdp.terminal
+    q = solve(mdp, ORACLE_GAMMA).q[live]
+    room.answer[i] = 0.0
+    room.answer[i, mdp.observation[live]] = (q - q.max(1, keepdims=True)) * horizon / unit
+    room.rng[i] = rng
     room.play[i, AGE] = 0
     _begin_episode(room, i)
 
 
-@njit(cache=True, nogil=True)
-def new_task(room, memory, i, seed):
-    """Seats a fresh tau(S, A) task drawn from the stream `seed` (uint64 [1]), before an empty memory."""
-    n_states, n_actions = room.answer.shape[1:]
-    while True:
-        bands, start, terminal, horizon, ids, attempts = sample_arrays(
-            seed, n_states, n_states, n_actions, True
-        )
-        if attempts > 0:
-            break
-    room.rng[i] = seed[0]
-    forget(memory, i)
-    seat_task(room, i, start, terminal, Bands(*bands), int(np.ceil(horizon)), ids)
+def seat_task(room: Seats, i: int, source: TaskSource, seed: int) -> None:
+    """Seats the training task `seed` of `source`.
+
+    Raises:
+        ValueError: `seed` is public (below 2**32), and must not be trained on.
+    """
+    if seed < PUBLIC_SEEDS:
+        raise ValueError(f"task seed {seed} is public; training draws from {PUBLIC_SEEDS} upward")
+    _take_seat(room, i, source.sample(seed), stream("omnirl seat", seed)[0])
 
 
 @njit(cache=True, nogil=True)
 def act(room, i, preference):
-    """The action of seat `i` that maximises preference [O, A] + taste."""
+    """An action of seat `i`, sampled from softmax(preference[o]) by the Gumbel trick."""
     o = room.play[i, SEEN]
     best, highest = 0, -np.inf
     for a in range(preference.shape[1]):
-        taste = room.taste[i, o, a]
-        if not room.lasting[i]:
-            taste = -np.log(-np.log(max(uniform(room.rng, i), 1e-12)))
-        value = preference[o, a] + taste
+        value = preference[o, a] - np.log(-np.log(max(uniform(room.rng, i), 1e-12)))
         if value > highest:
             best, highest = a, value
     return best
@@ -209,15 +187,16 @@ def play(room, memory, preference, steps, group, edges, tally, visited):
                 tally[group[i], k, 1] += length
 
 
-def training_stream(n_states: int, n_actions: int, seed: int) -> npt.NDArray[np.uint64]:
-    """The random stream of training task `seed`: the very one that `AnyMDP-v0` would draw the task from.
-
-    Raises:
-        ValueError: `seed` is public (below 2**32), and must not be trained on.
-    """
-    from anymdp_bench.engine.rng import stream
-    from anymdp_bench.tasks.family import PUBLIC_SEEDS
-
-    if seed < PUBLIC_SEEDS:
-        raise ValueError(f"task seed {seed} is public; training draws from {PUBLIC_SEEDS} upward")
-    return stream("AnyMDP", n_states, n_states, n_actions, seed)
+@njit(cache=True, nogil=True)
+def demonstrate(room, memory, i, episodes, noise):
+    """Seat `i` sees `episodes` whole ones of the oracle, each action random with probability `noise`."""
+    n_actions = room.answer.shape[2]
+    while episodes > 0:
+        o = room.play[i, SEEN]
+        action = np.argmax(room.answer[i, o])
+        if uniform(room.rng, i) < noise:
+            action = integer(room.rng, i, n_actions)
+        _, _, _, score = step_seat(room, memory, i, action)
+        memory.shown[i, o, action] += 1.0
+        if not np.isnan(score):
+            episodes -= 1

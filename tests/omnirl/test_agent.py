@@ -1,23 +1,32 @@
+import copy
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from anymdp_bench.agents import Agent
 from anymdp_bench.protocol import Budget, Run, play_in_context
+from anymdp_bench.protocol.arena import Arena
 from anymdp_bench.scoring import tasks_that_count
 from anymdp_bench.tasks.family import task_source
 
 torch = pytest.importorskip("torch")
 
 from anymdp_baselines.omnirl import presets, train  # noqa: E402
-from anymdp_baselines.omnirl.agent import OmniRLPlanner  # noqa: E402
+from anymdp_baselines.omnirl.agent import OmniRL  # noqa: E402
+from anymdp_baselines.omnirl.checkpoint import shipped  # noqa: E402
 from anymdp_baselines.omnirl.evaluate import online_scores  # noqa: E402
 from anymdp_baselines.omnirl.model import Planner, PlannerSize  # noqa: E402
 from anymdp_baselines.omnirl.reading import SLOT_FEATURES, STATE_FEATURES  # noqa: E402
 from anymdp_baselines.omnirl.trainer import Trainer  # noqa: E402
 
-SMALL = presets.dial(8, n_states=8, n_actions=3, seats=6, updates=12, life=60)
+ROOMS = (
+    presets.anymdp(8, 6, 1.0, n_actions=3),
+    presets.worlds(12, 4, 0.5),
+    presets.anymdp(1, 4, 0.5, n_actions=3),
+)
+SMALL = presets.Preset(ROOMS, width=8, loops=2, updates=12, life=3.0)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +75,7 @@ def test_a_state_of_other_settings_is_refused(tmp_path):
     trainer = Trainer(SMALL)
     trainer.update()
     trainer.save(tmp_path / "state.safetensors")
-    other = Trainer(presets.dial(8, n_states=8, n_actions=3, seats=6, updates=13, life=60))
+    other = Trainer(replace(SMALL, updates=13))
     with pytest.raises(ValueError, match="other settings"):
         other.load(tmp_path / "state.safetensors")
 
@@ -75,14 +84,14 @@ def test_training_writes_weights_that_play(tmp_path, monkeypatch, runs):
     monkeypatch.setitem(presets.PRESETS, "test", SMALL)
     monkeypatch.setattr(train, "_EXAM_TASKS", 2)
     weights = train.main("test", out=tmp_path)
-    agent = OmniRLPlanner(str(weights))
+    agent = OmniRL(str(weights))
     assert isinstance(agent, Agent)
     agent.start(_told(runs))
     before = agent.memory_bytes
     curves = play_in_context(agent, runs, Budget(steps=300))
     assert all(len(curve.score) > 0 for curve in curves)
     assert agent.memory_bytes == before
-    assert (tmp_path / "log.csv").read_text().startswith("update,seconds,total")
+    assert (tmp_path / "log.csv").read_text().startswith("update,seconds,room,slots,total")
     with pytest.raises(ValueError, match="resume it"):
         train.main("test", out=tmp_path)
 
@@ -94,15 +103,15 @@ def _told(runs):
 
 
 def test_a_run_does_not_depend_on_its_company(runs):
-    together = play_in_context(OmniRLPlanner(), runs, Budget(steps=400))
-    alone = play_in_context(OmniRLPlanner(), runs[1:2], Budget(steps=400))[0]
+    together = play_in_context(OmniRL(), runs, Budget(steps=400))
+    alone = play_in_context(OmniRL(), runs[1:2], Budget(steps=400))[0]
     np.testing.assert_array_equal(together[1].steps, alone.steps)
     np.testing.assert_array_equal(together[1].score, alone.score)
 
 
 @pytest.mark.slow
 def test_the_shipped_weights_learn_unseen_tasks():
-    score = online_scores(OmniRLPlanner(), 16, 5, [1000], n_tasks=16)
+    score = online_scores(OmniRL(), 16, 5, [1000], n_tasks=16)
     assert np.nanmean(score) > 0.7
 
 
@@ -110,8 +119,8 @@ def test_the_shipped_weights_learn_unseen_tasks():
 def test_a_bad_checkpoint_gets_one_clear_line(tmp_path, content):
     path = tmp_path / "bad.safetensors"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="no omnirl-planner checkpoint") as caught:
-        OmniRLPlanner(str(path))
+    with pytest.raises(ValueError, match="no omnirl checkpoint") as caught:
+        OmniRL(str(path))
     assert "\n" not in str(caught.value)
 
 
@@ -121,9 +130,72 @@ def test_a_checkpoint_of_wrong_shapes_or_infinite_weights_is_refused(tmp_path):
     trainer.average["head.bias"] = torch.full((8,), math.inf)
     trainer.ship(path)
     with pytest.raises(ValueError, match="not finite"):
-        OmniRLPlanner(str(path))
+        OmniRL(str(path))
     trainer.average["head.bias"] = torch.zeros(3)
     trainer.ship(path)
     with pytest.raises(ValueError, match="does not hold a planner") as caught:
-        OmniRLPlanner(str(path))
+        OmniRL(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_training_goes_on_from_a_checkpoint(tmp_path):
+    trainer = Trainer(SMALL)
+    trainer.update()
+    trainer.ship(tmp_path / "weights.safetensors")
+    other = Trainer(replace(SMALL, seed=1))
+    other.start_from(tmp_path / "weights.safetensors")
+    for name, tensor in other.planner.state_dict().items():
+        assert torch.equal(tensor, trainer.average[name])
+    with pytest.raises(ValueError, match="another width"):
+        Trainer(replace(SMALL, width=16)).start_from(tmp_path / "weights.safetensors")
+
+
+def play_steps(agent, arena, steps):
+    seen = []
+    for _ in range(steps):
+        arena.step(arena.actions(agent.act(arena.observation)), agent)
+        seen.append(arena.observation)
+    return np.array(seen)
+
+
+def test_a_saved_context_goes_on_as_if_never_interrupted(runs, tmp_path):
+    path = tmp_path / "context.safetensors"
+    agent, arena = OmniRL(), Arena(runs)
+    agent.start(_told(runs))
+    play_steps(agent, arena, 150)
+    agent.save_context(path)
+    other, twin = OmniRL(), copy.deepcopy(arena)
+    expected = play_steps(agent, arena, 150)
+    other.start(_told(runs))
+    other.load_context(path)
+    np.testing.assert_array_equal(play_steps(other, twin, 150), expected)
+    other.start(_told(runs[:2]))
+    with pytest.raises(ValueError, match="context of other runs"):
+        other.load_context(path)
+    with pytest.raises(ValueError, match="no context"):
+        other.load_context(shipped())
+
+
+def test_the_scale_of_rewards_does_not_matter(runs):
+    agents = OmniRL(), OmniRL()
+    arena = Arena(runs)
+    for agent in agents:
+        agent.start(replace(_told(runs), env_id="Elsewhere-v0"))
+    for _ in range(300):
+        action = agents[0].act(arena.observation)
+        agents[1].act(arena.observation)
+        arena.step(arena.actions(action), _Teller(agents))
+    for agent in agents:
+        agent._plan()
+    np.testing.assert_allclose(agents[0]._preference, agents[1]._preference, atol=1e-2)
+
+
+class _Teller:
+    """Tells the second agent of rewards a thousand times as large."""
+
+    def __init__(self, agents):
+        self.agents = agents
+
+    def learn(self, observation, action, reward, *rest):
+        self.agents[0].learn(observation, action, reward, *rest)
+        self.agents[1].learn(observation, action, 1000.0 * reward, *rest)
