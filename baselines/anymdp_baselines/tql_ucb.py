@@ -86,6 +86,14 @@ def act(observation, n_actions, memory, settings, rng):
     return n_actions - 1
 
 
+@njit(inline="always")
+def _power(share, power):
+    """share ** power, fast for the powers in use."""
+    if power == 0.5:
+        return math.sqrt(share)
+    return share if power == 1.0 else share**power
+
+
 @njit(LEARN, cache=True)
 def learn(
     observation,
@@ -114,7 +122,7 @@ def learn(
             best = max(best, memory[following + a])
         target += settings[_GAMMA] * best
     share = (m + 1.0) / (m + visits)
-    rate = settings[_ALPHA] * (math.sqrt(share) if settings[_POWER] == 0.5 else share)
+    rate = settings[_ALPHA] * _power(share, settings[_POWER])
     memory[base + action] += rate * (target - memory[base + action])
     if settings[_VARIANT] == BONUS:
         memory[base + 2 * n_actions + action] = settings[_BOUND] / math.sqrt(visits)

@@ -82,8 +82,10 @@ def q_table(memory):
         TQLSettings(variant=BONUS, gamma=0.9, c=0.3, alpha=1.0, m=20.0, power=1.0),
         TQLSettings(variant=BOLTZMANN, gamma=0.9, alpha=0.3, m=20.0),
         TQLSettings(variant=BOLTZMANN, gamma=0.99, alpha=0.5, m=4000.0, power=1.0),
+        TQLSettings(variant=BONUS, gamma=0.9, alpha=0.3, m=20.0, power=0.0),
+        TQLSettings(variant=BOLTZMANN, gamma=0.9, alpha=1.0, m=0.0, power=0.8),
     ],
-    ids=["bonus", "bonus fast", "boltzmann fast", "boltzmann"],
+    ids=["bonus", "bonus fast", "boltzmann fast", "boltzmann", "constant steps", "slow decay"],
 )
 def test_it_acts_and_learns_as_the_plain_twin_does(settings):
     given, memory = started(settings)

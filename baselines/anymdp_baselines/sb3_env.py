@@ -1,0 +1,92 @@
+"""The native vector environment as Stable-Baselines3 wants it, so that any of its learners can use it.
+
+    model = stable_baselines3.PPO("MlpPolicy", SB3VecEnv("AnyMDP-64s5a-v0", num_envs=64, task_seeds=7))
+
+A step is one compiled call for all streams; Python touches only the streams whose episode has just ended.
+Needs `pip install 'anymdp-bench[sb3]'`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+from gymnasium.vector import AutoresetMode
+from stable_baselines3.common.vec_env import VecEnv
+
+import anymdp_bench  # noqa: F401  # registers the ids
+
+
+class SB3VecEnv(VecEnv):
+    """`num_envs` streams of `env_id`, reset by themselves in the step that ends an episode.
+
+    Args:
+        env_id: a Gymnasium id of this package.
+        num_envs: number of streams.
+        **keywords: those of `gym.make_vec`, `task_seeds` above all.
+    """
+
+    def __init__(self, env_id: str, num_envs: int, **keywords: Any) -> None:
+        mode = AutoresetMode.SAME_STEP
+        self.envs = gym.make_vec(env_id, num_envs=num_envs, autoreset_mode=mode, **keywords)
+        super().__init__(
+            num_envs, self.envs.single_observation_space, self.envs.single_action_space
+        )
+        self._none: dict[str, Any] = {}
+
+    def reset(self) -> npt.NDArray[Any]:
+        """First observations, [num_envs]; a seed given to `seed()` is used once."""
+        seeds = [None if seed is None else int(seed) for seed in self._seeds]
+        given = None if all(seed is None for seed in seeds) else seeds
+        seen, _ = self.envs.reset(seed=given)  # type: ignore[arg-type]
+        self._reset_seeds()
+        self._reset_options()
+        return np.asarray(seen)
+
+    def step_async(self, actions: npt.NDArray[Any]) -> None:
+        """Keeps the actions for `step_wait`."""
+        self._actions = actions
+
+    def step_wait(self) -> Any:
+        """(observations, rewards, dones, infos); a finished stream's info holds `terminal_observation`."""
+        seen, reward, terminated, truncated, info = self.envs.step(self._actions)
+        done = terminated | truncated
+        infos = [self._none] * self.num_envs
+        for i in np.flatnonzero(done):
+            infos[i] = {
+                "terminal_observation": info["final_obs"][i],
+                "TimeLimit.truncated": bool(truncated[i]),
+            }
+        return seen, reward.astype(np.float32), done, infos
+
+    def close(self) -> None:
+        """Closes the environment."""
+        self.envs.close()
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """The vector environment's attribute, once for each of `indices`."""
+        return [getattr(self.envs, attr_name) for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Refused: streams have no attributes of their own."""
+        raise AttributeError("streams of a native vector environment have no attributes to set")
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Refused: streams have no methods of their own."""
+        raise AttributeError("streams of a native vector environment have no methods to call")
+
+    def env_is_wrapped(
+        self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: Any = None
+    ) -> list[bool]:
+        """No stream is wrapped."""
+        return [False for _ in self._get_indices(indices)]
+
+    def get_images(self) -> Sequence[npt.NDArray[np.uint8] | None]:
+        """One picture a stream, where `render_mode` is "rgb_array"."""
+        pictures = self.envs.render()
+        return [None] * self.num_envs if pictures is None else [np.asarray(p) for p in pictures]

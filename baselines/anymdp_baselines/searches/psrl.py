@@ -1,0 +1,51 @@
+"""The trial behind PSRL's settings.
+
+    python -m anymdp_baselines.searches.psrl [--tasks N] [--runs N]
+
+prints, as a table, the mean exact and online scores of some settings on AnyMDP-16s5a tasks that no suite uses
+(seeds from 2**32 up, those that count). It chooses nothing: the defaults of `PSRL` were set by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from anymdp_baselines.psrl import PSRL
+from anymdp_bench.protocol import Run
+from anymdp_bench.scoring import tasks_that_count
+from anymdp_bench.studies.steps import scores_at
+from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
+
+ENV = "AnyMDP-16s5a-v0"
+STEPS = (1000, 2000, 3000, 4000, 8000)
+SETTINGS = {
+    "prior 0.5, one sample an episode": PSRL(prior=0.5, doubling=False),
+    "prior 0.1, one sample an episode": PSRL(prior=0.1, doubling=False),
+    "prior 0.5, doublings": PSRL(prior=0.5),
+    "prior 0.1, doublings": PSRL(prior=0.1),
+    "prior 0.1, doublings, discount 0.98": PSRL(prior=0.1, gamma=0.98),
+}
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=128)
+    parser.add_argument("--runs", type=int, default=4, help="runs per task")
+    given = parser.parse_args()
+    tasks, _ = tasks_that_count(task_source(ENV), given.tasks, PUBLIC_SEEDS)
+    runs = [Run(ENV, task, PUBLIC_SEEDS + k) for task in tasks for k in range(given.runs)]
+    print("| settings |" + "".join(f" {n:,} |" for n in STEPS))
+    print("| --- |" + " --: |" * len(STEPS))
+    for name, agent in SETTINGS.items():
+        line = f"| {name} |"
+        for steps in STEPS:
+            exact, online = np.nanmean([scores_at(agent, run, steps) for run in runs], axis=0)
+            line += f" {exact:.3f} / {online:.3f} |"
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
