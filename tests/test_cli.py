@@ -32,6 +32,13 @@ class Breaks(Random):
     def act(self, observation, test=False):
         raise KeyError("what a\\nsurprise")
 
+class Weighted(Random):
+    def __init__(self, checkpoint=None):
+        self.weights = checkpoint
+
+class Untabled(Random):
+    trains = True
+
 class OutOfRange(Random):
     def act(self, observation, test=False):
         return super().act(observation) + 9
@@ -210,6 +217,51 @@ def test_table_takes_a_target_and_a_score(smoke, call):
     assert len(tables) >= 3  # exact tests have no luck in them: raw is corrected
 
 
+def test_json_is_the_table_for_machines(smoke, call):
+    path = smoke[0] / "smoke-tql-ucb.csv"
+    rows = json.loads(call("table", path, "--json")[1])
+    table = list(csv.DictReader(io.StringIO(call("table", path, "--format", "csv")[1])))
+    for row, expected in zip(rows, table, strict=True):
+        assert row["env_id"] == expected["env_id"]
+        assert row["score"] == pytest.approx(float(expected["score"]))
+    assert json.loads(call(*SMOKE, "--out", smoke[0], "--json", "--quiet")[1]) == rows
+    assert json.loads(call("table", path, "--json", "--overall")[1])[0]["n_envs"] == 2
+    listed = json.loads(call("list", "suites", "--json")[1])
+    assert [row["suite"] for row in listed] == suite_names()
+    assert json.loads(call("list", "agents", "--json")[1])
+    assert json.loads(call("list", "envs", "--json")[1])
+
+
+def test_overall_prints_every_format_on_stdout(smoke, call):
+    for kind in ("text", "markdown", "csv", "latex", "html"):
+        code, out, err = call("table", smoke[0], "--overall", "--format", kind)
+        assert (code, err) == (0, "")
+        assert "tql-ucb" in out
+
+
+def test_the_end_says_what_to_run_next(smoke, call):
+    said = smoke[1].stderr
+    assert "draw:    anymdp-bench plot results --out results/curves.png" in said
+    assert "submit:" not in said  # other settings than the suite's own
+    whole = ["run", "--agent", "random", "--suite", "smoke", "--workers", "1"]
+    assert "submit:  anymdp-bench leaderboard validate results/smoke-random.csv" in call(*whole)[2]
+
+
+def test_the_shell_completes_names():
+    def complete(words):
+        environment = os.environ | {
+            "_ANYMDP_BENCH_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split(" ")) - 1),
+        }
+        return script(env=environment).stdout.split()
+
+    assert "leaderboard" in complete("anymdp-bench l")
+    assert complete("anymdp-bench run --suite smo") == ["smoke"]
+    assert complete("anymdp-bench run --agent tql") == ["tql-ucb"]
+    assert "Garnet-16s5a2b-v0" in complete("anymdp-bench run --env Gar")
+
+
 def test_list_names_everything(call):
     code, out, err = call("list", "envs")
     assert (code, err) == (0, "")
@@ -257,7 +309,7 @@ REFUSED = [
     (["run", "--agent", "json:JSONDecoder"], "is neither an Agent nor a FusedAgent"),
     (["run", "--agent", "random", "--suite", "nothing"], "no suite 'nothing'; known: "),
     (["run", "--agent", "random", "--env", "CartPole-v1"], "no tasks behind 'CartPole-v1'"),
-    (["run", "--agent", "random", "--env", "AnyMDP-v0"], "n_states"),
+    (["run", "--agent", "random", "--env", "AnyMDP-v0"], "give n_states, n_actions by keyword"),
     ([*RUN, "--env", "AnyMDP-1s5a-v0"], "is named twice"),
     ([*RUN, "--suite", "smoke"], "give --suite or --env, not both"),
     ([*RUN, "--steps", "5"], "give --episodes or --steps, not both"),
@@ -270,7 +322,7 @@ REFUSED = [
     ([*RUN, "--seed", "-1"], "--seed"),
     ([*RUN, "--task-seed-start", str(2**32)], "--task-seed-start"),
     ([*RUN, "--context", "full"], "--context"),
-    ([*RUN, "--context", "offline"], "agent random takes no demonstrations"),
+    (["run", "--agent", "psrl", "--context", "offline"], "agent psrl trains: it has no context"),
     ([*RUN, "--score", "best"], "--score"),
     ([*RUN, "--checkpoint", "weights"], "agent random takes no --checkpoint"),
     ([*RUN, "--executor", "cloud"], "--executor"),
@@ -282,7 +334,16 @@ REFUSED = [
     (["table", "."], "no result files found"),
     (["table", ".", "--format", "word"], "--format"),
     (["table", ".", "--target", "2"], "--target"),
+    (["table", ".", "--overall", "--json"], "no result files found"),
     (["study", "nothing"], "no study 'nothing'"),
+    (["plot", "."], "Missing option '--out'"),
+    (["plot", ".", "--out", "a.png"], "no result files found"),
+    (["leaderboard"], "Missing command"),
+    (["leaderboard", "validate"], "Missing argument"),
+    (["leaderboard", "validate", "nowhere.csv"], "nowhere.csv: cannot be read"),
+    (["leaderboard", "validate", "."], "no submissions found"),
+    (["leaderboard", "verify", "nowhere.csv"], "nowhere.csv: cannot be read"),
+    (["leaderboard", "build", "."], "no submissions found"),
 ]
 
 
@@ -304,6 +365,36 @@ def test_other_settings_on_the_same_out_are_refused(smoke, call):
     assert "has seed 0, this command 1; give another --out, or remove it" in err
     assert err.count("\n") == 1
     assert (smoke[0] / "smoke-tql-ucb.csv").read_bytes() == before
+
+
+def test_other_weights_under_the_same_name_are_other_settings(call, strangers):
+    words = ["run", "--agent", f"{strangers}:Weighted", "--env", "AnyMDP-1s5a-v0", *QUICKLY]
+    Path("weights").write_text("1")
+    assert call(*words, "--checkpoint", "weights")[0] == 0
+    Path("the same").write_text("1")
+    assert call(*words, "--checkpoint", "the same")[0] == 0  # content counts, not the path
+    Path("weights").write_text("2")
+    code, out, err = call(*words, "--checkpoint", "weights")
+    assert (code, out) == (2, "")
+    assert "has checkpoint 'sha256:" in err
+
+
+def test_a_budget_short_of_the_first_sampled_test_is_tested_at_its_end(call, strangers, folder):
+    words = ["run", "--agent", f"{strangers}:Untabled", "--env", "AnyMDP-1s5a-v0", *QUICKLY]
+    assert call(*words)[0] == 0
+    (path,) = folder.glob("results/*.csv")
+    rows = [line for line in path.read_text().splitlines() if line[0] != "#"]
+    episode = rows[0].split(",").index("episode")
+    assert [row.split(",")[episode] for row in rows[1:]] == ["30"]
+
+
+def test_a_study_that_cannot_write_says_so_in_one_line(call):
+    Path("file").write_text("")
+    for out in ("file", "file/below"):
+        code, _, err = call("study", "stationary", "--scale", "tiny", "--out", out)
+        assert code == 2
+        assert f"cannot write to {out}" in err
+        assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,16 @@ import sys
 
 import anymdp_bench
 
-HEAVY = ("numba", "torch", "pandas", "scipy", "matplotlib", "stable_baselines3", "anymdp_baselines")
+HEAVY = (
+    "numba",
+    "torch",
+    "pandas",
+    "scipy",
+    "matplotlib",
+    "stable_baselines3",
+    "pettingzoo",
+    "anymdp_baselines",
+)
 
 
 def loaded_after(statement):

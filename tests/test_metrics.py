@@ -60,10 +60,16 @@ class TestSmoothing:
         assert metrics.window("episode", "AnyMDP-1s5a-v0") == 100
         assert metrics.window("episode", "AnyMDP-16s5a-v0") == 10
 
-    @pytest.mark.parametrize("measure", ["exact", "test"])
-    def test_leaves_test_points_alone(self, measure: str) -> None:
+    def test_leaves_exact_tests_alone(self) -> None:
         scores = np.array([0.1, 0.7])
-        assert metrics.smoothed(scores, measure, "AnyMDP-1s5a-v0").tolist() == [0.1, 0.7]
+        assert metrics.smoothed(scores, "exact", "AnyMDP-1s5a-v0").tolist() == [0.1, 0.7]
+
+    def test_counts_a_sampled_test_as_its_five_episodes(self) -> None:
+        """The trailing 10 episodes are two test points, the 100 of a bandit twenty."""
+        smooth = metrics.smoothed(np.array([0.1, 0.7, 0.3]), "test", "Switch2-v0")
+        assert np.isnan(smooth[0])
+        np.testing.assert_allclose(smooth[1:], [0.4, 0.5])
+        assert metrics.window("test", "AnyMDP-1s5a-v0") == 20
 
 
 class TestToTarget:
@@ -181,12 +187,13 @@ class TestFinalScore:
             [
                 a_run([5.0, *np.arange(10.0)], task_seed=1),
                 a_run([0.5, 1.0], task_seed=2),
-                a_run([0.5, 1.0], "test", task_seed=3),
+                a_run([0.5, 1.0], "exact", task_seed=3),
+                a_run([0.1, 0.5, 1.0], "test", task_seed=4),  # the last two tests are ten episodes
             ]
         )
         finals = metrics.final_score(frame)
-        assert finals["score"].tolist() == [4.5, 0.75, 1.0]
-        assert finals["regret"].tolist() == [4 * (-4 + 10 - 45), 2.0, 2.0]
+        assert finals["score"].tolist() == [4.5, 0.75, 1.0, 0.75]
+        assert finals["regret"][:3].tolist() == [4 * (-4 + 10 - 45), 2.0, 2.0]
 
 
 class TestPaperCost:
@@ -223,6 +230,18 @@ class TestScoreModes:
 
     def test_paper_is_raw_clipped(self) -> None:
         assert metrics.with_scores(self.frame, "paper")["score"].tolist() == [0, 0.5, 1]
+
+    def test_paper_uses_the_papers_own_oracle_where_it_states_one(self) -> None:
+        """Random return -1: at g = 5 the paper's oracle returns -200, so -100.5 is half way."""
+        run = a_run(
+            [0.5] * 3, env_id="DiscretePendulum-g5-v0", return_=np.array([-1, -100.5, -9e9])
+        )
+        scores = metrics.with_scores(to_frame([run]), "paper")["score"]
+        assert scores.tolist() == [
+            0,
+            0.5,
+            1,
+        ]  # below random is above an oracle that is worse than random
 
     def test_corrected_is_as_recorded(self) -> None:
         assert metrics.with_scores(self.frame, "corrected")["score"].tolist() == [0.5, 0.5, 0.5]

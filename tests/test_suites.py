@@ -51,6 +51,35 @@ def test_table1_has_the_full_budget():
     assert all(row.tasks == 64 for row in suite.rows if is_sampled(row.env_id))
 
 
+CLASSICS = (
+    "CliffWalkingTerminal-v0",
+    "FrozenLake4x4-v0",
+    "FrozenLake4x4Slippery-v0",
+    "DiscretePendulum-g1-v0",
+    "DiscretePendulum-g5-v0",
+    "DiscretePendulum-g9.8-v0",
+    "Switch2-v0",
+    "Darkroom-6x6-v0",
+    "Darkroom-8x8-v0",
+    "Darkroom-10x10-v0",
+)
+
+
+def test_table1_has_the_papers_17_rows_in_its_order():
+    ids = [row.env_id for row in load_suite("table1").rows]
+    assert len(ids) == 17
+    assert ids[:5] == [f"AnyMDP-{s}s5a-v0" for s in (1, 16, 32, 64, 128)]
+    assert ids[5:7] == ["Garnet-16s5a2b-v0", "Garnet-64s5a2b-v0"]
+    assert tuple(ids[7:]) == CLASSICS
+
+
+def test_classics_holds_every_classic_environment():
+    suite = load_suite("classics")
+    assert suite.rows == tuple(Row(env_id, 1, 3) for env_id in CLASSICS)
+    assert suite.training == Limits(10_000, None)
+    assert suite.in_context == Limits(10_000, 100_000)
+
+
 def test_a_custom_suite_keeps_the_order_and_has_the_full_budget():
     suite = custom_suite(["Garnet-16s5a2b-v0", "AnyMDP-16s5a-v0"])
     assert suite.name == "custom"

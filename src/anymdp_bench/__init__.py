@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from anymdp_bench.envs.registration import register_all
 
 if TYPE_CHECKING:
+    from anymdp_bench.envs.switch2 import switch2_parallel_env
     from anymdp_bench.mdp import TabularMDP, TaskError
     from anymdp_bench.solution import (
         Solution,
@@ -35,6 +36,7 @@ __all__ = [
     "sample_tasks",
     "solve",
     "stationary_distribution",
+    "switch2_parallel_env",
 ]
 
 _HOME = {
@@ -45,6 +47,7 @@ _HOME = {
     "return_moments": "solution",
     "solve": "solution",
     "stationary_distribution": "solution",
+    "switch2_parallel_env": "envs.switch2",
     "sample_task": "tasks.family",
     "sample_tasks": "tasks.family",
 }

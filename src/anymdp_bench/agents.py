@@ -18,7 +18,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -45,7 +45,9 @@ class Streams:
         seeds: uint64 [n], one for the agent's own randomness in each run; a run's choices must depend
         on its own
             seed alone, so that they do not change with the company it is batched in.
-        tasks: the tasks themselves, for a privileged agent; else None.
+        tasks: the tasks themselves, for a privileged agent where they are tables; else None.
+        oracle: for a privileged agent where the task is another game (Pendulum, Switch2): gives the
+            oracle's actions in the true states of now, int64 [n]; else None.
     """
 
     env_id: str
@@ -53,11 +55,28 @@ class Streams:
     n_actions: int
     seeds: UInt64s
     tasks: tuple[TabularMDP, ...] | None = None
+    oracle: Callable[[], Int64s] | None = None
 
     @property
     def n(self) -> int:
         """Number of runs played at once."""
         return len(self.seeds)
+
+    def apart(self) -> list[Streams]:
+        """Each stream by itself, for copies of an agent that play one each."""
+        return [
+            replace(
+                self,
+                seeds=self.seeds[i : i + 1],
+                tasks=self.tasks and self.tasks[i : i + 1],
+                oracle=self.oracle and _picked(self.oracle, i),
+            )
+            for i in range(self.n)
+        ]
+
+
+def _picked(oracle: Callable[[], Int64s], i: int) -> Callable[[], Int64s]:
+    return lambda: oracle()[i : i + 1]
 
 
 @runtime_checkable
@@ -70,6 +89,8 @@ class Agent(Protocol):
         batched. True for
             a learner that is tested apart: it plays one run at a time (n = 1).
         privileged: True where it needs `Streams.tasks`.
+        parallel: optional, of a learner that trains: the number of streams of its one task that it plays at
+            once (1 where it is missing). All their steps and episodes count.
     """
 
     version: ClassVar[str]
@@ -95,6 +116,27 @@ class Agent(Protocol):
 
     def policy(self) -> npt.ArrayLike | None:
         """The policy to test: actions [n, O] or probabilities [n, O, A]; None if it is no table."""
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """What an in-context `Agent` may have besides: to know which steps are demonstrations.
+
+    Without it, demonstrations come through `learn` like any step. `act` is called before every step
+    in either case; where a demonstrator acts, its answer is set aside.
+    """
+
+    def demonstrate(
+        self,
+        observation: Int64s,
+        action: Int64s,
+        reward: Float64s,
+        next_observation: Int64s,
+        terminated: Bools,
+        truncated: Bools,
+        shown: Bools,
+    ) -> None:
+        """Takes the place of `learn` while demonstrations last; `shown` [n]: the runs where they do."""
 
 
 @runtime_checkable
@@ -221,3 +263,8 @@ def is_privileged(agent: AnyAgent) -> bool:
 def trains(agent: AnyAgent) -> bool:
     """Whether the agent is scored at test points (else every episode counts)."""
     return isinstance(agent, FusedAgent) or agent.trains
+
+
+def parallel(agent: Agent) -> int:
+    """How many streams of one task a learner that trains plays at once."""
+    return int(getattr(agent, "parallel", 1))

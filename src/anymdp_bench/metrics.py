@@ -4,6 +4,7 @@ All functions take the frame of `records.read_csv`, where the rows of a run are 
 no files. Scores are fractions: 0 is the uniform random policy, 1 the oracle.
 """
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, get_args
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from anymdp_bench import aggregates
+from anymdp_bench.published import PAPER_ORACLES
 from anymdp_bench.record_format import RUN_KEY, RecordError, group_runs
 
 Array = npt.NDArray[np.float64]
@@ -27,6 +29,9 @@ ROW_KEY = ("suite", "suite_hash", "env_id", "agent", "agent_version", "context")
 TEST_EVERY = 100
 """Learners that train are tested at multiples of this episode count; the paper's curves are too."""
 
+TEST_EPISODES = 5
+"""Episodes of a sampled test (measure `test`)."""
+
 _BANDIT = re.compile(r"AnyMDP-1s\d+a-")
 _ROUNDING = 1e-9
 
@@ -35,8 +40,9 @@ def with_scores(frame: pd.DataFrame, mode: ScoreMode = "corrected") -> pd.DataFr
     """The frame with `score` in the given mode.
 
     `corrected` is the variance-free score as recorded; `raw` the plain (return - random) / (oracle -
-    random); `paper` that one clipped to [0, 1]. Raises RecordError where raw scores are asked of a
-    file without the column gap, ValueError for an unknown mode.
+    random); `paper` that one with the paper's own oracle where it states one (`PAPER_ORACLES`),
+    clipped to [0, 1]. Raises RecordError where raw scores are asked of a file without the column
+    gap, ValueError for an unknown mode.
     """
     if mode not in get_args(ScoreMode):
         raise ValueError(
@@ -49,14 +55,23 @@ def with_scores(frame: pd.DataFrame, mode: ScoreMode = "corrected") -> pd.DataFr
             "raw scores need the column 'gap', which a file lacks; use corrected scores"
         )
     raw = frame["score"] + (frame["return"] - frame["return_corrected"]) / frame["gap"]
-    return frame.assign(score=raw.clip(0, 1) if mode == "paper" else raw)
+    if mode == "raw":
+        return frame.assign(score=raw)
+    oracle = frame["env_id"].map(PAPER_ORACLES).astype(float)
+    random = frame["return_corrected"] - frame["score"] * frame["gap"]
+    theirs = (frame["return"] - random) / (oracle - random)
+    return frame.assign(score=theirs.where(oracle.notna(), raw).clip(0, 1))
 
 
 def window(measure: str, env_id: str) -> int:
-    """How many episodes a score is averaged over: 1 at test points, else 10, and 100 for bandits."""
-    if measure != "episode":
+    """How many rows a score is averaged over: as many as hold 10 episodes, or 100 for bandits.
+
+    A row is an episode, or a test of five; an exact test has no scatter and stands alone.
+    """
+    if measure == "exact":
         return 1
-    return 100 if _BANDIT.match(env_id) else 10
+    episodes = 100 if _BANDIT.match(env_id) else 10
+    return episodes // TEST_EPISODES if measure == "test" else episodes
 
 
 def smoothed(scores: Array, measure: str, env_id: str) -> Array:
@@ -75,7 +90,7 @@ def to_target(frame: pd.DataFrame, target: float) -> pd.DataFrame:
     never does, where the run was cut short: its last recorded steps and episode.
     """
     rows, reached = [], []
-    for run in _runs(frame):
+    for run in runs_of(frame):
         enough = smoothed(run.score, run.measure, run.env_id) >= target - _ROUNDING
         reached.append(bool(enough.any()))
         rows.append(run.rows[int(enough.argmax()) if reached[-1] else -1])
@@ -88,10 +103,10 @@ def final_score(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per run: RUN_KEY, the final `score` and the final cumulative `regret`.
 
     The final score is the mean of the last `window` episodes, or of all where there are fewer, so
-    that no run is dropped; at test points it is the last one's.
+    that no run is dropped; at exact tests it is the last one's.
     """
     last, scores = [], []
-    for run in _runs(frame):
+    for run in runs_of(frame):
         last.append(run.rows[-1])
         scores.append(float(run.score[-window(run.measure, run.env_id) :].mean()))
     result = frame.iloc[last][[*RUN_KEY, "regret"]].reset_index(drop=True)
@@ -163,7 +178,7 @@ def overall(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") -> pd.Data
 
     Every environment counts the same: statistics are taken in each and averaged, and the 95%
     intervals resample within each. Columns: suite, suite_hash, agent, agent_version, context;
-    `n_envs`, `n_runs`; `score`, `iqm`, `optimality_gap`, each with `_low` and `_high`.
+    `n_envs`, `n_runs`; `score`, `median`, `iqm`, `optimality_gap`, each with `_low` and `_high`.
     """
     key = [name for name in ROW_KEY if name != "env_id"]
     finals = final_score(with_scores(frame, score_mode))
@@ -173,14 +188,46 @@ def overall(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") -> pd.Data
         strata = [scores.to_numpy() for _, scores in by_env]
         row: dict[str, Any] = dict(zip(key, values, strict=True))
         row |= {"n_envs": len(strata), "n_runs": len(part)}
-        for name in ("score", "iqm", "optimality_gap"):
+        for name in STATISTICS:
             row |= _estimate(name, strata)
         rows.append(row)
     return pd.DataFrame(_in_order(rows, key))
 
 
+def improvements(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") -> pd.DataFrame:
+    """One row per suite and ordered pair of agents: how likely a run of the one scores more.
+
+    Over the environments that both were run on, each counting the same. Columns: `suite`; `x`, `y` (agent,
+    version and context as one name); `n_envs`; `probability`, `_low`, `_high`. Pairs without a shared
+    environment are left out.
+    """
+    finals = final_score(with_scores(frame, score_mode))
+    name = ["agent", "agent_version", "context"]
+    rows = []
+    for (suite, _), part in finals.groupby(["suite", "suite_hash"], sort=False, observed=True):
+        players = {
+            " ".join(map(str, key)): {
+                env: runs["score"].to_numpy()
+                for env, runs in own.groupby("env_id", sort=False, observed=True)
+            }
+            for key, own in part.groupby(name, sort=False, observed=True)
+        }
+        for x, y in itertools.permutations(players, 2):
+            shared = [env for env in players[x] if env in players[y]]
+            if shared:
+                found = aggregates.estimate_improvement(
+                    [players[x][env] for env in shared], [players[y][env] for env in shared]
+                )
+                names = ("probability", "probability_low", "probability_high")
+                row = {"suite": suite, "x": x, "y": y, "n_envs": len(shared)}
+                rows.append(row | dict(zip(names, found, strict=True)))
+    columns = ["suite", "x", "y", "n_envs", "probability", "probability_low", "probability_high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 STATISTICS = {
     "score": aggregates.mean,
+    "median": aggregates.median,
     "iqm": aggregates.iqm,
     "optimality_gap": aggregates.optimality_gap,
 }
@@ -225,14 +272,16 @@ def _in_order(rows: list[dict[str, Any]], key: Sequence[str]) -> list[dict[str, 
     return sorted(rows, key=lambda row: [ranks[name][row[name]] for name in key])
 
 
-class _Run(NamedTuple):
+class RunRows(NamedTuple):
+    """One run: where its rows are in the frame, [n], and their scores [n]."""
+
     env_id: str
     measure: str
-    rows: npt.NDArray[np.intp]  # positions in the frame
+    rows: npt.NDArray[np.intp]
     score: Array
 
 
-def _runs(frame: pd.DataFrame) -> list[_Run]:
+def runs_of(frame: pd.DataFrame) -> list[RunRows]:
     """The runs of a frame, in the order first seen."""
     order, starts = group_runs(frame)
     if len(order) == 0:
@@ -240,7 +289,7 @@ def _runs(frame: pd.DataFrame) -> list[_Run]:
     scores = frame["score"].to_numpy()
     first = frame.iloc[order[starts]]
     return [
-        _Run(str(env_id), str(measure), rows, scores[rows])
+        RunRows(str(env_id), str(measure), rows, scores[rows])
         for env_id, measure, rows in zip(
             first["env_id"], first["measure"], np.split(order, starts[1:]), strict=True
         )

@@ -46,6 +46,7 @@ __all__ = [
     "read_csv",
     "read_header",
     "read_many",
+    "read_rows",
     "records_from_frame",
     "save_part",
     "to_frame",
@@ -199,13 +200,18 @@ def read_csv(path: Path) -> pd.DataFrame:
     lacks are filled: regret and gap with NaN, measure by the context. Raises RecordError (one line
     naming file, line, column and cure) for a file that breaks the format or holds no rows.
     """
-    frame = _parse(path)
+    return read_rows(path)[0]
+
+
+def read_rows(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
+    """The frame of `read_csv`, and the line of the file that each of its rows came from, [rows]."""
+    frame, lines = _parse(path)
     if frame.empty:
         raise RecordError(f"{path}: holds no rows; run more episodes or leave the file out")
-    return frame
+    return frame, lines
 
 
-def _parse(path: Path) -> pd.DataFrame:
+def _parse(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
     _, line, names = _read_top(path)
     check_columns(path, line, names)
     kinds = dict.fromkeys(WHOLE, "int64") | dict.fromkeys(REAL, "float64")
@@ -231,7 +237,7 @@ def _parse(path: Path) -> pd.DataFrame:
     order = check_rows(path, line, frame)
     if (np.diff(order) != 1).any():
         frame = frame.iloc[order].reset_index(drop=True)
-    return fill_missing(frame)
+    return fill_missing(frame), line + 1 + order
 
 
 def read_many(paths: Iterable[Path]) -> pd.DataFrame:
@@ -310,4 +316,4 @@ def save_part(path: Path, records: Sequence[RunRecord]) -> None:
 
 def load_part(path: Path) -> list[RunRecord]:
     """The runs of a part file, less any without rows. Raises RecordError if it is damaged."""
-    return records_from_frame(_parse(path))
+    return records_from_frame(_parse(path)[0])

@@ -22,6 +22,8 @@ from anymdp_bench.engine.evaluate import advantages
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.solution import expected_return, return_moments, solve
 from anymdp_bench.tasks.family import TaskSource
+from anymdp_bench.tasks.pendulum.game import Pendulum
+from anymdp_bench.tasks.switch2.game import Switch2
 
 ORACLE_GAMMA = 0.994
 LEAST_GAP_IN_SD = 0.5
@@ -75,16 +77,45 @@ def oracle_advantages(mdp: TabularMDP, policy: Int64s) -> Float64s:
 
 @dataclass(frozen=True)
 class ScoredTask:
-    """A task that counts, with its seed and references."""
+    """A task with its seed and references: a table that one agent plays, or another game."""
 
     seed: int
-    mdp: TabularMDP
+    game: TabularMDP | Pendulum | Switch2
     references: References
 
+    @property
+    def mdp(self) -> TabularMDP:
+        """The task as a table; of Switch2, the joint one.
 
-def _scored(source: TaskSource, seed: int) -> ScoredTask:
-    mdp = source.sample(seed)
-    return ScoredTask(seed, mdp, references(mdp))
+        Raises:
+            TypeError: it is no table.
+        """
+        if isinstance(self.game, TabularMDP):
+            return self.game
+        if isinstance(self.game, Switch2):
+            return self.game.mdp
+        raise TypeError(f"{type(self.game).__name__} is no TabularMDP")
+
+    @property
+    def players(self) -> int:
+        """Number of agents that play it."""
+        return 1 if isinstance(self.game, TabularMDP) else self.game.players
+
+
+def scored_task(source: TaskSource, seed: int) -> ScoredTask:
+    """The task of `seed` with its references: exact, but for the Pendulum's, which were measured.
+
+    Raises:
+        TaskError: `seed` or the keywords make no task.
+    """
+    game = source.game()
+    if game is None:
+        mdp = source.sample(seed)
+        return ScoredTask(seed, mdp, references(mdp))
+    if isinstance(game, Pendulum):
+        ends = References(game.oracle, game.oracle_sd, game.random, np.zeros(0, np.int64))
+        return ScoredTask(seed, game, ends)
+    return ScoredTask(seed, game, references(game.mdp))
 
 
 def tasks_that_count(
@@ -95,10 +126,10 @@ def tasks_that_count(
     A fixed task (one that every seed gives) is returned once, as seed 0, whether or not it counts.
     """
     if not source.sampled:
-        return [_scored(source, 0)], []
+        return [scored_task(source, 0)], []
     kept: list[ScoredTask] = []
     skipped: list[int] = []
-    first = _scored(source, start)  # compiles before the threads start
+    first = scored_task(source, start)  # compiles before the threads start
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for task in itertools.chain([first], _ahead(pool, source, start + 1, 2 * n)):
             if len(kept) == n:
@@ -115,4 +146,4 @@ def _ahead(
 ) -> Iterator[ScoredTask]:
     """Scored tasks in order of seed, computed a batch at a time."""
     for begin in itertools.count(start, batch):
-        yield from pool.map(lambda seed: _scored(source, seed), range(begin, begin + batch))
+        yield from pool.map(lambda seed: scored_task(source, seed), range(begin, begin + batch))

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from anymdp_bench.agents import Agent, AnyAgent, FusedAgent, Streams, is_privileged
+from anymdp_bench.agents import Agent, AnyAgent, FusedAgent, Streams, is_privileged, parallel
 from anymdp_bench.engine.arrays import AnyArray, Bools, Float64s, Int64s
 from anymdp_bench.engine.rollout import ACT, EPISODES, LEARN, POLICY, learn_episodes
 from anymdp_bench.protocol import Arena, Run
+from anymdp_bench.protocol.runs import told
 from anymdp_bench.scoring import ScoredTask, references
 from anymdp_bench.tasks.family import sample_tasks
 
@@ -163,10 +164,7 @@ def _runs(place: tuple[str, tuple[tuple[str, int], ...]]) -> tuple[Run, ...]:
 
 
 def _told(agent: AnyAgent, runs: Sequence[Run]) -> Streams:
-    mdp = runs[0].task.mdp
-    seeds = np.concatenate([run.streams("agent") for run in runs])
-    tasks = tuple(run.task.mdp for run in runs) if is_privileged(agent) else None
-    return Streams(runs[0].env_id, mdp.n_observations, mdp.n_actions, seeds, tasks)
+    return told(runs, is_privileged(agent))
 
 
 def _play(agent: AnyAgent, runs: Sequence[Run]) -> AnyArray:
@@ -185,6 +183,8 @@ def _play(agent: AnyAgent, runs: Sequence[Run]) -> AnyArray:
 
 
 def _play_agent(agent: Agent, runs: Sequence[Run]) -> Int64s:
+    if agent.trains:
+        runs = runs[0].copies(parallel(agent))
     arena = Arena(runs)
     streams = _told(agent, runs)
     agent.start(streams)
@@ -253,7 +253,8 @@ def _check_policy(agent: Agent, streams: Streams) -> bool:
     if table is None:
         return False
     given = np.asarray(table)
-    n, size, n_actions = streams.n, streams.n_observations, streams.n_actions
+    n = 1 if agent.trains else streams.n  # a learner's streams, however many, are one run
+    size, n_actions = streams.n_observations, streams.n_actions
     if given.shape == (n, size) and given.dtype.kind in "iu":
         _require(
             bool(((given >= 0) & (given < n_actions)).all()),

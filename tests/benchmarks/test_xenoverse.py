@@ -1,6 +1,7 @@
 """How many times faster than the authors' package, xenoverse: both sides timed in turn, in the same run.
 
-Run by name, on a quiet machine, with every thread pool at one thread:
+Timed is this process's CPU time, which other programs lengthen less than the clock on the wall. Run by name,
+with every thread pool at one thread:
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 pytest tests/benchmarks/test_xenoverse.py
 
@@ -44,9 +45,9 @@ def compare(benchmark, capsys):
     """compare(ours, theirs, rounds, ours_per_call, theirs_per_call): prints and keeps seconds and ratio."""
 
     def timed(function):
-        begin = time.perf_counter()
+        begin = time.process_time()
         function()
-        return time.perf_counter() - begin
+        return time.process_time() - begin
 
     def run(ours, theirs, rounds, ours_per_call=1, theirs_per_call=1):
         ours(), theirs()  # compiles, fills caches

@@ -119,3 +119,43 @@ def test_a_vector_draws_one_picture_a_stream():
     single = gym.make("AnyMDP-16s5a-v0", task_seed=1, render_mode="rgb_array")
     single.reset(seed=5)
     assert np.array_equal(frames[1], single.render())
+
+
+# Grids
+
+
+def test_ansi_grids_look_like_grids():
+    env = gym.make("CliffWalkingTerminal-v0", render_mode="ansi")
+    env.reset(seed=0)
+    floor = "." * 12 + "\n"
+    facts = "step 0/200  observation 36\n"
+    assert env.render() == 3 * floor + "@xxxxxxxxxxG\n" + facts
+    env.step(0)
+    up = "@" + "." * 11 + "\n"
+    assert env.render().startswith(
+        2 * floor + up + "SxxxxxxxxxxG\nstep 1/200  observation 24  action 0"
+    )
+
+
+def test_rgb_grids_have_one_square_a_cell_and_the_walker_on_one():
+    env = gym.make("FrozenLake4x4-v0", render_mode="rgb_array")
+    env.reset(seed=0)
+    before = env.render()
+    env.step(1)
+    after = env.render()
+    side = before.shape[0] // 4
+    assert before.shape == after.shape == (4 * side, 4 * side, 3)
+    changed = (before != after).any(axis=2).reshape(4, side, 4, side).any(axis=(1, 3))
+    assert set(np.flatnonzero(changed)) == {0, 4}
+    edges = [tuple(after[side * r + 1, side * c + 1].tolist()) for r, c in ((1, 1), (1, 3), (3, 3))]
+    assert edges[0] == edges[1] != edges[2]  # two holes and the goal
+
+
+def test_a_vector_of_grids_draws_grids():
+    envs = gym.make_vec(
+        "Darkroom-6x6-random-v0", num_envs=2, task_seeds=[0, 1], render_mode="rgb_array"
+    )
+    envs.reset(seed=0)
+    one, two = envs.render()
+    assert one.shape == two.shape == (384, 384, 3)
+    assert (one != two).any()

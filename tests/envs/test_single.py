@@ -161,6 +161,15 @@ def test_refused_options_change_nothing(options, error, message):
     assert env.task == twin.task
 
 
+def test_a_refused_seed_changes_nothing():
+    env, twin = make(), make()
+    env.reset(seed=5), twin.reset(seed=5)
+    with pytest.raises(gym.error.Error):
+        env.reset(seed=-1, options={"task_seed": 8})
+    assert [env.step(a % 5)[:4] for a in range(20)] == [twin.step(a % 5)[:4] for a in range(20)]
+    assert env.task == twin.task
+
+
 def test_unknown_options_are_let_be():
     assert make().reset(seed=0, options={"speed": 1}) == make().reset(seed=0)
 

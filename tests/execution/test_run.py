@@ -96,11 +96,12 @@ def test_a_plan_batches_all_runs_for_an_in_context_agent():
     assert (plan.context, plan.privileged) == ("empty", True)
 
 
-def test_contexts_are_for_agents_that_take_demonstrations():
+def test_contexts_are_for_agents_that_do_not_train():
     with pytest.raises(PlanError, match="tql-ucb trains: it has no context"):
         a_plan(context="offline")
-    with pytest.raises(PlanError, match="random takes no demonstrations"):
-        a_plan("random", context="imitation")
+    plan = a_plan("random", context="imitation")
+    assert plan.context == "imitation"
+    assert {unit.context for unit in plan.units} == {"imitation"}
 
 
 def test_tasks_beyond_the_public_seeds_are_refused():

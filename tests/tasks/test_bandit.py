@@ -45,6 +45,13 @@ def test_seeds_and_sizes_give_unlike_bandits():
     assert len(bandits) == 20
 
 
+def test_many_arms_are_found_too():
+    """Some bases are too small for the means of so many arms to spread; a new one is then drawn."""
+    for seed in range(60):
+        mdp = sample(seed, n_states=1, n_actions=64)
+        assert mdp.reward[0, :, 1].std() > 0.01
+
+
 def test_a_bandit_needs_two_arms():
     with pytest.raises(TaskError, match=r"^n_actions is 1; give an integer from 2 upward$"):
         sample(0, n_states=1, n_actions=1)

@@ -6,6 +6,7 @@ import pytest
 
 from anymdp_bench.mdp import TaskError
 from anymdp_bench.scoring import references
+from anymdp_bench.tasks.darkroom.sampler import split
 from anymdp_bench.tasks.family import sample_task, task_source
 
 FIXED = (
@@ -86,6 +87,24 @@ def test_darkroom_goal_by_seed():
     assert sample_task("Darkroom-6x6-v0", 3, goal="random").terminal.argmax() == goals[3]
     with pytest.raises(TaskError, match="goal is 'middle'"):
         sample_task("Darkroom-6x6-v0", goal="middle")
+
+
+@pytest.mark.parametrize("size", [2, 6, 8, 10])
+def test_darkroom_split(size):
+    """A fifth of the cells is held out; seeds draw from their own side alone, and from all of it."""
+    training, held_out = split(size)
+    assert sorted([*training, *held_out]) == list(range(size * size))
+    assert len(held_out) == max(1, round(0.2 * size * size))
+    for goal, cells in (("training", training), ("heldout", held_out)):
+        tasks = [sample_task("Darkroom-6x6-v0", k, size=size, goal=goal) for k in range(600)]
+        assert {int(task.terminal.argmax()) for task in tasks} == set(cells.tolist())
+
+
+def test_darkroom_ids_by_goal():
+    assert sample_task("Darkroom-10x10-heldout-v0", 3).terminal.argmax() in split(10)[1]
+    assert sample_task("Darkroom-8x8-training-v0", 3).terminal.argmax() in split(8)[0]
+    assert task_source("Darkroom-8x8-random-v0").sampled
+    assert not task_source("Darkroom-8x8-v0").sampled
 
 
 @pytest.mark.parametrize("env_id", FIXED)

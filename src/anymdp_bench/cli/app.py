@@ -11,8 +11,12 @@ from types import FrameType
 import typer
 
 from anymdp_bench import __version__
+from anymdp_bench.cli import leaderboard as leaderboard_command
 from anymdp_bench.cli import list as list_command
+from anymdp_bench.cli import play as play_command
+from anymdp_bench.cli import plot as plot_command
 from anymdp_bench.cli import run as run_command
+from anymdp_bench.cli import show as show_command
 from anymdp_bench.cli import study as study_command
 from anymdp_bench.cli import table as table_command
 from anymdp_bench.cli.console import complain
@@ -25,8 +29,12 @@ app = typer.Typer(
 )
 app.command("run")(run_command.run)
 app.command("table")(table_command.table)
+app.command("plot")(plot_command.plot)
 app.command("study")(study_command.study)
+app.command("play")(play_command.play)
+app.command("show")(show_command.show)
 app.add_typer(list_command.app, name="list")
+app.add_typer(leaderboard_command.app, name="leaderboard")
 for _point in sorted(entry_points(group="anymdp_bench.commands")):  # `train`, and anybody's own
     app.add_typer(_point.load(), name=_point.name)
 
@@ -63,6 +71,7 @@ def run(arguments: list[str]) -> int:
     from anymdp_bench.execution.run import OutputError
     from anymdp_bench.mdp import TaskError
     from anymdp_bench.record_format import RecordError
+    from anymdp_bench.recording import RecordingError
     from anymdp_bench.suites import SuiteError
 
     signal.signal(signal.SIGTERM, _interrupt)
@@ -80,6 +89,7 @@ def run(arguments: list[str]) -> int:
         OutputError,
         PlanError,
         RecordError,
+        RecordingError,
         SuiteError,
         TaskError,
     ) as error:

@@ -2,36 +2,56 @@
 
 from __future__ import annotations
 
+import json
+from typing import Annotated, Any
+
 import typer
 
 app = typer.Typer(help="List what there is.")
 
+_JSON = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+
+
+def _show(rows: list[dict[str, Any]], lines: list[str], as_json: bool) -> None:
+    print(json.dumps(rows, indent=1) if as_json else "\n".join(lines))
+
 
 @app.command("envs")
-def envs() -> None:
+def envs(as_json: _JSON = False) -> None:
     """Environment ids, one a line."""
     from anymdp_bench.tasks.family import families
 
+    rows, lines = [], []
     for family in families().values():
         for env_id, keywords in family.ids.items():
+            rows.append({"env_id": env_id, "family": family.name, "keywords": dict(keywords)})
             fixed = " ".join(f"{k}={v}" for k, v in keywords.items())
-            print(f"{env_id:24} {family.name:10} {fixed or 'sizes by keywords'}")
+            sizes = "" if keywords or not family.sampled({}) else "sizes by keywords"
+            lines.append(f"{env_id:26} {family.name:16} {fixed or sizes}".rstrip())
+    _show(rows, lines, as_json)
 
 
 @app.command("agents")
-def agents() -> None:
+def agents(as_json: _JSON = False) -> None:
     """Installed agents, one a line."""
     from anymdp_bench.agents import installed_agents
 
-    for name, point in installed_agents().items():
-        print(f"{name:16} {point.value}")
+    found = installed_agents()
+    rows = [{"agent": name, "object": point.value} for name, point in found.items()]
+    _show(rows, [f"{row['agent']:16} {row['object']}" for row in rows], as_json)
 
 
 @app.command("suites")
-def suites() -> None:
+def suites(as_json: _JSON = False) -> None:
     """Suites, one a line."""
     from anymdp_bench.suites import load_suite, suite_names
 
+    rows, lines = [], []
     for name in suite_names():
         suite = load_suite(name)
-        print(f"{name:16} {len(suite.rows)} environments  {suite.hash}  {suite.description}")
+        ids = [row.env_id for row in suite.rows]
+        rows.append(
+            {"suite": name, "hash": suite.hash, "env_ids": ids, "description": suite.description}
+        )
+        lines.append(f"{name:16} {len(ids)} environments  {suite.hash}  {suite.description}")
+    _show(rows, lines, as_json)

@@ -6,10 +6,11 @@ import os
 import shlex
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
+from anymdp_bench.cli.completion import agent_names, env_ids, known_suites
 from anymdp_bench.cli.console import meter, note, say
 
 
@@ -40,10 +41,18 @@ _MOST = 2**32 - 1
 
 
 def run(
-    agent: Annotated[str, typer.Option(help="An agent's name (see `list agents`) or module:Name.")],
-    suite: Annotated[str | None, typer.Option(help="A suite; default quick.")] = None,
+    agent: Annotated[
+        str,
+        typer.Option(
+            help="An agent's name (see `list agents`) or module:Name.", autocompletion=agent_names
+        ),
+    ],
+    suite: Annotated[
+        str | None, typer.Option(help="A suite; default quick.", autocompletion=known_suites)
+    ] = None,
     env: Annotated[
-        list[str] | None, typer.Option(help="An environment id; repeat for more.")
+        list[str] | None,
+        typer.Option(help="An environment id; repeat for more.", autocompletion=env_ids),
     ] = None,
     tasks: Annotated[int | None, typer.Option(min=1, help="Tasks per sampled environment.")] = None,
     runs: Annotated[int | None, typer.Option(min=1, help="Runs per task.")] = None,
@@ -58,6 +67,9 @@ def run(
     checkpoint: Annotated[str | None, typer.Option(help="An agent's weights.")] = None,
     score: Annotated[Score, typer.Option(help="Score in the table.")] = Score.CORRECTED,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no messages.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the table as JSON, for machines.")
+    ] = False,
 ) -> None:
     """Run an agent on a suite, write its CSV, print the table.
 
@@ -104,9 +116,13 @@ def run(
     for env_id, seeds in plan.skipped.items():
         if seeds:
             say(f"{env_id}: skipped task seeds {_few(seeds)}, whose gap is lost in noise", quiet)
-    print_table([outcome.csv], score=score.value)
-    say(f"\n{outcome.csv}  ({outcome.played} units in {outcome.seconds:.1f} s)", quiet)
-    say(f"compare: anymdp-bench table {shlex.quote(str(out))} --reference", quiet)
+    if as_json:
+        print_json([outcome.csv], score.value, 0.9)
+    else:
+        print_table([outcome.csv], score=score.value)
+    whole = not env and tasks is None and runs is None and limits is None
+    for line in _ending(outcome.csv, out, outcome.played, outcome.seconds, whole):
+        say(line, quiet)
 
 
 def print_table(
@@ -116,6 +132,7 @@ def print_table(
     target: float = 0.9,
     style: str = "text",
     reference: bool = True,
+    overall: bool = False,
 ) -> None:
     """Reads results and prints their table on stdout."""
     import sys
@@ -123,20 +140,44 @@ def print_table(
     from rich.console import Console
 
     from anymdp_bench.metrics import summarise
+    from anymdp_bench.overall_table import render_overall
     from anymdp_bench.records import read_many
     from anymdp_bench.tables import render
 
-    summary = summarise(read_many(paths), target, score)  # type: ignore[arg-type]
+    frame = read_many(paths)
     console = Console()
-    width = console.width if console.is_terminal else None
-    text = render(
-        summary,
-        style,  # type: ignore[arg-type]
-        reference=reference,
-        width=width,
-        color=console.is_terminal and style == "text",
-    )
+    wanted: dict[str, Any] = {
+        "width": console.width if console.is_terminal else None,
+        "color": console.is_terminal and style == "text",
+    }
+    if overall:
+        text = render_overall(frame, style, score_mode=score, **wanted)  # type: ignore[arg-type]
+    else:
+        summary = summarise(frame, target, score)  # type: ignore[arg-type]
+        text = render(summary, style, reference=reference, **wanted)  # type: ignore[arg-type]
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def print_json(paths: list[Path], score: str, target: float, overall: bool = False) -> None:
+    """Reads results and prints their summary as a JSON list of rows; null where undefined."""
+    from anymdp_bench import metrics
+    from anymdp_bench.records import read_many
+
+    frame = read_many(paths)
+    mode = cast("metrics.ScoreMode", score)
+    rows = metrics.overall(frame, mode) if overall else metrics.summarise(frame, target, mode)
+    print(rows.to_json(orient="records", indent=1, double_precision=15))
+
+
+def _ending(csv: Path, out: Path, played: int, seconds: float, published: bool) -> list[str]:
+    """Where the files are, and what to run next."""
+    folder, result = shlex.quote(str(out)), shlex.quote(str(csv))
+    lines = [
+        f"\n{csv}  ({played} units in {seconds:.1f} s)",
+        f"compare: anymdp-bench table {folder} --reference",
+        f"draw:    anymdp-bench plot {folder} --out {shlex.quote(str(out / 'curves.png'))}",
+    ]
+    return lines + ([f"submit:  anymdp-bench leaderboard validate {result}"] if published else [])
 
 
 def _few(seeds: list[int]) -> str:

@@ -25,6 +25,7 @@ def study(
     out: Annotated[Path, typer.Option(help="Output directory.")] = Path("results"),
 ) -> None:
     """Run a study: a table on stdout, a picture in --out."""
+    from anymdp_bench.execution.run import writable
     from anymdp_bench.studies import load_study, study_names
 
     if name == "list":
@@ -32,6 +33,6 @@ def study(
             print(f"{known:16} {(load_study(known).__doc__ or '').splitlines()[0]}")
         return
     chosen = load_study(name)
-    out.mkdir(parents=True, exist_ok=True)
-    for path in chosen.run(scale.value, out):
-        say(str(path))
+    with writable(out):
+        for path in chosen.run(scale.value, out):
+            say(str(path))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from anymdp_bench.cli.run import Score, print_table
+from anymdp_bench.cli.run import Score, print_json, print_table
 
 
 class Format(StrEnum):
@@ -29,6 +29,27 @@ def table(
         bool, typer.Option("--reference", help="Set the published figures beside ours.")
     ] = False,
     score: Annotated[Score, typer.Option(help="Score in the table.")] = Score.CORRECTED,
+    overall: Annotated[
+        bool,
+        typer.Option("--overall", help="Statistics over all environments instead of one by one."),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, for machines; the columns of --format csv.")
+    ] = False,
 ) -> None:
-    """Print the comparison table of one or more results."""
-    print_table(paths, score=score.value, target=target, style=format_.value, reference=reference)
+    """Print the comparison table of one or more results.
+
+    Examples: `anymdp-bench table results/ --reference`, or
+    `anymdp-bench table results/ --overall --format markdown`.
+    """
+    if as_json:
+        print_json(paths, score.value, target, overall)
+    else:
+        print_table(
+            paths,
+            score=score.value,
+            target=target,
+            style=format_.value,
+            reference=reference,
+            overall=overall,
+        )

@@ -70,7 +70,7 @@ def _alias_row(weight, count, begin, cells, scratch, small, large):
 
 
 @njit(cache=True, nogil=True)
-def _fill(bands, start, terminal, observation, n_actions, row, cells, values):
+def fill_tables(bands, start, terminal, observation, n_actions, row, cells, values):
     """Writes one task's rows and cells; returns the number of cells used."""
     n_states = len(start)
     weight, scratch = np.empty(n_states), np.empty(n_states)
@@ -116,7 +116,7 @@ def step_tables(
     cells = np.zeros((size, 4), np.uint64)
     rows = np.zeros((1, len(start) * n_actions + 3), np.int64)
     rows[0, -1] = horizon
-    used = _fill(
+    used = fill_tables(
         bands, start, terminal, observation, n_actions, rows[0], cells, cells.view(np.float64)
     )
     cells = cells[:used]

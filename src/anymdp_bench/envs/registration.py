@@ -11,10 +11,10 @@ def register_all() -> None:
     """Registers what is not registered yet; cheap, imports no environment."""
     for family in families().values():
         for env_id, keywords in family.ids.items():
-            if env_id not in registry:
+            if family.env is not None and env_id not in registry:
                 register(
                     id=env_id,
-                    entry_point="anymdp_bench.envs.single:TabularEnv",
-                    vector_entry_point="anymdp_bench.envs.vector:TabularVectorEnv",
+                    entry_point=family.env,
+                    vector_entry_point=family.vector_env,
                     kwargs={"family": family.name, **keywords},
                 )

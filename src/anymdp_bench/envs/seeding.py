@@ -1,10 +1,13 @@
-"""From `reset(seed=)` to the engine's streams: the same seed, the same trajectory, single or vector."""
+"""From `reset(seed=, options=)` to the engine's streams: the same seed, the same trajectory."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from anymdp_bench.engine.arrays import UInt64s
+from anymdp_bench.engine.arrays import Bools, UInt64s
 from anymdp_bench.engine.rng import stream, streams
 
 _DYNAMICS = stream("dynamics")
@@ -18,3 +21,37 @@ def dynamics_streams(seeds: UInt64s) -> UInt64s:
 def seed_array(seed: int, n: int) -> UInt64s:
     """seed, seed + 1, ... seed + n - 1 as uint64 [n]: how Gymnasium seeds the parts of a vector."""
     return np.arange(n, dtype=np.uint64) + np.uint64(seed % 2**64)
+
+
+def asked_mask(options: dict[str, Any] | None, n: int) -> Bools:
+    """The streams, bool [n], that a vector's `reset(options=)` resets.
+
+    Raises:
+        TypeError, ValueError: the mask is not a bool array [n] with one True.
+    """
+    if not options or "reset_mask" not in options:
+        return np.ones(n, np.bool_)
+    mask = options["reset_mask"]
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        raise TypeError("options['reset_mask'] must be a numpy array of bool")
+    if mask.shape != (n,) or not mask.any():
+        raise ValueError(f"options['reset_mask'] must have shape ({n},) and at least one True")
+    return mask.copy()
+
+
+def asked_seeds(seed: int | Sequence[int | None] | None, n: int) -> tuple[Bools, UInt64s]:
+    """(which streams a vector's `reset(seed=)` seeds, bool [n]; their seeds, uint64 [n], else 0).
+
+    Raises:
+        ValueError: not one seed a stream, or a negative one.
+    """
+    if seed is None:
+        return np.zeros(n, np.bool_), np.zeros(n, np.uint64)
+    if isinstance(seed, (int, np.integer)):
+        return np.ones(n, np.bool_), seed_array(int(seed), n)
+    if len(seed) != n:
+        raise ValueError(f"{len(seed)} seeds for {n} streams; give one a stream")
+    if any(one is not None and one < 0 for one in seed):
+        raise ValueError(f"a seed is negative: {list(seed)}; give integers from 0")
+    given = np.array([one is not None for one in seed])
+    return given, np.array([(one or 0) % 2**64 for one in seed], np.uint64)

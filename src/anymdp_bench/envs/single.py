@@ -11,6 +11,7 @@ import numpy as np
 from anymdp_bench.engine.arrays import Int64s, UInt64s
 from anymdp_bench.engine.step import DONE, LEFT, STATE, reset_one, step_one
 from anymdp_bench.envs.render import render_ansi, render_rgb
+from anymdp_bench.envs.render_cells import draw_cells, write_cells
 from anymdp_bench.envs.seeding import dynamics_streams
 from anymdp_bench.envs.task_info import Insight, task_of
 from anymdp_bench.mdp import TabularMDP
@@ -66,7 +67,7 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.int64, dict[str, Any]]:
-        """Starts an episode; see the class for `options`. Where they are refused, nothing has changed."""
+        """Starts an episode; see the class for `options`. Where something is refused, nothing has changed."""
         task, task_seed = task_of(self._source, options)
         if task is not None:
             size, own = (task.n_observations, task.n_actions), self._size
@@ -75,8 +76,9 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
                     f"the task has {size[0]} observations and {size[1]} actions; this environment"
                     f" {own[0]} and {own[1]}: make another one"
                 )
-            self._set_task(task, task_seed)
         super().reset(seed=seed)
+        if task is not None:
+            self._set_task(task, task_seed)
         if seed is not None or self._rng is None:
             start = (
                 self.np_random.integers(2**64, dtype=np.uint64) if seed is None else seed % 2**64
@@ -124,5 +126,10 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
             gym.logger.warn("render() needs gym.make(..., render_mode='ansi' or 'rgb_array')")
             return None
         state, elapsed = int(self._stream[STATE]), self.task.max_steps - int(self._stream[LEFT])
+        grid = self._source.grid()
+        if grid is not None and self.task.n_states == grid[0] * grid[1]:
+            if self.render_mode == "ansi":
+                return write_cells(self.task, grid, state, elapsed, self._last)
+            return draw_cells(self.task, grid, state)
         draw = render_ansi if self.render_mode == "ansi" else render_rgb
         return draw(self.task, state, elapsed, self._last)

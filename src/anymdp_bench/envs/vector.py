@@ -26,12 +26,13 @@ from anymdp_bench.engine.step import (
     step_streams_parallel,
 )
 from anymdp_bench.envs.render import render_rgb
-from anymdp_bench.envs.seeding import dynamics_streams, seed_array
+from anymdp_bench.envs.render_cells import draw_cells
+from anymdp_bench.envs.seeding import asked_mask, asked_seeds, dynamics_streams
 from anymdp_bench.envs.task_info import Insight, task_of
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.tasks.family import TaskSource, families
 
-_MODES = {
+AUTORESET_MODES = {
     AutoresetMode.NEXT_STEP: NEXT_STEP,
     AutoresetMode.SAME_STEP: SAME_STEP,
     AutoresetMode.DISABLED: DISABLED,
@@ -74,7 +75,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         self.num_envs = num_envs
         self.render_mode = render_mode
         self._mode = AutoresetMode(autoreset_mode)
-        self._kernel_mode = _MODES[self._mode]
+        self._kernel_mode = AUTORESET_MODES[self._mode]
         self._kernel = step_streams_parallel if num_envs >= _WORTH_THREADS else step_streams
         self.metadata = {
             "render_modes": ["rgb_array"],
@@ -144,7 +145,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         Raises:
             TypeError, ValueError: the seeds or options are refused; nothing has changed then.
         """
-        mask = self._mask(options)
+        mask = asked_mask(options, self.num_envs)
         seeded, words = self._dynamics(seed, mask)
         seen = self._observations()  # of the streams that go on, before others change their tasks
         if options and "task_seed" in options and np.ndim(options["task_seed"]) > 0:
@@ -169,23 +170,6 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             info |= {"optimal_action": self._optimal(), "_optimal_action": mask}
         return seen, info
 
-    def _mask(self, options: dict[str, Any] | None) -> Bools:
-        """The streams to reset.
-
-        Raises:
-            TypeError, ValueError: the mask is not a bool array [num_envs] with one True.
-        """
-        if not options or "reset_mask" not in options:
-            return np.ones(self.num_envs, np.bool_)
-        mask = options["reset_mask"]
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-            raise TypeError("options['reset_mask'] must be a numpy array of bool")
-        if mask.shape != (self.num_envs,) or not mask.any():
-            raise ValueError(
-                f"options['reset_mask'] must have shape ({self.num_envs},) and at least one True"
-            )
-        return mask.copy()
-
     def _dynamics(
         self, seed: int | Sequence[int | None] | None, mask: Bools
     ) -> tuple[Bools, UInt64s]:
@@ -194,21 +178,9 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         Raises:
             ValueError: not one seed a stream, or a negative one.
         """
-        if seed is None:
-            return np.zeros(self.num_envs, np.bool_), np.zeros(0, np.uint64)
+        given, seeds = asked_seeds(seed, self.num_envs)
         if isinstance(seed, (int, np.integer)):
             super().reset(seed=int(seed))
-            given = np.ones(self.num_envs, np.bool_)
-            seeds = seed_array(int(seed), self.num_envs)
-        else:
-            if len(seed) != self.num_envs:
-                raise ValueError(
-                    f"{len(seed)} seeds for {self.num_envs} streams; give one a stream"
-                )
-            given = np.array([one is not None for one in seed])
-            if any(one is not None and one < 0 for one in seed):
-                raise ValueError(f"a seed is negative: {list(seed)}; give integers from 0")
-            seeds = np.array([(one or 0) % 2**64 for one in seed], np.uint64)
         chosen = given & mask
         return chosen, dynamics_streams(seeds[chosen])
 
@@ -302,8 +274,11 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         if self.render_mode is None:
             gym.logger.warn("render() needs make_vec(..., render_mode='rgb_array')")
             return None
-        pairs = zip(self._tasks, self._streams, strict=True)
+        grid = self._source.grid()
+        pairs = [(task, s) for (task, _), s in zip(self._tasks, self._streams, strict=True)]
+        if grid is not None and all(task.n_states == grid[0] * grid[1] for task, _ in pairs):
+            return tuple(draw_cells(task, grid, int(s[STATE])) for task, s in pairs)
         return tuple(
             render_rgb(task, int(s[STATE]), task.max_steps - int(s[LEFT]), None)
-            for (task, _), s in pairs
+            for task, s in pairs
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from anymdp_bench.agents import AgentSpec, AnyAgent, is_privileged, trains
 from anymdp_bench.protocol import Budget
@@ -16,11 +18,12 @@ class Unit:
     """What a worker plays in one go: runs (task seed, run seed) of one environment.
 
     One run for a learner that trains; all runs of the environment for an in-context agent, which
-    batches them.
+    batches them. `context` is what these have seen before they start: a key of `protocol.CONTEXTS`.
     """
 
     env_id: str
     runs: tuple[tuple[int, int], ...]
+    context: str = "empty"
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Plan:
     budget: Budget
     units: tuple[Unit, ...]
     skipped: dict[str, list[int]]
+    checkpoint: str | None = None  # by its content, see `_content`
 
     @property
     def stem(self) -> str:
@@ -53,7 +57,7 @@ class Plan:
             "suite_hash": self.suite.hash,
             "agent": self.agent.name,
             "agent_version": self.agent_version,
-            "checkpoint": self.agent.checkpoint,
+            "checkpoint": self.checkpoint,
             "context": self.context,
             "seed": self.seed,
             "task_seed_start": self.task_seed_start,
@@ -81,6 +85,7 @@ def make_plan(
     """
     agent = spec.make()
     batched = not trains(agent)
+    starting = _context(agent, spec, context)
     units: list[Unit] = []
     skipped: dict[str, list[int]] = {}
     for row in suite.rows:
@@ -92,20 +97,36 @@ def make_plan(
         skipped[row.env_id] = left_out
         runs = [(task.seed, seed + k) for task in tasks for k in range(row.runs)]
         groups = [tuple(runs)] if batched else [(run,) for run in runs]
-        units += [Unit(row.env_id, group) for group in groups]
+        units += [Unit(row.env_id, group, context) for group in groups]
     limits = suite.in_context if batched else suite.training
     return Plan(
         suite,
         spec,
         agent.version,
         is_privileged(agent),
-        _context(agent, spec, context),
+        starting,
         seed,
         task_seed_start,
         Budget(limits.episodes, limits.steps),
         tuple(units),
         skipped,
+        _content(spec.checkpoint),
     )
+
+
+def _content(checkpoint: str | None) -> str | None:
+    """A checkpoint that is a file by its content, so that other weights are other settings; else its name.
+
+    Raises:
+        PlanError: the file cannot be read.
+    """
+    if checkpoint is None or not Path(checkpoint).is_file():
+        return checkpoint
+    try:
+        with Path(checkpoint).open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+    except OSError as error:
+        raise PlanError(f"cannot read --checkpoint {checkpoint}: {error.strerror}") from None
 
 
 def _context(agent: AnyAgent, spec: AgentSpec, context: str) -> str:
@@ -114,8 +135,4 @@ def _context(agent: AnyAgent, spec: AgentSpec, context: str) -> str:
         if context != "empty":
             raise PlanError(f"agent {spec.name} trains: it has no context; leave --context out")
         return "none"
-    if context != "empty" and not hasattr(agent, "demonstrate"):
-        raise PlanError(
-            f"agent {spec.name} takes no demonstrations; use --context empty, or leave it out"
-        )
     return context

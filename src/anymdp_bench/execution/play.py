@@ -8,10 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from anymdp_bench.agents import AgentError, AgentSpec, FusedAgent
+from anymdp_bench.agents import Agent, AgentError, AgentSpec, FusedAgent
 from anymdp_bench.execution.plan import Unit
-from anymdp_bench.protocol import Budget, Curve, Run, play_fused, play_in_context, play_training
-from anymdp_bench.scoring import ScoredTask, references
+from anymdp_bench.protocol import (
+    CONTEXTS,
+    Budget,
+    Company,
+    Curve,
+    Run,
+    play_fused,
+    play_in_context,
+    play_training,
+)
+from anymdp_bench.scoring import ScoredTask, scored_task
 from anymdp_bench.tasks.family import task_source
 
 Report = Callable[[float, float], None]
@@ -33,8 +42,15 @@ class Played:
 
 @lru_cache(maxsize=8)
 def _task(env_id: str, seed: int) -> ScoredTask:
-    mdp = task_source(env_id).sample(seed)
-    return ScoredTask(seed, mdp, references(mdp))
+    return scored_task(task_source(env_id), seed)
+
+
+def _train(spec: AgentSpec, agent: Agent, run: Run, budget: Budget, report: Report | None) -> Curve:
+    """One run of a learner in plain Python; a game of several players gets a copy for each."""
+    if run.task.players > 1:
+        others = [spec.make() for _ in range(run.task.players - 1)]
+        agent = Company([agent, *(other for other in others if isinstance(other, Agent))])
+    return play_training(agent, run, budget, report)
 
 
 def play_unit(spec: AgentSpec, unit: Unit, budget: Budget, report: Report | None = None) -> Played:
@@ -51,9 +67,9 @@ def play_unit(spec: AgentSpec, unit: Unit, budget: Budget, report: Report | None
         if isinstance(agent, FusedAgent):
             curves = [play_fused(agent, run, budget, report) for run in runs]
         elif agent.trains:
-            curves = [play_training(agent, run, budget, report) for run in runs]
+            curves = [_train(spec, agent, run, budget, report) for run in runs]
         else:
-            curves = play_in_context(agent, runs, budget, report)
+            curves = play_in_context(agent, runs, budget, report, CONTEXTS[unit.context])
     except AgentError as error:
         raise RunError(f"agent {spec.name} on {unit.env_id}: {error}") from None
     except Exception as error:

@@ -70,7 +70,7 @@ def run_plan(
     """
     csv, work = out / f"{plan.stem}.csv", out / f".{plan.stem}"
     started = time.perf_counter()
-    with _writable(out), _locked(out, plan.stem):
+    with writable(out), _locked(out, plan.stem):
         for torn in out.glob(
             f".{glob.escape(csv.name)}.*.tmp"
         ):  # of a driver that died while it wrote
@@ -90,13 +90,20 @@ def run_plan(
             spent[k] = played
         records = [record for path in parts.values() for record in load_part(path)]
         if not records:
-            raise OutputError(
-                f"no run finished an episode within {plan.budget.steps} steps; raise --steps"
-            )
+            raise OutputError(_nothing(plan))
         write_csv(csv, records, _header(plan, command))
         _write_timing(out / f"{plan.stem}.timing.json", spent, time.perf_counter() - started)
         shutil.rmtree(work, ignore_errors=True)
     return Outcome(csv, len(missing), time.perf_counter() - started)
+
+
+def _nothing(plan: Plan) -> str:
+    """Why a plan can be played to its end without a row."""
+    if plan.budget.steps is not None:
+        return f"no run reached a scored episode within {plan.budget.steps} steps; raise --steps"
+    return (
+        f"{plan.budget.episodes} episodes hold no test point of this learner; give --episodes 100"
+    )
 
 
 def _records(plan: Plan, unit: Unit, played: Played) -> list[RunRecord]:
@@ -191,8 +198,8 @@ def _write_timing(path: Path, spent: dict[int, Played], wall: float) -> None:
 
 
 @contextmanager
-def _writable(out: Path) -> Iterator[None]:
-    """Turns the operating system's refusals into one clear line."""
+def writable(out: Path) -> Iterator[None]:
+    """Makes the directory `out`; turns the operating system's refusals there into an `OutputError`."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         yield

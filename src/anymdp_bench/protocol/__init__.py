@@ -6,6 +6,9 @@ variance-free score.
 """
 
 from anymdp_bench.protocol.arena import Arena
+from anymdp_bench.protocol.arenas import make_arena
+from anymdp_bench.protocol.company import Company
+from anymdp_bench.protocol.demonstrations import CONTEXTS, Demonstrations
 from anymdp_bench.protocol.fused import play_fused
 from anymdp_bench.protocol.in_context import play_in_context
 from anymdp_bench.protocol.runs import (
@@ -14,17 +17,25 @@ from anymdp_bench.protocol.runs import (
     Report,
     Run,
     expected_table_return,
+    expected_tables_return,
     test_points,
 )
 from anymdp_bench.protocol.training import play_training
+from anymdp_bench.protocol.unfused import Unfused
 
 __all__ = [
+    "CONTEXTS",
     "Arena",
     "Budget",
+    "Company",
     "Curve",
+    "Demonstrations",
     "Report",
     "Run",
+    "Unfused",
     "expected_table_return",
+    "expected_tables_return",
+    "make_arena",
     "play_fused",
     "play_in_context",
     "play_training",

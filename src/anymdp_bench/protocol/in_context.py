@@ -7,38 +7,58 @@ from collections.abc import Sequence
 import numpy as np
 
 from anymdp_bench.agents import Agent, is_privileged
-from anymdp_bench.protocol.arena import Arena
+from anymdp_bench.protocol.arenas import make_arena
+from anymdp_bench.protocol.demonstrations import Demonstrations, Demonstrator
 from anymdp_bench.protocol.runs import FOREVER, Budget, Curve, Ledger, Report, Run, told
 
 
 def play_in_context(
-    agent: Agent, runs: Sequence[Run], budget: Budget, report: Report | None = None
+    agent: Agent,
+    runs: Sequence[Run],
+    budget: Budget,
+    report: Report | None = None,
+    demonstrations: Demonstrations | None = None,
 ) -> list[Curve]:
-    """All runs of one environment side by side; every episode counts.
+    """All runs of one environment side by side; every episode counts. The agent is given shaped rewards.
+
+    `demonstrations` come first: in each run another one acts for so many episodes, which the agent
+    takes in like its own and which are not counted. A run whose demonstrations are over goes on at once.
 
     Raises:
         AgentError: the agent broke the contract.
     """
     if budget.episodes is None and budget.steps is None:
         raise ValueError("an in-context budget needs episodes or steps")
-    arena = Arena(runs)
-    agent.start(told(runs, is_privileged(agent)))
+    arena = make_arena(runs, shaped=True)
+    agent.start(told(runs, is_privileged(agent), arena.oracle_actions))
+    demonstrator = Demonstrator(runs, demonstrations) if demonstrations else None
+    shown_episodes = demonstrator.episodes if demonstrator else 0
     ledgers = [Ledger("episode") for _ in runs]
-    regret = np.zeros(arena.n)
-    enough = budget.episodes or FOREVER
-    latest = np.zeros(arena.n)
-    while arena.steps < (budget.steps or FOREVER) and arena.episodes.min() < enough:
-        over, results = arena.step(arena.actions(agent.act(arena.observation)), agent)
+    regret, latest = np.zeros(len(runs)), np.zeros(len(runs))
+    most_episodes, most_steps = budget.episodes or FOREVER, budget.steps or FOREVER
+    begun = np.full(len(runs), FOREVER if demonstrator else 0)  # steps when the agent's own began
+    last = shown_episodes + most_episodes
+    while ((arena.steps - begun < most_steps) & (arena.episodes < last)).any():
+        action = arena.actions(agent.act(arena.observation))
+        shown = (arena.episodes < shown_episodes).repeat(arena.players)
+        if demonstrator and shown.any():
+            action = np.where(shown, demonstrator.actions(arena.oracle_actions()), action)
+            over, results = arena.step(action, agent, shown)
+        else:
+            over, results = arena.step(action, agent)
         for i, (return_, excess) in zip(over, results, strict=True):
-            if arena.episodes[i] > enough:
+            episode = int(arena.episodes[i]) - shown_episodes
+            if episode == 0:
+                begun[i] = arena.steps
+            steps = int(arena.steps - begun[i])
+            if not 0 < episode <= most_episodes or steps > most_steps:
                 continue
             regret[i] -= excess
             corrected = float(arena.oracle[i]) + excess
             latest[i] = 1.0 + excess / arena.gap[i]
-            ledgers[i].rows.append(
-                (int(arena.episodes[i]), arena.steps, return_, corrected, latest[i], regret[i])
-            )
+            ledgers[i].rows.append((episode, steps, return_, corrected, latest[i], regret[i]))
         if report is not None and arena.steps % 64 == 0:
-            done = budget.share(int(arena.episodes.min()), arena.steps)
-            report(done, float(latest.mean()))
+            steps = max(int(arena.steps - begun.max()), 0)
+            episodes = max(int(arena.episodes.min()) - shown_episodes, 0)
+            report(budget.share(episodes, steps), float(latest.mean()))
     return [ledger.curve() for ledger in ledgers]

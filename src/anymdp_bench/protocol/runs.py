@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,12 @@ from anymdp_bench.agents import AgentError, Streams
 from anymdp_bench.engine.arrays import Float64s, Int64s, UInt64s
 from anymdp_bench.engine.evaluate import episode_values
 from anymdp_bench.engine.rng import stream
+from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.scoring import ScoredTask
+from anymdp_bench.tasks.switch2.game import Switch2
 
 FOREVER = 2**62
+TEST_EPISODES = 5  # played at a test point where no exact value can be had
 
 Report = Callable[[float, float], None]
 """report(share of the budget done, latest score): called now and then."""
@@ -36,15 +39,26 @@ class Budget:
 
 @dataclass(frozen=True)
 class Run:
-    """One run to play: a learner with an empty memory on one task."""
+    """One run to play: a learner with an empty memory on one task.
+
+    `copy` tells streams apart that one learner plays at once.
+    """
 
     env_id: str
     task: ScoredTask
     run_seed: int
+    copy: int = 0
+
+    def copies(self, n: int) -> list[Run]:
+        """`n` streams of the run, the run itself first."""
+        return [replace(self, copy=k) for k in range(n)]
 
     def streams(self, purpose: str) -> UInt64s:
-        """The run's random stream for a purpose ("agent", "environment", "test"), uint64 [1]."""
-        return stream("run", purpose, self.env_id, self.task.seed, self.run_seed)
+        """The run's random streams for a purpose ("agent", "environment", "test"), uint64 [players]."""
+        name: tuple[int | str, ...] = ("run", purpose, self.env_id, self.task.seed, self.run_seed)
+        name += ("copy", self.copy) if self.copy else ()
+        others = [stream(*name, i) for i in range(1, self.task.players)]
+        return np.concatenate([stream(*name), *others])
 
 
 @dataclass(frozen=True)
@@ -86,15 +100,26 @@ def test_points(episodes: int | None) -> Int64s:
     return np.array(sorted(p for p in points if p <= limit), np.int64)
 
 
-def told(runs: Sequence[Run], privileged: bool) -> Streams:
-    """What the agent is told about the runs."""
-    mdp = runs[0].task.mdp
+def sampled_test_points(episodes: int | None) -> Int64s:
+    """Those where test episodes have to be played: multiples of 100; the last one where none fits."""
+    points = test_points(episodes)
+    hundreds = points[points % 100 == 0]
+    return hundreds if len(hundreds) or not episodes else np.array([episodes], np.int64)
+
+
+def told(
+    runs: Sequence[Run], privileged: bool, oracle: Callable[[], Int64s] | None = None
+) -> Streams:
+    """What the agent is told about the runs; `oracle` as in `Streams`, for games that are no table."""
+    game = runs[0].task.game
+    tables = tuple(run.task.game for run in runs if isinstance(run.task.game, TabularMDP))
     return Streams(
         runs[0].env_id,
-        mdp.n_observations,
-        mdp.n_actions,
+        game.n_observations,
+        game.n_actions,
         np.concatenate([run.streams("agent") for run in runs]),
-        tuple(run.task.mdp for run in runs) if privileged else None,
+        tables if privileged and tables else None,
+        oracle if privileged and not tables else None,
     )
 
 
@@ -105,18 +130,42 @@ def expected_table_return(task: ScoredTask, table: npt.ArrayLike) -> float:
         AgentError: the table is no policy.
     """
     mdp = task.mdp
-    given = np.asarray(table)
-    if given.ndim == 1 and given.dtype.kind in "iu" and given.shape[0] == mdp.n_observations:
-        if ((given < 0) | (given >= mdp.n_actions)).any():
-            raise AgentError(f"a test policy's actions must lie in 0..{mdp.n_actions - 1}")
-        given = np.eye(mdp.n_actions)[given]
-    if given.shape != (mdp.n_observations, mdp.n_actions):
-        raise AgentError(
-            f"a test policy has shape {list(given.shape)}; give actions [{mdp.n_observations}]"
-            f" or probabilities [{mdp.n_observations}, {mdp.n_actions}]"
-        )
-    inner = np.ascontiguousarray(given[mdp.observation], dtype=np.float64)
-    if not np.allclose(inner.sum(axis=1), 1.0, atol=1e-6) or (inner < 0).any():
-        raise AgentError("a test policy's rows must be probabilities that sum to 1")
+    inner = _probabilities(table, mdp.n_observations, mdp.n_actions, mdp.observation)
     value = episode_values(mdp.bands, mdp.terminal, inner, mdp.max_steps)
     return float(mdp.start @ value)
+
+
+def expected_tables_return(task: ScoredTask, tables: npt.ArrayLike) -> float:
+    """The same of one table a player: actions [players, O] or probabilities [players, O, A].
+
+    Raises:
+        AgentError: a table is no policy.
+    """
+    game, given = task.game, np.asarray(tables)
+    if not isinstance(game, Switch2):
+        return expected_table_return(task, given[0])
+    size, mdp = (game.n_observations, game.n_actions), game.mdp
+    one, two = (_probabilities(given[i], *size, game.seen[:, i]) for i in range(2))
+    joint = (one[:, :, None] * two[:, None, :]).reshape(mdp.n_states, mdp.n_actions)
+    value = episode_values(mdp.bands, mdp.terminal, joint, mdp.max_steps)
+    return float(mdp.start @ value)
+
+
+def _probabilities(
+    table: npt.ArrayLike, n_observations: int, n_actions: int, seen: Int64s
+) -> Float64s:
+    """The table's action probabilities where `seen` is observed, float64 [len(seen), A]."""
+    given = np.asarray(table)
+    if given.ndim == 1 and given.dtype.kind in "iu" and given.shape[0] == n_observations:
+        if ((given < 0) | (given >= n_actions)).any():
+            raise AgentError(f"a test policy's actions must lie in 0..{n_actions - 1}")
+        given = np.eye(n_actions)[given]
+    if given.shape != (n_observations, n_actions):
+        raise AgentError(
+            f"a test policy has shape {list(given.shape)}; give actions [{n_observations}]"
+            f" or probabilities [{n_observations}, {n_actions}]"
+        )
+    inner = np.ascontiguousarray(given[seen], dtype=np.float64)
+    if not np.allclose(inner.sum(axis=1), 1.0, atol=1e-6) or (inner < 0).any():
+        raise AgentError("a test policy's rows must be probabilities that sum to 1")
+    return inner

@@ -4,61 +4,70 @@ from __future__ import annotations
 
 import numpy as np
 
-from anymdp_bench.agents import Agent, is_privileged
-from anymdp_bench.protocol.arena import Arena
+from anymdp_bench.agents import Agent, AgentError, is_privileged, parallel
+from anymdp_bench.protocol.arenas import AnyArena, make_arena
 from anymdp_bench.protocol.runs import (
     FOREVER,
+    TEST_EPISODES,
     Budget,
     Curve,
     Ledger,
     Report,
     Run,
-    expected_table_return,
+    expected_tables_return,
+    sampled_test_points,
     test_points,
     told,
 )
-
-TEST_EPISODES = 5  # played at a test point where the policy is no table
+from anymdp_bench.tasks.pendulum.game import Pendulum
 
 
 def play_training(agent: Agent, run: Run, budget: Budget, report: Report | None = None) -> Curve:
     """One run of a learner in plain Python, tested at the test points: exactly where its policy is a table.
 
+    A learner that plays several streams at once is charged for the steps and episodes of all. Where episodes
+    that end in the same step pass several test points, one test, after that step, serves them all.
+
     Raises:
         AgentError: the agent broke the contract.
     """
-    arena, tests = Arena([run]), Arena([run], "test")
-    agent.start(told([run], is_privileged(agent)))
+    copies = run.copies(parallel(agent))
+    arena, tests = make_arena(copies), make_arena([run], "test")
+    if len(copies) > 1 and run.task.players > 1:
+        raise AgentError("it plays several streams at once, and so no game of several players")
+    agent.start(told(copies, is_privileged(agent), arena.oracle_actions))
     scale = run.task.references
-    exact = agent.policy() is not None
-    points = set(test_points(budget.episodes or budget.steps).tolist())
-    if not exact:
-        points = {p for p in points if p % 100 == 0}
-    last = max(points, default=0)
+    exact = agent.policy() is not None and not isinstance(run.task.game, Pendulum)
+    chosen = test_points if exact else sampled_test_points
+    points = chosen(budget.episodes or budget.steps)
+    last = int(max(points, default=0))
     ledger = Ledger("exact" if exact else "test")
-    regret = 0.0
-    while arena.episodes[0] < last and arena.steps < (budget.steps or FOREVER):
+    regret, episode, steps = 0.0, 0, 0
+    while episode < last and steps < (budget.steps or FOREVER):
         over, results = arena.step(arena.actions(agent.act(arena.observation)), agent)
+        steps = arena.steps * len(copies)
         if not len(over):
             continue
-        regret -= results[0][1]
-        episode = int(arena.episodes[0])
-        if episode not in points:
+        regret -= sum(excess for _, excess in results)
+        before, episode = episode, int(arena.episodes.sum())
+        passed = points[(points > before) & (points <= episode)]
+        if not len(passed):
             continue
         return_, corrected = _tested(agent, run, tests, exact)
-        ledger.rows.append(
-            (episode, arena.steps, return_, corrected, scale.score(corrected), regret)
-        )
+        score = scale.score(corrected)
+        ledger.rows += [(int(p), steps, return_, corrected, score, regret) for p in passed]
         if report is not None:
-            report(budget.share(episode, arena.steps), ledger.rows[-1][4])
+            report(budget.share(episode, steps), score)
+    if not exact and not ledger.rows and episode:  # cut before its first sampled test
+        return_, corrected = _tested(agent, run, tests, exact)
+        ledger.rows.append((episode, steps, return_, corrected, scale.score(corrected), regret))
     return ledger.curve()
 
 
-def _tested(agent: Agent, run: Run, tests: Arena, exact: bool) -> tuple[float, float]:
+def _tested(agent: Agent, run: Run, tests: AnyArena, exact: bool) -> tuple[float, float]:
     """(return, corrected return) of the policy learned so far."""
     if exact:
-        table = np.asarray(agent.policy())
-        value = expected_table_return(run.task, table[0])
+        value = expected_tables_return(run.task, np.asarray(agent.policy()))
         return value, value
     played: list[tuple[float, float]] = []
     while len(played) < TEST_EPISODES:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import anymdp_bench.tasks
@@ -22,6 +23,21 @@ if TYPE_CHECKING:
     from anymdp_bench.mdp import TabularMDP
 
 PUBLIC_SEEDS = 2**32  # task seeds below are public; training data is drawn from there upward
+
+
+@dataclass(frozen=True)
+class About:
+    """A family in words, for its page in the docs: a sentence or two each."""
+
+    summary: str
+    observations: str
+    actions: str
+    rewards: str
+    start: str
+    end: str
+    oracle: str
+    shaping: str = "None: in-context agents are given the reward itself."
+    history: tuple[str, ...] = ("v0: the first version (package 0.1.0).",)
 
 
 @dataclass(frozen=True)
@@ -34,12 +50,26 @@ class TaskFamily:
         ids: Gymnasium ids, each with the keywords that it fixes.
         sampled: from the keywords, whether task seeds give different tasks; where they do not, the
             task seed is recorded as 0.
+        env, vector_env: "module:class" of its Gymnasium environments; None: it has none, and
+            is not registered.
+        game: "module:function" called as function(**keywords), where a task is more than a TabularMDP that
+            one agent plays; None where it is just that.
+        shaping: "module:function" called as function(reward [n], terminated [n], **keywords): the
+            reward that in-context agents are given in its place; None: the reward itself.
+        about: the family in words.
+        grid: from the keywords, (rows, columns) where states are the cells of a grid, row by row; else None.
     """
 
     name: str
     sampler: str
     ids: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sampled: Callable[[Mapping[str, Any]], bool] = lambda keywords: True
+    env: str | None = "anymdp_bench.envs.single:TabularEnv"
+    vector_env: str | None = "anymdp_bench.envs.vector:TabularVectorEnv"
+    game: str | None = None
+    shaping: str | None = None
+    grid: Callable[[Mapping[str, Any]], tuple[int, int]] | None = None
+    about: About | None = None
 
 
 @dataclass(frozen=True)
@@ -60,10 +90,10 @@ class TaskSource:
         Raises:
             TaskError: `seed` or the keywords make no task.
         """
-        module, _, function = self.family.sampler.partition(":")
+        function = self.family.sampler.partition(":")[2]
         require("task_seed", seed, 0, 2**64 - 1)
         keywords = dict(self.keywords)
-        sampler = getattr(importlib.import_module(module), function)
+        sampler = _named(self.family.sampler)
         try:
             task: TabularMDP = sampler(self.recorded_seed(seed), **keywords)
         except TypeError as error:
@@ -72,12 +102,37 @@ class TaskSource:
             if not str(error).startswith(f"{function}()"):
                 raise
             what = str(error).removeprefix(f"{function}() ")
+            if what.startswith("missing"):
+                wanted = ", ".join(re.findall(r"'(\w+)'", what))
+                what = f"give {wanted} by keyword, or take an id of fixed size"
             raise TaskError(f"{self.family.name}: {what}") from None
         return task
+
+    def game(self) -> Any:
+        """The family's game, where `TaskFamily.game` names one; else None."""
+        if self.family.game is None:
+            return None
+        return _named(self.family.game)(**dict(self.keywords))
+
+    def shaping(self) -> Callable[..., Any] | None:
+        """shape(reward [n], terminated [n]) -> what in-context agents are given; None: no shaping."""
+        if self.family.shaping is None:
+            return None
+        return partial(_named(self.family.shaping), **dict(self.keywords))
+
+    def grid(self) -> tuple[int, int] | None:
+        """(rows, columns) where states are cells of a grid, row by row; else None."""
+        return None if self.family.grid is None else self.family.grid(dict(self.keywords))
 
     def recorded_seed(self, seed: int) -> int:
         """`seed`, or 0 where every seed gives the same task."""
         return int(seed) if self.sampled else 0
+
+
+def _named(where: str) -> Any:
+    """What "module:name" names."""
+    module, _, name = where.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 @cache

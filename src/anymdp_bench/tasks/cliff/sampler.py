@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from anymdp_bench.engine.arrays import Bools, Float64s
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.tasks.grid import moves
 
@@ -24,3 +25,10 @@ def sample(seed: int) -> TabularMDP:
         terminal=cliff | (np.arange(n) == GOAL),
         max_steps=HORIZON,
     )
+
+
+def shape(reward: Float64s, terminated: Bools) -> Float64s:
+    """The reward that an in-context agent is given: 1 at the goal, -1 for a fall, else -0.03 (SPEC 2.3)."""
+    end = np.where(reward > -100.0, 1.0, -1.0)
+    out: Float64s = np.where(terminated, end, -0.03)
+    return out

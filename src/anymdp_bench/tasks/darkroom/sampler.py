@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from anymdp_bench.engine.arrays import Int64s
 from anymdp_bench.engine.rng import integer, stream
 from anymdp_bench.mdp import TabularMDP, TaskError
 from anymdp_bench.tasks.family import require
@@ -11,6 +12,8 @@ from anymdp_bench.tasks.grid import moves
 
 MOVES = ((1, 0), (-1, 0), (0, 1), (0, -1))  # row+1, row-1, column+1, column-1
 GOAL_REWARD, STEP_REWARD, HORIZON = 1.0, -0.01, 200
+GOALS = ("corner", "random", "training", "heldout")
+HELD_OUT = 0.2  # the share of the cells
 
 
 def sample(seed: int, *, size: int, goal: str = "corner") -> TabularMDP:
@@ -21,16 +24,22 @@ def sample(seed: int, *, size: int, goal: str = "corner") -> TabularMDP:
     Args:
         seed: chooses the goal where it is random.
         size: cells along a side, at least 2.
-        goal: "corner" (size-1, size-1), or "random": any cell, by seed.
+        goal: "corner" (size-1, size-1); else a cell by seed, "random": any, "training" or "heldout": one
+            of the cells of that side of `split`.
 
     Raises:
         TaskError: a keyword is out of range.
     """
     require("size", size, 2, 1000)
-    if goal not in ("corner", "random"):
-        raise TaskError(f"goal is {goal!r}; give 'corner' or 'random'")
+    if goal not in GOALS:
+        raise TaskError(f"goal is {goal!r}; give {', '.join(GOALS[:-1])} or {GOALS[-1]}")
     n = size * size
-    cell = n - 1 if goal == "corner" else int(integer(stream("Darkroom", size, seed), 0, n))
+    if goal == "corner":
+        cell = n - 1
+    else:
+        training, held_out = split(size)
+        cells = {"random": np.arange(n), "training": training, "heldout": held_out}[goal]
+        cell = int(cells[integer(stream("Darkroom", size, seed), 0, len(cells))])
     terminal = np.arange(n) == cell
     reward = np.where(terminal, GOAL_REWARD, STEP_REWARD)
     return TabularMDP(
@@ -40,3 +49,17 @@ def sample(seed: int, *, size: int, goal: str = "corner") -> TabularMDP:
         terminal=terminal,
         max_steps=HORIZON,
     )
+
+
+def split(size: int) -> tuple[Int64s, Int64s]:
+    """(training cells, held-out cells), each ascending: a fixed random fifth of the room is held out.
+
+    An agent that was trained on goals of the first kind alone is tested on the second.
+    """
+    n = size * size
+    order, rng = np.arange(n), stream("Darkroom", "split", size)
+    for k in range(n - 1, 0, -1):  # Fisher and Yates
+        j = int(integer(rng, 0, k + 1))
+        order[[k, j]] = order[[j, k]]
+    out = max(1, round(HELD_OUT * n))
+    return np.sort(order[out:]), np.sort(order[:out])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anymdp_bench.tasks.family import TaskFamily
+from anymdp_bench.tasks.family import About, TaskFamily
 
 FAMILY = TaskFamily(
     name="FrozenLake",
@@ -12,4 +12,17 @@ FAMILY = TaskFamily(
         "FrozenLake4x4Slippery-v0": {"slippery": True},
     },
     sampled=lambda keywords: False,
+    grid=lambda keywords: (4, 4),
+    shaping="anymdp_bench.tasks.lake.sampler:shape",
+    about=About(
+        summary="Gymnasium's FrozenLake on its 4 x 4 map, slippery and not; its own table of transitions.",
+        observations="The cell: row * 4 + column, as in Gymnasium.",
+        actions="0 left, 1 down, 2 right, 3 up; on slippery ice a move goes astray, to either side, in two"
+        " of three cases.",
+        rewards="1 at the goal, else 0.",
+        start="The upper left corner.",
+        end="Terminated in a hole and at the goal; truncated after 100 steps.",
+        shaping="1 at the goal, -1 in a hole; else 0 where it is slippery, -0.05 where it is not.",
+        oracle="Exact: policy iteration at discount 0.994; its return by evaluation over the horizon.",
+    ),
 )

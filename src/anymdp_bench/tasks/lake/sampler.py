@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
 
+from anymdp_bench.engine.arrays import Bools, Float64s
 from anymdp_bench.mdp import TabularMDP
 
 HORIZON = 100
@@ -28,3 +29,13 @@ def sample(seed: int, *, slippery: bool) -> TabularMDP:
         terminal=np.isin(cells, [b"H", b"G"]),
         max_steps=HORIZON,
     )
+
+
+def shape(reward: Float64s, terminated: Bools, *, slippery: bool) -> Float64s:
+    """The reward that an in-context agent is given (SPEC 2.3).
+
+    1 at the goal, -1 in a hole, else 0 where it is slippery and -0.05 where it is not.
+    """
+    end = np.where(reward > 0.0, 1.0, -1.0)
+    out: Float64s = np.where(terminated, end, 0.0 if slippery else -0.05)
+    return out

@@ -1,0 +1,66 @@
+"""Puts the help of every command into cli.md, from the program itself, so that it cannot be out of date."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+import typer
+
+MARK = "<!-- commands:"
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """What mkdocs calls for every page."""
+    if page.file.src_uri != "cli.md":
+        return markdown
+    return (
+        "\n".join(line for line in markdown.splitlines() if not line.startswith(MARK)) + commands()
+    )
+
+
+def commands() -> str:
+    """The help of every command, in Markdown."""
+    from anymdp_bench.cli.app import app
+
+    root = typer.main.get_command(app)
+    return "\n".join(_section(root, "anymdp-bench"))
+
+
+def _section(command: Any, name: str) -> list[str]:
+    lines: list[str] = []
+    inner = getattr(command, "commands", None)
+    if not inner:
+        lines += [
+            f"\n## {name}\n",
+            _plain(command.help),
+            "",
+            "| | | default |",
+            "| --- | --- | --- |",
+        ]
+        lines += [_row(parameter) for parameter in command.params]
+    for key in sorted(inner or {}):
+        lines += _section(inner[key], f"{name} {key}")
+    return lines
+
+
+def _plain(text: str | None) -> str:
+    return (text or "").strip().replace("\f", "")
+
+
+def _row(parameter: Any) -> str:
+    names = ", ".join((*parameter.opts, *parameter.secondary_opts))
+    if parameter.param_type_name == "argument":
+        names = parameter.name.upper() + (" ..." if parameter.nargs == -1 else "")
+    kind = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+    choices = getattr(getattr(parameter, "type", None), "choices", None)  # Typer before 0.29
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        choices = list(kind)
+    help_ = getattr(parameter, "help", None) or ""
+    if choices:
+        words = [str(getattr(choice, "value", choice)) for choice in choices]
+        help_ += f" One of {', '.join(words)}."
+    value = getattr(parameter.default, "value", parameter.default)
+    shown = "" if value is None or value is False or value == () else f"`{value}`"
+    default = "required" if parameter.required else shown
+    return f"| `{names}` | {help_.replace('|', chr(92) + '|')} | {default} |"

@@ -1,0 +1,25 @@
+"""What the shell completes: the names that an option takes (set up by `--install-completion`)."""
+
+from __future__ import annotations
+
+
+def agent_names(incomplete: str) -> list[str]:
+    """Installed agents that begin so."""
+    from anymdp_bench.agents import installed_agents
+
+    return [name for name in installed_agents() if name.startswith(incomplete)]
+
+
+def known_suites(incomplete: str) -> list[str]:
+    """Suites that begin so."""
+    from anymdp_bench.suites import suite_names
+
+    return [name for name in suite_names() if name.startswith(incomplete)]
+
+
+def env_ids(incomplete: str) -> list[str]:
+    """Environment ids that begin so."""
+    from anymdp_bench.tasks.family import families
+
+    ids = [env_id for family in families().values() for env_id in family.ids]
+    return [env_id for env_id in ids if env_id.startswith(incomplete)]

@@ -1,0 +1,136 @@
+"""`anymdp-bench leaderboard validate|verify|build`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anymdp_bench.cli.console import note, say
+
+app = typer.Typer(help="Check results that others submit, and show them.")
+
+SUBMISSIONS = Path("leaderboard/submissions")
+_JSON = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+
+
+@app.command("validate")
+def validate(
+    paths: Annotated[list[Path], typer.Argument(help="Submissions, or folders of them.")],
+    as_json: _JSON = False,
+) -> None:
+    """Check form, completeness and plausibility; the first fault is named by row and column, exit code 2.
+
+    Example: `anymdp-bench leaderboard validate results/quick-mine.csv`
+    """
+    from anymdp_bench.leaderboard.validate import submission_paths
+    from anymdp_bench.leaderboard.validate import validate as check
+
+    results = []
+    for path in submission_paths(paths):
+        note(f"checking {path}: its tasks are sampled again")
+        found, tasks = check(path)
+        results.append(
+            {
+                "file": str(path),
+                "valid": True,
+                "sha256": found.digest,
+                "suite": found.suite.name,
+                "agent": found.agent,
+                "agent_version": found.version,
+                "context": found.context,
+                "tasks": len(tasks),
+                "rows": len(found.frame),
+            }
+        )
+        if not as_json:
+            what = f"{found.agent} {found.version} on suite {found.suite.name}"
+            print(f"{path}: valid: {what}, {len(tasks)} tasks, {len(found.frame)} rows")
+    if as_json:
+        print(json.dumps(results, indent=1))
+
+
+@app.command("verify")
+def verify(
+    path: Annotated[Path, typer.Argument(help="A submission.")],
+    nonce: Annotated[
+        str | None, typer.Option(help="The maintainers' secret; random if not given.")
+    ] = None,
+    tasks: Annotated[int, typer.Option(min=1, help="Fresh tasks per environment.")] = 2,
+    sample: Annotated[int, typer.Option(min=1, help="Submitted runs per environment.")] = 2,
+    episodes: Annotated[
+        int | None, typer.Option(min=1, help="Compare only so many first episodes of each run.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The receipt; default: beside the submission.")
+    ] = None,
+    as_json: _JSON = False,
+) -> None:
+    """Run the named agent again, on submitted and on fresh tasks; exit code 2 if the claims do not hold.
+
+    The agent runs in a process of its own that sees observations only. That is no sandbox: run a
+    stranger's code in a container. Example: `anymdp-bench leaderboard verify results/quick-mine.csv`
+    """
+    import secrets
+
+    from anymdp_bench.leaderboard.validate import validate as check
+    from anymdp_bench.leaderboard.verify import SUFFIX
+    from anymdp_bench.leaderboard.verify import verify as rerun
+    from anymdp_bench.record_format import RecordError
+
+    found, known = check(path)
+    receipt = rerun(
+        found,
+        known,
+        nonce or secrets.token_hex(16),
+        fresh=tasks,
+        sample=sample,
+        episodes=episodes,
+        tell=note,
+    )
+    where = out or path.with_name(path.stem + SUFFIX)
+    try:
+        receipt.save(where)
+    except OSError as error:
+        raise RecordError(f"cannot write {where}: {error.strerror}; give another --out") from None
+    if as_json:
+        print(where.read_text(encoding="utf-8"), end="")
+    else:
+        for row in receipt.environments:
+            print(
+                f"{row.env_id:24} {row.reproduced}/{row.sampled} runs reproduced; final score"
+                f" {row.claimed:.3f} claimed, {row.fresh:.3f} on {len(row.fresh_seeds)} fresh tasks"
+            )
+    if not receipt.holds:
+        p = min(receipt.p_sampled, receipt.p_fresh)
+        raise RecordError(
+            f"{path}: column 'score': the claims do not hold, chance alone would do it with"
+            f" p = {p:.2g}; see {where}"
+        )
+    say(f"the claims hold: {receipt.summary}\n{where}")
+
+
+@app.command("build")
+def build(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Submissions, or folders of them.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The site's folder.")] = Path("leaderboard/site"),
+) -> None:
+    """Write the leaderboard as a static site: one page that works from the file system.
+
+    Example: `anymdp-bench leaderboard build leaderboard/submissions --out site`
+    """
+    from anymdp_bench.leaderboard.page import build as write
+    from anymdp_bench.leaderboard.validate import submission_paths
+    from anymdp_bench.leaderboard.validate import validate as check
+
+    submissions = []
+    for path in submission_paths(paths or [SUBMISSIONS]):
+        note(f"checking {path}")
+        submissions.append(check(path)[0])
+    page = write(submissions, out)
+    print(page)
+    say(f"{len(submissions)} submissions; open {page} in a browser")

@@ -1,0 +1,47 @@
+"""`anymdp-bench play ENV_ID`: a film of an agent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anymdp_bench.cli.console import say
+
+_MOST = 2**32 - 1
+
+
+def play(
+    env_id: Annotated[str, typer.Argument(help="An environment id (see `list envs`).")],
+    agent: Annotated[str, typer.Option(help="An agent's name, or module:Name.")] = "oracle",
+    task_seed: Annotated[int, typer.Option(min=0, max=_MOST, help="The task.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=_MOST, help="Of agent and dynamics.")] = 0,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes in the film.")] = 1,
+    after: Annotated[int, typer.Option(min=0, help="Episodes played before them.")] = 0,
+    checkpoint: Annotated[str | None, typer.Option(help="An agent's weights.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The film, .gif or .mp4.")] = None,
+) -> None:
+    """Record an agent at play to a GIF or MP4.
+
+    The agent starts from an empty memory and learns as it plays; `--after 100` shows what it has learned by
+    then. Example: `anymdp-bench play DiscretePendulum-g5-v0 --agent psrl --after 200 --out psrl.gif`.
+    """
+    from anymdp_bench.agents import AgentSpec
+    from anymdp_bench.recording import RecordingError, record
+
+    film = out or Path(f"{env_id}-{agent.replace(':', '.')}.gif")
+    try:
+        returns = record(
+            env_id, AgentSpec(agent, checkpoint), film,
+            task_seed=task_seed, seed=seed, episodes=episodes, after=after,
+        )  # fmt: skip
+    except KeyError as error:
+        raise RecordingError(str(error.args[0])) from None
+    except OSError as error:
+        raise RecordingError(
+            f"cannot write to {error.filename or film}: {error.strerror}; give another --out"
+        ) from None
+    for k, value in enumerate(returns, after + 1):
+        say(f"episode {k}: return {value:.3f}")
+    print(film)

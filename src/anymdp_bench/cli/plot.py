@@ -1,0 +1,65 @@
+"""`anymdp-bench plot`: result CSVs to a picture."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anymdp_bench.cli.completion import env_ids
+from anymdp_bench.cli.console import say
+from anymdp_bench.cli.run import Score
+
+
+class Kind(StrEnum):
+    """What is drawn."""
+
+    CURVES = "curves"
+    TARGETS = "targets"
+    PROFILES = "profiles"
+    CONTEXT = "context"
+
+
+class Unit(StrEnum):
+    """The horizontal axis of learning curves."""
+
+    STEPS = "steps"
+    EPISODE = "episode"
+
+
+def plot(
+    paths: Annotated[list[Path], typer.Argument(help="Result CSVs, or directories of them.")],
+    out: Annotated[Path, typer.Option(help="The picture: a name ending in .png, .svg or .pdf.")],
+    kind: Annotated[Kind, typer.Option(help="What to draw.")] = Kind.CURVES,
+    target: Annotated[float, typer.Option(min=0.0, max=1.0, help="Score to be reached.")] = 0.9,
+    unit: Annotated[Unit, typer.Option("--x", help="Horizontal axis of curves.")] = Unit.STEPS,
+    log: Annotated[
+        bool, typer.Option("--log-x/--linear-x", help="Log scale of the horizontal axis.")
+    ] = True,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this environment; repeat.", autocompletion=env_ids),
+    ] = None,
+    score: Annotated[Score, typer.Option(help="Which score.")] = Score.CORRECTED,
+) -> None:
+    """Draw results: learning curves, steps to target, performance profiles, or score v context.
+
+    One small panel per environment; bands are 95% intervals over tasks and runs.
+
+    Examples: `anymdp-bench plot results/ --out curves.png`, or
+    `anymdp-bench plot results/ --kind targets --target 0.8 --out targets.pdf`.
+    """
+    from anymdp_bench.metrics import with_scores
+    from anymdp_bench.plots import draw, save
+    from anymdp_bench.record_format import RecordError
+    from anymdp_bench.records import read_many
+
+    frame = with_scores(read_many(paths), score.value)
+    if env:
+        frame = frame[frame["env_id"].isin(env).to_numpy()]
+        if frame.empty:
+            raise RecordError(f"no results on {', '.join(env)} among these; leave --env out")
+    save(draw(frame, kind.value, target=target, log=log, unit=unit.value), out)
+    say(str(out))

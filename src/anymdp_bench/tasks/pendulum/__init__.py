@@ -1,0 +1,29 @@
+"""Discrete-Pendulum: Gymnasium's Pendulum-v1 through bins, under three gravities (SPEC 2.3)."""
+
+from __future__ import annotations
+
+from anymdp_bench.tasks.family import About, TaskFamily
+
+FAMILY = TaskFamily(
+    name="DiscretePendulum",
+    sampler="anymdp_bench.tasks.pendulum.game:no_table",
+    ids={f"DiscretePendulum-g{g:g}-v0": {"gravity": g} for g in (1.0, 5.0, 9.8)},
+    sampled=lambda keywords: False,
+    env="anymdp_bench.envs.pendulum:DiscretePendulumEnv",
+    vector_env="anymdp_bench.envs.pendulum_vector:DiscretePendulumVectorEnv",
+    game="anymdp_bench.tasks.pendulum.game:pendulum",
+    shaping="anymdp_bench.tasks.pendulum.game:shape",
+    about=About(
+        summary="Gymnasium's Pendulum-v1 seen through 60 bins and pushed by five torques, so that the true"
+        " state, and with it the Markov property, is hidden.",
+        observations="5 * angle bin + speed bin: 12 bins of the angle from upright, counted from 0 on, and 5"
+        " of the speed in -8..8.",
+        actions="Torques -2, -1, 0, 1, 2.",
+        rewards="-(angle^2 + 0.1 speed^2 + 0.001 torque^2) of the state before the step, as in Gymnasium.",
+        start="Angle uniform over the turn, speed uniform in -1..1.",
+        end="Never terminated; truncated after 200 steps.",
+        oracle="Value iteration at discount 0.994 on a fine grid of the true, continuous state (`python -m"
+        " anymdp_bench.tasks.pendulum.oracle`); it sees that state, which no agent does.",
+        shaping="max(r / 30 + 0.1, -0.1).",
+    ),
+)

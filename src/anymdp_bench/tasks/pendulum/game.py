@@ -1,0 +1,96 @@
+"""The Discrete-Pendulum as a game: its numbers, and its oracle from the stored fine grid."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, NoReturn
+
+import numpy as np
+
+from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
+from anymdp_bench.engine.pendulum import ANGLE_BINS, HORIZON, N_ACTIONS, SPEED_BINS
+from anymdp_bench.engine.swing_up import oracle_actions, oracle_returns
+from anymdp_bench.mdp import TaskError
+
+GAMMA = 0.994
+NUMBERS, GRIDS = "oracle.json", "oracle.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class Pendulum:
+    """A Discrete-Pendulum and what is known of it; true states are float64 pairs (angle, speed).
+
+    Attributes:
+        gravity: g, in m/s^2.
+        value: float64 [n, m], the oracle's values on its grid (see `engine.swing_up`).
+        oracle: the oracle's mean episode return; `oracle_sd` an episode's standard deviation.
+        random: the uniform policy's mean episode return.
+    """
+
+    gravity: float
+    value: Float64s
+    oracle: float
+    oracle_sd: float
+    random: float
+    n_observations: int = ANGLE_BINS * SPEED_BINS
+    n_actions: int = N_ACTIONS
+    max_steps: int = HORIZON
+    players: int = 1
+
+    def oracle_actions(self, state: Float64s) -> Int64s:
+        """The oracle's action in each true state, [n, 2] -> int64 [n]."""
+        out: Int64s = oracle_actions(self.value, GAMMA, self.gravity, state)
+        return out
+
+    def oracle_returns(self, state: Float64s) -> Float64s:
+        """What the oracle's whole episode pays from each true state, exactly, [n, 2] -> float64 [n]."""
+        out: Float64s = oracle_returns(self.value, GAMMA, self.gravity, state)
+        return out
+
+
+@cache
+def pendulum(gravity: float) -> Pendulum:
+    """The pendulum of a published gravity.
+
+    Raises:
+        TaskError: no oracle is stored for `gravity`.
+    """
+    known = numbers()["gravities"]
+    name = f"{gravity:g}"
+    if name not in known:
+        raise TaskError(f"gravity is {gravity!r}; an oracle is stored for {', '.join(known)}")
+    found = known[name]
+    data = (files("anymdp_bench.tasks.pendulum") / GRIDS).read_bytes()
+    with np.load(io.BytesIO(data), allow_pickle=False) as grids:
+        value = grids[f"g{name}"].astype(np.float64)
+    value.setflags(write=False)
+    return Pendulum(gravity, value, found["oracle"], found["oracle_sd"], found["random"])
+
+
+def numbers() -> dict[str, Any]:
+    """What `python -m anymdp_bench.tasks.pendulum.oracle` measured, with its errors."""
+    text = (files("anymdp_bench.tasks.pendulum") / NUMBERS).read_text(encoding="utf-8")
+    out: dict[str, Any] = json.loads(text)
+    return out
+
+
+def shape(reward: Float64s, terminated: Bools, *, gravity: float) -> Float64s:
+    """The reward that an in-context agent is given: max(r / 30 + 0.1, -0.1) (SPEC 2.3)."""
+    out: Float64s = np.maximum(reward / 30 + 0.1, -0.1)
+    return out
+
+
+def no_table(seed: int, *, gravity: float) -> NoReturn:
+    """The true state is continuous, so there is no TabularMDP.
+
+    Raises:
+        TaskError: always.
+    """
+    raise TaskError(
+        "Discrete-Pendulum's true state is continuous, so it is no TabularMDP;"
+        " play it through gym.make or anymdp-bench run"
+    )
