@@ -20,6 +20,7 @@ from anymdp_bench.protocol import (
 )
 from anymdp_bench.scoring import scored_task
 from anymdp_bench.tasks.family import task_source
+from anymdp_bench.tasks.switch2.game import CELLS, switch2
 from naive.agents import Unfused
 
 PENDULUM, SWITCH = "DiscretePendulum-g5-v0", "Switch2-v0"
@@ -43,7 +44,7 @@ class Diary:
         self.streams = streams
 
     def act(self, observation, test=False):
-        return self.rng.integers(self.streams.n_actions, size=self.streams.n)
+        return self.rng.integers(self.streams.n_actions, size=len(observation))
 
     def learn(self, *step):
         self.steps.append(tuple(array.copy() for array in step))
@@ -201,6 +202,32 @@ def test_tabular_learners_learn_both_games():
     assert switch.score[-1] > 0.9
     pendulum = play_fused(PSRL(), run_of("DiscretePendulum-g1-v0"), Budget(episodes=100))
     assert pendulum.score[-1] > 0.5
+
+
+class Twins(Diary):
+    """A learner of three streams at once."""
+
+    parallel = 3
+
+    def __init__(self):
+        super().__init__(trains=True)
+
+
+def test_learners_of_several_streams_play_games_of_several_players():
+    """Each copy gets its own player's observation and rewards of every game; all games' steps count."""
+    one, two = Twins(), Twins()
+    curve = play_training(Company([one, two]), run_of(SWITCH), Budget(episodes=100))
+    assert curve.episode.tolist() == [100]
+    assert curve.steps[0] == 3 * len(one.steps) == 3 * len(two.steps)
+    start = switch2().seen[int(switch2().mdp.start.argmax())]
+    assert one.streams.n == two.streams.n == 3
+    assert len({*one.streams.seeds.tolist(), *two.streams.seeds.tolist()}) == 6
+    assert one.steps[0][0].tolist() == [start[0]] * 3
+    assert two.steps[0][0].tolist() == [start[1]] * 3
+    column = np.array([c for _, c in CELLS])
+    for (mine, *_), (theirs, *_) in zip(one.steps, two.steps, strict=True):
+        assert (mine // 15 == column[theirs % 15]).all()
+        assert (theirs // 15 == column[mine % 15]).all()
 
 
 # Contexts

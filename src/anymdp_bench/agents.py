@@ -62,21 +62,25 @@ class Streams:
         """Number of runs played at once."""
         return len(self.seeds)
 
-    def apart(self) -> list[Streams]:
-        """Each stream by itself, for copies of an agent that play one each."""
+    def apart(self, players: int | None = None) -> list[Streams]:
+        """The streams of each player (by default: each stream by itself), for copies of an agent.
+
+        Player i of `players` has streams i, i + players, i + 2 players, ...
+        """
+        step = players or self.n
         return [
             replace(
                 self,
-                seeds=self.seeds[i : i + 1],
-                tasks=self.tasks and self.tasks[i : i + 1],
-                oracle=self.oracle and _picked(self.oracle, i),
+                seeds=self.seeds[i::step],
+                tasks=self.tasks and self.tasks[i::step],
+                oracle=self.oracle and _picked(self.oracle, slice(i, None, step)),
             )
-            for i in range(self.n)
+            for i in range(step)
         ]
 
 
-def _picked(oracle: Callable[[], Int64s], i: int) -> Callable[[], Int64s]:
-    return lambda: oracle()[i : i + 1]
+def _picked(oracle: Callable[[], Int64s], whose: slice) -> Callable[[], Int64s]:
+    return lambda: oracle()[whose]
 
 
 @runtime_checkable
@@ -90,7 +94,8 @@ class Agent(Protocol):
             a learner that is tested apart: it plays one run at a time (n = 1).
         privileged: True where it needs `Streams.tasks`.
         parallel: optional, of a learner that trains: the number of streams of its one task that it plays at
-            once (1 where it is missing). All their steps and episodes count.
+            once (1 where it is missing). All their steps and episodes count; a test by episodes shows it
+            one stream.
     """
 
     version: ClassVar[str]

@@ -8,12 +8,16 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from anymdp_bench.agents import Agent, AgentError, Streams
+from anymdp_bench.agents import Agent, AgentError, Streams, parallel
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
 
 
 class Company:
-    """An `Agent` made of one copy a player, each of which plays a single stream and knows of no other."""
+    """An `Agent` made of one copy a player, each of which plays its own streams and knows of no other.
+
+    Where the learner plays several streams at once, so does each copy: stream k * players + i is player i
+    of game k.
+    """
 
     version: ClassVar[str] = "1"
     trains: ClassVar[bool] = True
@@ -21,26 +25,26 @@ class Company:
 
     def __init__(self, copies: Sequence[Agent]) -> None:
         self._copies = copies
+        self.parallel = parallel(copies[0])
 
     def start(self, streams: Streams) -> None:
-        """Starts each copy on its stream."""
-        for copy, own in zip(self._copies, streams.apart(), strict=True):
+        """Starts each copy on its streams."""
+        for copy, own in zip(self._copies, streams.apart(len(self._copies)), strict=True):
             copy.start(own)
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
-        """The copies' actions, int64 [players]."""
-        given = [
-            np.asarray(
-                copy.act(observation[i : i + 1], test=True)
-                if test
-                else copy.act(observation[i : i + 1])
-            )
-            for i, copy in enumerate(self._copies)
-        ]
-        for action in given:
-            if action.shape != (1,):
-                raise AgentError(f"act() returned shape {list(action.shape)}; give 1 integer")
-        return np.concatenate(given)
+        """The copies' actions, int64 [streams]."""
+        players, n = len(self._copies), len(observation) // len(self._copies)
+        action = np.empty(len(observation), np.int64)
+        for i, copy in enumerate(self._copies):
+            seen = np.ascontiguousarray(observation[i::players])
+            given = np.asarray(copy.act(seen, test=True) if test else copy.act(seen))
+            if given.shape != (n,):
+                raise AgentError(f"act() returned shape {list(given.shape)}; give {n} integers")
+            if given.dtype.kind not in "iu":
+                raise AgentError(f"act() returned dtype {given.dtype}; give {n} integers")
+            action[i::players] = given
+        return action
 
     def learn(
         self,
@@ -52,12 +56,9 @@ class Company:
         truncated: Bools,
     ) -> None:
         """Shows each copy its own part of the step."""
+        step = (observation, action, reward, next_observation, terminated, truncated)
         for i, copy in enumerate(self._copies):
-            own = slice(i, i + 1)
-            copy.learn(
-                observation[own], action[own], reward[own],
-                next_observation[own], terminated[own], truncated[own],
-            )  # fmt: skip
+            copy.learn(*(np.ascontiguousarray(part[i :: len(self._copies)]) for part in step))  # type: ignore[arg-type]
 
     def policy(self) -> npt.ArrayLike | None:
         """The copies' tables, [players, ...], or None."""

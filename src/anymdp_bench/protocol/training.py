@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from anymdp_bench.agents import Agent, AgentError, is_privileged, parallel
+from anymdp_bench.agents import Agent, is_privileged, parallel
 from anymdp_bench.protocol.arenas import AnyArena, make_arena
 from anymdp_bench.protocol.runs import (
     FOREVER,
@@ -33,8 +33,6 @@ def play_training(agent: Agent, run: Run, budget: Budget, report: Report | None 
     """
     copies = run.copies(parallel(agent))
     arena, tests = make_arena(copies), make_arena([run], "test")
-    if len(copies) > 1 and run.task.players > 1:
-        raise AgentError("it plays several streams at once, and so no game of several players")
     agent.start(told(copies, is_privileged(agent), arena.oracle_actions))
     scale = run.task.references
     exact = agent.policy() is not None and not isinstance(run.task.game, Pendulum)
