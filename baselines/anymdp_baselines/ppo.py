@@ -3,7 +3,8 @@
 The protocol steps `parallel` streams of one task in one compiled call, and this class takes the place of
 SB3's collecting loop. Since observations are ids, the network is asked for all of them at once after each
 update: between updates acting is a look-up, and the policy that is tested is a table. As in SB3, where an
-episode is truncated the discounted value of the state reached is added to its last reward.
+episode is truncated the discounted value of the state reached is added to its last reward, and rewards
+may be divided by the running spread of discounted returns (as by its `VecNormalize`).
 
 Needs `pip install 'anymdp-bench[sb3]'`. The settings in use were searched per task family:
 `anymdp_baselines/searches/ppo.json`.
@@ -25,6 +26,7 @@ try:
     import stable_baselines3 as sb3
     import torch
     from stable_baselines3.common.logger import Logger
+    from stable_baselines3.common.running_mean_std import RunningMeanStd
 except ModuleNotFoundError as error:
     what = "it needs Stable-Baselines3: pip install 'anymdp-bench[sb3]'"
     raise ModuleNotFoundError(what, name=error.name) from None
@@ -44,6 +46,7 @@ class PPOSettings:
     gae_lambda: float = 0.95
     batch_size: int = 512
     n_epochs: int = 4
+    norm_reward: bool = True
 
 
 @cache
@@ -56,6 +59,22 @@ def searched() -> dict[str, PPOSettings]:
     return {family: PPOSettings(**values) for family, values in chosen.items()}
 
 
+class Returns:
+    """The running spread of `n` streams' discounted returns, which rewards are divided by."""
+
+    def __init__(self, n: int, gamma: float) -> None:
+        self._gamma, self._so_far = gamma, np.zeros(n)
+        self._seen = RunningMeanStd(shape=())
+
+    def scaled(self, reward: Float64s, ended: Bools) -> Float64s:
+        """Takes in a step's rewards [n]; gives them in units of the spread, within -10 and 10."""
+        self._so_far = self._gamma * self._so_far + reward
+        self._seen.update(self._so_far)
+        self._so_far[ended] = 0.0
+        out: Float64s = np.clip(reward / np.sqrt(self._seen.var + 1e-8), -10.0, 10.0)
+        return out
+
+
 class PPO:
     """Proximal policy optimisation.
 
@@ -64,7 +83,7 @@ class PPO:
             before the first "-", bandits apart).
     """
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     trains: ClassVar[bool] = True
     privileged: ClassVar[bool] = False
     parallel: ClassVar[int] = 16
@@ -82,6 +101,7 @@ class PPO:
         self._n = streams.n
         self._model = _model(chosen, streams.n_observations, streams.n_actions, streams.n, seed)
         self._gamma = chosen.gamma
+        self._returns = Returns(streams.n, chosen.gamma) if chosen.norm_reward else None
         self._fresh: Bools = np.ones(streams.n, np.bool_)
         self._look()
 
@@ -121,6 +141,8 @@ class PPO:
     ) -> None:
         """Keeps one step of every stream; updates the network when the buffer is full."""
         buffer = self._model.rollout_buffer
+        if self._returns is not None:
+            reward = self._returns.scaled(reward, terminated | truncated)
         credit = reward + self._gamma * self._values[next_observation] * truncated
         buffer.add(
             observation.reshape(-1, 1),

@@ -8,10 +8,13 @@ pytest.importorskip("stable_baselines3")
 import gymnasium as gym
 import stable_baselines3 as sb3
 from gymnasium.vector import AutoresetMode
+from stable_baselines3.common.vec_env import VecNormalize
 
-from anymdp_baselines.ppo import PPO, PPOSettings
+from anymdp_baselines.ppo import PPO, PPOSettings, Returns
 from anymdp_baselines.sb3_env import SB3VecEnv
-from anymdp_bench.agents import Streams
+from anymdp_bench.agents import AgentSpec, Streams
+from anymdp_bench.execution.plan import Unit
+from anymdp_bench.execution.play import play_unit
 from anymdp_bench.protocol import Budget, Run, play_training, test_points
 from anymdp_bench.scoring import ScoredTask, references
 from anymdp_bench.tasks.family import sample_task
@@ -26,7 +29,10 @@ class TestPPO(AgentConformance):
 
 
 def started(n_steps=3, gamma=0.9):
-    agent = PPO(PPOSettings(n_steps=n_steps, n_epochs=1, gamma=gamma, gae_lambda=1.0))
+    settings = PPOSettings(
+        n_steps=n_steps, n_epochs=1, gamma=gamma, gae_lambda=1.0, norm_reward=False
+    )
+    agent = PPO(settings)
     agent.start(Streams("AnyMDP-v0", 4, 2, np.arange(2, dtype=np.uint64)))
     return agent
 
@@ -57,6 +63,21 @@ def test_returns_by_hand():
     assert by_step[1] == pytest.approx([1 + 0.9 * second, second, third], abs=1e-5)
 
 
+def test_rewards_are_scaled_as_sb3_does():
+    """`VecNormalize` over the same environment, step by step."""
+    ours, theirs = (SB3VecEnv("AnyMDP-16s5a-v0", 4, task_seeds=1) for _ in range(2))
+    theirs = VecNormalize(theirs, norm_obs=False, gamma=0.9)
+    scale = Returns(4, 0.9)
+    for envs in (ours, theirs):
+        envs.seed(5)
+        envs.reset()
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        action = rng.integers(5, size=4)
+        _, reward, done, _ = ours.step(action)
+        assert scale.scaled(reward, done) == pytest.approx(theirs.step(action)[1], rel=1e-5)
+
+
 def test_actions_are_drawn_from_the_table():
     agent = started()
     agent._table = np.array([[0.2, 0.8]] * 4)
@@ -75,6 +96,16 @@ def test_all_streams_count():
     assert curve.episode.tolist() == points.tolist()
     assert curve.steps.tolist() == (-(-points // 16) * 16).tolist()
     assert curve.measure == "exact"
+
+
+def test_it_plays_switch2_with_a_copy_for_each_agent():
+    """Through the command's own worker: both tables are scored exactly, all 16 games' steps count."""
+    unit = Unit("Switch2-v0", ((0, 0),))
+    [curve] = play_unit(AgentSpec("ppo"), unit, Budget(episodes=64)).curves
+    assert curve.measure == "exact"
+    assert curve.episode[-1] <= 64
+    assert (curve.steps % 16 == 0).all()
+    assert curve.steps[-1] <= 64 * 50
 
 
 @pytest.mark.slow

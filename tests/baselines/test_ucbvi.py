@@ -1,11 +1,12 @@
 """UCBVI: the contract, its model by hand, and that it learns."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 
-from anymdp_baselines.searches.ucbvi import GRID
+from anymdp_baselines.searches import ucbvi as search
 from anymdp_baselines.ucbvi import UCBVI, _model, searched
 from anymdp_bench.agents import Streams
 from anymdp_bench.engine.rng import stream
@@ -47,8 +48,28 @@ def test_without_a_bonus_it_is_the_model_that_is_tested():
     assert _model(memory, settings, 2, 0.0)[1][1, 0] == pytest.approx(3)
 
 
-def test_the_searched_constants_are_of_the_grid():
-    assert set(searched().values()) <= set(GRID)
+@pytest.mark.parametrize(
+    ("scores", "wanted"),
+    [
+        ({}, [0.001, 0.003, 0.01]),
+        ({0.001: 0.5}, [0.003, 0.01]),
+        ({0.001: 0.5, 0.003: 0.6, 0.01: 0.4}, []),
+        ({0.001: 0.7, 0.003: 0.6, 0.01: 0.4}, [0.0003]),
+        ({0.001: 0.5, 0.003: 0.6, 0.01: 0.8}, [0.03]),
+        ({0.001: 0.7, 0.003: 0.7, 0.01: 0.7}, [0.0003]),  # of equals the smallest
+        ({c: 1 - c for c in search.LADDER}, []),  # no bonus at all: a bound by nature
+    ],
+)
+def test_the_search_climbs_its_ladder_until_the_best_is_inside(scores, wanted):
+    assert search.missing(scores) == wanted
+
+
+@pytest.mark.parametrize("family", search.FAMILIES)
+def test_each_choice_is_the_best_that_was_played_and_inside(family):
+    kept = json.loads(search.PATH.read_text(encoding="utf-8"))
+    scores = {float(c): value for c, value in kept["scores"][family]["by constant"].items()}
+    assert searched()[family] == search.best(scores)
+    assert search.missing(scores) == []
 
 
 def test_it_learns_small_tasks_within_2000_steps():

@@ -1,11 +1,12 @@
-"""The search of PPO's settings, per task family.
+"""The search of PPO's settings, per task family: successive halving (Jamieson and Talwalkar 2016) of a grid.
 
-    python -m anymdp_baselines.searches.ppo [FAMILY ...] [--steps N] [--tasks N]
+    python -m anymdp_baselines.searches.ppo [FAMILY ...]
 
-plays every point of the grid on tasks that no suite uses (seeds from 2**32 up; of a fixed task, on runs
-that no suite uses) and writes `ppo.json` beside this file: each point's mean score over the test points at
-multiples of 100 episodes, and the best point. The file is written after every point, and the same command
-goes on from there; what was searched with other numbers of steps or tasks is searched anew.
+plays points of the grid on tasks that no suite uses (seeds from 2**32 up; of a fixed task, on a run that no
+suite uses): all of them for a few steps, the best of these for more, and so on by `RUNGS`. A point's
+score is the mean over its test points at multiples of 100 episodes (else the last): speed counts as well as
+the end. `ppo.json` beside this file keeps every score and the choices; it is written after every point, and
+the same command goes on from there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import re
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,30 +26,36 @@ import numpy as np
 
 from anymdp_baselines.ppo import PPO, PPOSettings
 from anymdp_baselines.searches.tql_ucb import FAMILIES
-from anymdp_bench.protocol import Budget, Run, play_training
+from anymdp_bench.protocol import Budget, Company, Run, play_training
 from anymdp_bench.scoring import tasks_that_count
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 
-GRID: dict[str, tuple[float, ...]] = {
-    "learning_rate": (1e-3, 3e-3),
+GRID: dict[str, tuple[Any, ...]] = {
+    "learning_rate": (3e-4, 1e-3, 3e-3),
     "n_steps": (32, 128),
     "ent_coef": (0.0, 0.01),
+    "norm_reward": (False, True),
 }
+RUNGS = ((24, 20_000), (5, 60_000), (2, 200_000))
+"""(points, steps a run) of each round."""
+TASKS = 2  # per sampled environment
 PATH = Path(__file__).with_suffix(".json")
 
 
 def points() -> list[PPOSettings]:
     """Every point of the grid."""
-    values = itertools.product(GRID["learning_rate"], GRID["n_steps"], GRID["ent_coef"])
-    return [PPOSettings(learning_rate=lr, n_steps=int(n), ent_coef=ent) for lr, n, ent in values]
+    names = list(GRID)
+    return [
+        PPOSettings(**dict(zip(names, p, strict=True))) for p in itertools.product(*GRID.values())
+    ]
 
 
-def runs_of(env_ids: tuple[str, ...], tasks: int) -> list[Run]:
+def runs_of(env_ids: tuple[str, ...]) -> list[Run]:
     """The runs that every point plays."""
     return [
         Run(env_id, task, PUBLIC_SEEDS)
         for env_id in env_ids
-        for task in tasks_that_count(task_source(env_id), tasks, PUBLIC_SEEDS)[0]
+        for task in tasks_that_count(task_source(env_id), TASKS, PUBLIC_SEEDS)[0]
     ]
 
 
@@ -53,48 +63,80 @@ def score(settings: PPOSettings, runs: list[Run], steps: int) -> float:
     """Mean score over the runs and their test points at multiples of 100 episodes (else the last one)."""
     found = []
     for run in runs:
-        curve = play_training(PPO(settings), run, Budget(steps=steps))
+        copies = [PPO(settings) for _ in range(run.task.players)]
+        agent = copies[0] if len(copies) == 1 else Company(copies)
+        curve = play_training(agent, run, Budget(steps=steps))
         at = curve.episode % 100 == 0
         found.append(float(curve.score[at].mean() if at.any() else curve.score[-1]))
-    return float(np.mean(found))
+    return round(float(np.mean(found)), 4)
 
 
-def save(result: dict[str, Any]) -> None:
-    """Writes the result file, whole or not at all."""
+def entrants(rounds: list[dict[str, float]], k: int) -> list[str]:
+    """The numbers (as text) of the points that play round `k`: the best of the round before, best first."""
+    if k == 0:
+        return [str(i) for i in range(len(points()))]
+    ranked = sorted(rounds[k - 1], key=lambda i: (-rounds[k - 1][i], int(i)))
+    return ranked[: RUNGS[k][0]]
+
+
+def search(family: str, file: dict[str, Any]) -> Iterator[int]:
+    """Plays what is missing of a family's rounds and writes its choice; yields steps as they are played."""
+    fresh = {"environments": FAMILIES[family], "rounds": [{} for _ in RUNGS]}
+    rounds = file["scores"].setdefault(family, fresh)["rounds"]
+    runs = runs_of(FAMILIES[family])
+    for k, (_, steps) in enumerate(RUNGS):
+        for i in entrants(rounds, k):
+            if i not in rounds[k]:
+                rounds[k][i] = score(points()[int(i)], runs, steps)
+                _write(file)
+                yield steps * len(runs)
+    best = entrants(rounds, len(RUNGS) - 1)[: RUNGS[-1][0]]
+    chosen = max(best, key=lambda i: (rounds[-1][i], -int(i)))
+    file["chosen"][family] = asdict(points()[int(chosen)])
+    _write(file)
+    print(f"{family:22} {rounds[-1][chosen]:.4f}  {points()[int(chosen)]}", flush=True)
+
+
+def _read() -> dict[str, Any]:
+    """The search's file as it is; a new one where there is none, or its grid or rounds were others."""
+    head: dict[str, Any] = {
+        "command": "python -m anymdp_baselines.searches.ppo",
+        "criterion": "mean score over the test points at multiples of 100 episodes (else the last);"
+        f" {TASKS} tasks of a sampled environment, seeds from 2**32 up",
+        "rounds (points, steps a run)": [list(rung) for rung in RUNGS],
+        "grid": [asdict(point) for point in points()],
+    }
+    if PATH.exists():
+        file: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
+        if {k: file.get(k) for k in head} == head:
+            return file
+    return head | {"chosen": {}, "scores": {}}
+
+
+def _write(file: dict[str, Any]) -> None:
+    """The file, whole or not at all, with a line for each point and each round."""
+    text = re.sub(
+        r"\{[^{}]*\}", lambda found: " ".join(found[0].split()), json.dumps(file, indent=1)
+    )
     fresh = PATH.with_suffix(".new")
-    fresh.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    fresh.write_text(text + "\n", encoding="utf-8")
     fresh.replace(PATH)
 
 
 def main() -> None:
-    """Runs what is missing of the search, and writes its file."""
+    """Runs what is missing of the search."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("families", nargs="*", choices=[*FAMILIES, []], metavar="FAMILY")
-    parser.add_argument("--steps", type=int, default=50_000)
-    parser.add_argument("--tasks", type=int, default=2, help="tasks per environment")
-    given = parser.parse_args()
-    result = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
-    result |= {"command": "python -m anymdp_baselines.searches.ppo"}
-    result |= {"grid": [asdict(point) for point in points()]}
-    families = given.families or list(FAMILIES)
-    budget = {"steps": given.steps, "tasks": given.tasks}
-    scores = result.setdefault("scores", {})
+    families = parser.parse_args().families or list(FAMILIES)
+    file = _read()
+    share = sum(n * steps for n, steps in RUNGS)
+    left = sum(share * len(runs_of(FAMILIES[f])) for f in families if f not in file["chosen"])
+    begin, played = time.perf_counter(), 0
     for family in families:
-        if {k: scores.get(family, {}).get(k) for k in budget} != budget:
-            scores[family] = {"environments": FAMILIES[family], **budget, "by grid point": []}
-    left = sum(len(points()) - len(scores[f]["by grid point"]) for f in families)
-    begin, done = time.perf_counter(), 0
-    for family in families:
-        found = scores[family]["by grid point"]
-        runs = runs_of(FAMILIES[family], given.tasks)
-        for settings in points()[len(found) :]:
-            found.append(round(score(settings, runs, given.steps), 4))
-            done += 1
-            minutes = (time.perf_counter() - begin) / done * (left - done) / 60
-            print(f"{family} {found[-1]:.3f} {settings}; about {minutes:.0f} min left", flush=True)
-            best = points()[int(np.argmax(found))]
-            result.setdefault("chosen", {})[family] = asdict(best)
-            save(result)
+        for steps in search(family, file):
+            played += steps
+            minutes = (time.perf_counter() - begin) / played * (left - played) / 60
+            print(f"{family}: about {minutes:.0f} min left", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

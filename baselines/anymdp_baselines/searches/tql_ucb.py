@@ -38,6 +38,12 @@ FAMILIES = {
     "CliffWalkingTerminal": ("CliffWalkingTerminal-v0",),
     "FrozenLake4x4": ("FrozenLake4x4-v0",),
     "FrozenLake4x4Slippery": ("FrozenLake4x4Slippery-v0",),
+    "DiscretePendulum": (
+        "DiscretePendulum-g1-v0",
+        "DiscretePendulum-g5-v0",
+        "DiscretePendulum-g9.8-v0",
+    ),
+    "Switch2": ("Switch2-v0",),
 }
 EPISODES, TASKS, RUNS = 3000, 8, 3  # tasks per sampled environment, runs of a fixed one
 

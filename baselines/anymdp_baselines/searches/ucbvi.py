@@ -1,11 +1,11 @@
-"""The search of UCBVI's bonus constant, per task family.
+"""The search of UCBVI's bonus constant, per task family: a ladder climbed until its best step is inside.
 
     python -m anymdp_baselines.searches.ucbvi [FAMILY ...] [--episodes N] [--tasks N]
 
-plays every constant of the grid on tasks that no suite uses (seeds from 2**32 up; of a fixed task, on
-runs that no suite uses) and rewrites the families searched in `ucbvi.json` beside this file: each
-constant's mean score over the test points (which are dense early, so speed counts more than the
-end), and the best constant.
+plays constants on tasks that no suite uses (seeds from 2**32 up; of a fixed task, on runs that no suite
+uses). A constant's score is the mean over all test points, which are dense early: speed counts more than the
+end. Where the best is the first or last played, the next of the ladder is played too. What is done is kept
+in `ucbvi.json` beside this file, so a search that was stopped goes on; with other numbers it begins anew.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,21 +23,40 @@ from anymdp_bench.protocol import Budget, Run, play_fused
 from anymdp_bench.scoring import tasks_that_count
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 
-GRID = (0.0003, 0.001, 0.003, 0.01, 0.03)
+LADDER = (0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+START = (0.001, 0.003, 0.01)
+PATH = Path(__file__).with_suffix(".json")
 
 
-def search(env_ids: tuple[str, ...], episodes: int, tasks: int) -> list[float]:
-    """Mean score over all test points and the tasks of `env_ids`, one a constant of the grid."""
-    runs = [
+def runs_of(env_ids: tuple[str, ...], tasks: int) -> list[Run]:
+    """What every constant is played on: `tasks` of a sampled environment, 3 runs of a fixed one."""
+    return [
         Run(env_id, task, PUBLIC_SEEDS + k)
         for env_id in env_ids
         for task in tasks_that_count(task_source(env_id), tasks, PUBLIC_SEEDS)[0]
         for k in range(1 if task_source(env_id).sampled else 3)
     ]
-    return [
-        float(np.mean([play_fused(UCBVI(c), run, Budget(episodes)).score.mean() for run in runs]))
-        for c in GRID
-    ]
+
+
+def score(c: float, runs: list[Run], episodes: int) -> float:
+    """Mean score over all test points of all runs."""
+    played = [play_fused(UCBVI(c), run, Budget(episodes)).score.mean() for run in runs]
+    return round(float(np.mean(played)), 4)
+
+
+def missing(scores: dict[float, float]) -> list[float]:
+    """The constants to play next: those of the start, then one beyond the best where it is at an end."""
+    fresh = [c for c in START if c not in scores]
+    if fresh:
+        return fresh
+    place = LADDER.index(best(scores))
+    beside = [LADDER[k] for k in (place - 1, place + 1) if 0 <= k < len(LADDER)]
+    return [c for c in beside if c not in scores]
+
+
+def best(scores: dict[float, float]) -> float:
+    """The constant of the highest score; of equals the smallest."""
+    return min(scores, key=lambda c: (-scores[c], c))
 
 
 def main() -> None:
@@ -46,29 +66,35 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=200)
     parser.add_argument("--tasks", type=int, default=8, help="tasks per environment")
     given = parser.parse_args()
-    path = Path(__file__).with_suffix(".json")
-    result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    found = result.get("scores", {})
+    file: dict[str, Any] = json.loads(PATH.read_text("utf-8")) if PATH.exists() else {}
+    file |= {
+        "command": "python -m anymdp_baselines.searches.ucbvi",
+        "criterion": "mean score over all test points; task seeds from 2**32 up",
+    }
+    numbers = {"episodes": given.episodes, "tasks": given.tasks}
     for family in given.families or FAMILIES:
-        scores = search(FAMILIES[family], given.episodes, given.tasks)
-        best = int(np.argmax(scores))
-        found[family] = {
-            "environments": FAMILIES[family],
-            "episodes": given.episodes,
-            "tasks": given.tasks,
-            "by constant": [round(score, 4) for score in scores],
-        }
-        result.setdefault("chosen", {})[family] = GRID[best]
-        print(f"{family:8} {scores[best]:.3f}  c = {GRID[best]}", flush=True)
-        result |= {
-            "command": "python -m anymdp_baselines.searches.ucbvi",
-            "criterion": "mean score over all test points; task seeds from 2**32 up",
-            "grid": GRID,
-            "scores": found,
-        }
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        fresh.replace(path)
+        kept = file.setdefault("scores", {}).get(family, {})
+        if {k: kept.get(k) for k in numbers} != numbers:
+            kept = {"environments": FAMILIES[family], **numbers, "by constant": {}}
+        scores = {float(c): value for c, value in kept["by constant"].items()}
+        runs = runs_of(FAMILIES[family], given.tasks)
+        while wanted := missing(scores):
+            for c in wanted:
+                scores[c] = score(c, runs, given.episodes)
+                kept["by constant"] = {str(c): scores[c] for c in sorted(scores)}
+                file["scores"][family] = kept
+                _write(file)
+        chosen = best(scores)
+        file.setdefault("chosen", {})[family] = chosen
+        _write(file)
+        print(f"{family:22} {scores[chosen]:.4f}  c = {chosen}", flush=True)
+
+
+def _write(file: dict[str, Any]) -> None:
+    """The file, whole or not at all."""
+    fresh = PATH.with_suffix(".new")
+    fresh.write_text(json.dumps(file, indent=1) + "\n", encoding="utf-8")
+    fresh.replace(PATH)
 
 
 if __name__ == "__main__":
