@@ -1,12 +1,15 @@
 """Scores at fixed steps against the protocol's own curves."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from anymdp_baselines.psrl import PSRL
 from anymdp_baselines.tql_ucb import TQLUCB
 from anymdp_bench.protocol import Budget, Run, play_fused
 from anymdp_bench.scoring import ScoredTask, references
-from anymdp_bench.studies.steps import scores_at
+from anymdp_bench.studies.steps import run as study
+from anymdp_bench.studies.steps import scores_along, scores_at
 from anymdp_bench.tasks.family import sample_task
 
 
@@ -34,3 +37,29 @@ def test_online_is_the_mean_of_the_episodes_ending_in_the_last_tenth(run):
 
 def test_no_episode_no_online_score(run):
     assert np.isnan(scores_at(TQLUCB(), run, 1)[1])
+
+
+@pytest.mark.parametrize("make", [TQLUCB, PSRL])
+def test_a_run_that_goes_on_is_the_run_that_ended_there(run, make):
+    """Marks within an episode, at its end and at once after another: each as a run of its own."""
+    end = int(play_fused(make(), run, Budget(episodes=3)).steps[2])
+    marks = [50, end, end + 1, end + 40, 900]
+    along = scores_along(make(), run, marks)
+    assert along.shape == (5, 2)
+    for (exact, online), steps in zip(along, marks, strict=True):
+        assert (exact, online) == pytest.approx(scores_at(make(), run, steps), nan_ok=True)
+
+
+def test_the_study_keeps_what_it_measured(tmp_path, capsys):
+    paths = study("tiny", tmp_path)
+    assert [path.name for path in paths] == ["steps.csv", "steps.md"]
+    kept = pd.read_csv(paths[0])
+    assert set(kept["agent"]) == {"psrl", "psrl-episodic", "ucbvi", "tql-ucb"}
+    assert len(kept) == 4 * 4 * 2 * 2  # agents, marks, both kinds of tasks, both measures
+    first, said = paths[1].read_text(), capsys.readouterr().out
+    assert first in said
+    assert "| AnyMDP-16s5a-v0 | 1,000 | 2 |" in first
+    before = paths[0].stat().st_mtime_ns
+    study("tiny", tmp_path)  # nothing is played again
+    assert paths[0].stat().st_mtime_ns == before
+    assert paths[1].read_text() == first

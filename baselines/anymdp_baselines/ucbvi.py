@@ -102,7 +102,7 @@ class UCBVI:
         gamma: the discount that the model is solved for.
     """
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     compiled_act = staticmethod(act)
     compiled_learn = staticmethod(learn)
     compiled_policy = staticmethod(policy)

@@ -46,6 +46,7 @@ FAMILIES = {
     "Switch2": ("Switch2-v0",),
 }
 EPISODES, TASKS, RUNS = 3000, 8, 3  # tasks per sampled environment, runs of a fixed one
+ONCE = {"DiscretePendulum"}  # families whose fixed environments are played once each
 
 LADDERS: dict[str, tuple[float, ...]] = {
     "c": (0.0, 0.0003, 0.003, 0.03, 0.3, 3.0, 30.0, 300.0),
@@ -94,7 +95,7 @@ def runs_of(family: str) -> list[Run]:
         Run(env_id, task, PUBLIC_SEEDS + k)
         for env_id in FAMILIES[family]
         for task in tasks_that_count(task_source(env_id), TASKS, PUBLIC_SEEDS)[0]
-        for k in range(1 if task_source(env_id).sampled else RUNS)
+        for k in range(1 if task_source(env_id).sampled or family in ONCE else RUNS)
     ]
 
 

@@ -1,105 +1,224 @@
 """Scores at fixed numbers of steps: what an in-context agent's sample efficiency is compared with.
 
-For each environment and number of steps N, over the first public tasks that count, one run each, of
-compiled tabular learners:
+For each environment and number of steps N, over public tasks, one run each, of compiled tabular learners:
 
     exact   the expected score of the policy that the learner would be tested with after N steps, exactly
     online  the variance-free score of the learner's own episodes that ended in the last tenth before N,
             exploration included, averaged per task
 
-both with the standard error of the mean over tasks. The episode that N cuts is learned from.
+both with the standard error of the mean over tasks: the first tasks that count, and for `STATED` rows all
+task seeds from 0 up, counting or not. The episode that N cuts is learned from. What is done is kept in
+`steps.csv` (environment, agent by agent), and the same command goes on from there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from anymdp_bench.agents import AgentSpec, FusedAgent
 from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.engine.rollout import EPISODES, STEPS, learn_episodes
 from anymdp_bench.protocol import Run, expected_table_return
 from anymdp_bench.protocol.runs import told
-from anymdp_bench.scoring import oracle_advantages, tasks_that_count
+from anymdp_bench.scoring import ScoredTask, oracle_advantages, scored_task, tasks_that_count
 from anymdp_bench.tasks.family import task_source
 
-ROWS = (
-    ("AnyMDP-16s5a-v0", 1_000),
-    ("AnyMDP-16s5a-v0", 2_000),
-    ("AnyMDP-32s5a-v0", 6_500),
-    ("AnyMDP-64s5a-v0", 7_700),
-    ("AnyMDP-64s5a-v0", 20_000),
-    ("AnyMDP-128s5a-v0", 20_000),
-    ("AnyMDP-128s5a-v0", 36_300),
-    ("Garnet-16s5a2b-v0", 8_000),
-    ("Garnet-64s5a2b-v0", 8_000),
-)
+MARKS: dict[str, tuple[int, ...]] = {
+    "AnyMDP-16s5a-v0": (1_000, 2_000, 3_000, 4_000),
+    "AnyMDP-32s5a-v0": (6_500,),
+    "AnyMDP-64s5a-v0": (7_700, 15_000, 20_000, 40_000),
+    "Garnet-16s5a2b-v0": (8_000,),
+    "Garnet-64s5a2b-v0": (8_000,),
+    "AnyMDP-128s5a-v0": (20_000, 36_300),
+}
+STATED = {
+    ("AnyMDP-16s5a-v0", 3_000): 0.94,
+    ("AnyMDP-16s5a-v0", 4_000): 0.98,
+    ("AnyMDP-64s5a-v0", 15_000): 0.90,
+    ("AnyMDP-64s5a-v0", 40_000): 0.97,
+}
+"""What `psrl-episodic` was expected to reach, exact, over tasks that count or not."""
 AGENTS = ("psrl", "psrl-episodic", "ucbvi", "tql-ucb")
-_SIZES = {"tiny": (2, 2), "small": (64, len(ROWS)), "paper": (64, len(ROWS))}  # tasks, rows
+_LARGE = 128  # states: from there on a model-based learner takes seconds a run
+_SIZES = {
+    "tiny": (2, 2, 1),
+    "small": (64, 16, 6),
+    "paper": (64, 64, 6),
+}  # tasks, of large ones, rows
+
+_COLUMNS = [
+    "env_id",
+    "agent",
+    "agent_version",
+    "steps",
+    "tasks",
+    "n_tasks",
+    "measure",
+    "mean",
+    "se",
+]
 
 
-def scores_at(agent: FusedAgent, run: Run, steps: int) -> tuple[float, float]:
-    """(exact, online) score of one run after `steps` steps; online is nan where no episode ended then."""
+def scores_along(agent: FusedAgent, run: Run, marks: Sequence[int]) -> Float64s:
+    """(exact, online) scores of one run at rising numbers of steps, float64 [marks, 2]; online may be nan.
+
+    An episode that a mark cuts is played twice from the same state: up to the mark, and to its end.
+    """
     mdp, scale = run.task.mdp, run.task.references
     streams = told([run], privileged=False)
     settings, memory = agent.settings(streams), agent.memory(streams)
     advantage = oracle_advantages(mdp, scale.policy)
-    rngs = run.streams("agent"), run.streams("environment")
-    account = np.zeros(2, np.int64)
-    late = []
-    while account[STEPS] < steps:
-        episode = account[EPISODES] + 1
-        regret = learn_episodes(
-            agent.compiled_act, agent.compiled_learn, *mdp.step_tables, advantage, memory, settings,
-            *rngs, account, episode, steps,
-        )  # fmt: skip
-        if account[EPISODES] == episode and account[STEPS] > 0.9 * steps:
-            late.append(1.0 - regret / scale.gap)
+    state = [
+        memory,
+        settings,
+        run.streams("agent"),
+        run.streams("environment"),
+        np.zeros(2, np.int64),
+    ]
     table = np.zeros((mdp.n_observations, mdp.n_actions))
-    agent.compiled_policy(mdp.n_observations, mdp.n_actions, memory, settings, table)
-    exact = scale.score(expected_table_return(run.task, table))
-    return exact, float(np.mean(late)) if late else float("nan")
+    ended, scored, out = [], [], []
+    for mark in marks:
+        while True:
+            account = state[-1]
+            before = (
+                [part.copy() for part in state] if account[STEPS] + mdp.max_steps > mark else []
+            )
+            episode = account[EPISODES] + 1
+            regret = learn_episodes(
+                agent.compiled_act, agent.compiled_learn, *mdp.step_tables, advantage, *state,
+                episode, mark,
+            )  # fmt: skip
+            if account[EPISODES] == episode:
+                ended.append(int(account[STEPS]))
+                scored.append(1.0 - regret / scale.gap)
+            if account[STEPS] >= mark:
+                break
+        agent.compiled_policy(*table.shape, state[0], settings, table)
+        late = [s for n, s in zip(ended, scored, strict=True) if n > 0.9 * mark]
+        exact = scale.score(expected_table_return(run.task, table))
+        out.append((exact, np.mean(late) if late else np.nan))
+        if account[EPISODES] < episode:  # cut: go on from where that episode began
+            state = before
+    return np.array(out, dtype=np.float64)
 
 
-def scores(name: str, env_id: str, steps: int, n_tasks: int) -> Float64s:
-    """(exact, online) of each task, float64 [n_tasks, 2].
+def scores_at(agent: FusedAgent, run: Run, steps: int) -> tuple[float, float]:
+    """(exact, online) score of one run after `steps` steps; online is nan where no episode ended then."""
+    [(exact, online)] = scores_along(agent, run, [steps])
+    return float(exact), float(online)
+
+
+def measured(name: str, env_id: str, n_tasks: int) -> Iterator[list[object]]:
+    """The rows of `steps.csv` for one agent on one environment.
 
     Raises:
         AgentError: there is no agent of that name.
     """
     agent = AgentSpec(name).make()
     assert isinstance(agent, FusedAgent)
-    tasks, _ = tasks_that_count(task_source(env_id), n_tasks)
-    return np.array([scores_at(agent, Run(env_id, task, 0), steps) for task in tasks])
+    source, marks = task_source(env_id), MARKS[env_id]
+    chosen = {"counting": tasks_that_count(source, n_tasks)[0]}
+    if any(env == env_id for env, _ in STATED):
+        known = {task.seed: task for task in chosen["counting"]}
+        chosen["all"] = [known.get(s) or scored_task(source, s) for s in range(n_tasks)]
+    played: dict[int, Float64s] = {}
+    for which, tasks in chosen.items():
+        scores = np.array([_played(agent, env_id, task, marks, played) for task in tasks])
+        for k, steps in enumerate(marks):
+            for m, measure in enumerate(("exact", "online")):
+                values = scores[:, k, m][~np.isnan(scores[:, k, m])]
+                mean, error = np.nan, np.nan
+                if len(values) > 1:
+                    mean, error = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+                yield [
+                    env_id, name, agent.version, steps, which, n_tasks, measure,
+                    round(float(mean), 4), round(float(error), 4),
+                ]  # fmt: skip
 
 
-def _cell(values: Float64s) -> str:
-    known = values[~np.isnan(values)]
-    if len(known) < 2:
-        return "—"
-    return f"{known.mean():.3f} ± {known.std(ddof=1) / np.sqrt(len(known)):.3f}"
+def _played(
+    agent: FusedAgent,
+    env_id: str,
+    task: ScoredTask,
+    marks: Sequence[int],
+    played: dict[int, Float64s],
+) -> Float64s:
+    if task.seed not in played:
+        played[task.seed] = scores_along(agent, Run(env_id, task, 0), marks)
+    return played[task.seed]
 
 
 def run(scale: str, out: Path) -> list[Path]:
-    """Prints the table, in Markdown, and writes it to `steps.md`."""
-    n_tasks, n_rows = _SIZES[scale]
-    lines = [
-        "| environment | steps |" + "".join(f" {a} exact | {a} online |" for a in AGENTS),
-        "| :-- | --: |" + " --: |" * (2 * len(AGENTS)),
-    ]
-    print("\n".join(lines), flush=True)
-    for env_id, steps in ROWS[:n_rows]:
-        line = f"| {env_id} | {steps:,} |"
+    """Plays what is missing in `steps.csv`, prints the tables in Markdown and writes them to `steps.md`."""
+    small, large, n_rows = _SIZES[scale]
+    path, text = out / "steps.csv", out / "steps.md"
+    kept = pd.read_csv(path, dtype={"agent_version": str}) if path.exists() else pd.DataFrame()
+    wanted = list(MARKS)[:n_rows]
+    for env_id in wanted:
+        n_tasks = large if f"{_LARGE}s" in env_id else small
         for name in AGENTS:
-            exact, online = scores(name, env_id, steps, n_tasks).T
-            line += f" {_cell(exact)} | {_cell(online)} |"
+            if _has(kept, env_id, name, n_tasks):
+                continue
+            rows = pd.DataFrame(list(measured(name, env_id, n_tasks)), columns=_COLUMNS)
+            kept = pd.concat([kept, rows], ignore_index=True)
+            kept = kept.drop_duplicates(_COLUMNS[:2] + _COLUMNS[3:5] + ["measure"], keep="last")
+            kept.to_csv(path, index=False, lineterminator="\n")
+            print(f"{env_id} {name}", flush=True)
+    lines = tables(kept[kept["env_id"].isin(wanted)])
+    lines.append(f"Command: `anymdp-bench study steps --scale {scale}`.")
+    print("\n".join(lines), flush=True)
+    text.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [path, text]
+
+
+def _has(kept: pd.DataFrame, env_id: str, name: str, n_tasks: int) -> bool:
+    """Whether all marks of an agent on an environment are there, of its version and enough tasks."""
+    if kept.empty:
+        return False
+    version = AgentSpec(name).make().version
+    own = kept[(kept["env_id"] == env_id) & (kept["agent"] == name) & (kept["tasks"] == "counting")]
+    good = own[(own["agent_version"] == version) & (own["n_tasks"] >= n_tasks)]
+    return set(MARKS[env_id]) <= set(good["steps"])
+
+
+def tables(kept: pd.DataFrame) -> list[str]:
+    """Both tables, as lines of Markdown."""
+    cell = {
+        (row.env_id, row.steps, row.agent, row.tasks, row.measure): (row.mean, row.se, row.n_tasks)
+        for row in kept.itertuples()
+    }
+
+    def shown(*key: object) -> str:
+        mean, error, _ = cell.get(key, (np.nan, np.nan, 0))  # type: ignore[call-overload]
+        return "—" if np.isnan(mean) else f"{mean:.3f} ± {error:.3f}"
+
+    lines = [
+        "| environment | steps | tasks |" + "".join(f" {a} exact | {a} online |" for a in AGENTS),
+        "| :-- | --: | --: |" + " --: |" * (2 * len(AGENTS)),
+    ]
+    pairs = [
+        (env, n) for env, marks in MARKS.items() for n in marks if (kept["env_id"] == env).any()
+    ]
+    for env_id, steps in pairs:
+        n_tasks = kept.loc[kept["env_id"] == env_id, "n_tasks"].min()
+        line = f"| {env_id} | {steps:,} | {n_tasks} |"
+        for name in AGENTS:
+            for measure in ("exact", "online"):
+                line += f" {shown(env_id, steps, name, 'counting', measure)} |"
         lines.append(line)
-        print(line, flush=True)
-    lines.append(
-        f"\nMean score and its standard error over the first {n_tasks} task seeds that count, one run each."
-        f" Command: `anymdp-bench study steps --scale {scale}`."
-    )
-    path = out / "steps.md"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return [path]
+    lines += [
+        "",
+        "Exact scores over all task seeds from 0 up, counting or not:",
+        "",
+        "| environment | steps | expected of psrl-episodic | psrl-episodic | psrl |",
+        "| :-- | --: | --: | --: | --: |",
+    ]
+    for (env_id, steps), value in STATED.items():
+        ours = [shown(env_id, steps, name, "all", "exact") for name in ("psrl-episodic", "psrl")]
+        if (kept["env_id"] == env_id).any():
+            lines.append(f"| {env_id} | {steps:,} | {value:.2f} | {ours[0]} | {ours[1]} |")
+    return [*lines, ""]
