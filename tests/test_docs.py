@@ -111,3 +111,13 @@ def test_the_pages_of_the_environments_are_what_the_code_says():
             "utf-8"
         )
         assert committed == page(family), family.name
+
+
+def test_the_tables_of_the_results_are_those_of_the_committed_files():
+    """Written by `python docs/results_tables.py`."""
+    sys.path.insert(0, str(ROOT / "docs"))
+    import results_tables
+
+    committed = (ROOT / "docs" / "results.md").read_text("utf-8")
+    assert "| AnyMDP-128s5a-v0 | psrl |" in committed
+    assert results_tables.filled(committed) == committed

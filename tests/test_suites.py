@@ -51,6 +51,13 @@ def test_table1_has_the_full_budget():
     assert all(row.tasks == 64 for row in suite.rows if is_sampled(row.env_id))
 
 
+def test_the_smaller_tier_has_the_rows_of_table1():
+    small, whole = load_suite("table1-small"), load_suite("table1")
+    assert [row.env_id for row in small.rows] == [row.env_id for row in whole.rows]
+    assert small.training == small.in_context == Limits(10_000, 100_000)
+    assert {(row.tasks, row.runs) for row in small.rows} == {(4, 1), (1, 1)}
+
+
 CLASSICS = (
     "CliffWalkingTerminal-v0",
     "FrozenLake4x4-v0",

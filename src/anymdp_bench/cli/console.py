@@ -94,5 +94,7 @@ def meter(label: str, quiet: bool) -> Iterator[Meter]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[score]}"),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    # The speed is that of the whole run: units of slow learners take minutes each.
+    bar = Progress(*columns, console=console, transient=True, speed_estimate_period=1e9)
+    with bar as progress:
         yield _Bar(progress, label)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,9 +31,9 @@ from anymdp_bench.tasks.family import task_source
 MARKS: dict[str, tuple[int, ...]] = {
     "AnyMDP-16s5a-v0": (1_000, 2_000, 3_000, 4_000),
     "AnyMDP-32s5a-v0": (6_500,),
-    "AnyMDP-64s5a-v0": (7_700, 15_000, 20_000, 40_000),
     "Garnet-16s5a2b-v0": (8_000,),
     "Garnet-64s5a2b-v0": (8_000,),
+    "AnyMDP-64s5a-v0": (7_700, 15_000, 20_000, 40_000),
     "AnyMDP-128s5a-v0": (20_000, 36_300),
 }
 STATED = {
@@ -70,15 +71,10 @@ def scores_along(agent: FusedAgent, run: Run, marks: Sequence[int]) -> Float64s:
     """
     mdp, scale = run.task.mdp, run.task.references
     streams = told([run], privileged=False)
-    settings, memory = agent.settings(streams), agent.memory(streams)
+    settings = agent.settings(streams)
     advantage = oracle_advantages(mdp, scale.policy)
-    state = [
-        memory,
-        settings,
-        run.streams("agent"),
-        run.streams("environment"),
-        np.zeros(2, np.int64),
-    ]
+    state: list[Any] = [agent.memory(streams), run.streams("agent"), run.streams("environment")]
+    state.append(np.zeros(2, np.int64))
     table = np.zeros((mdp.n_observations, mdp.n_actions))
     ended, scored, out = [], [], []
     for mark in marks:
@@ -88,9 +84,10 @@ def scores_along(agent: FusedAgent, run: Run, marks: Sequence[int]) -> Float64s:
                 [part.copy() for part in state] if account[STEPS] + mdp.max_steps > mark else []
             )
             episode = account[EPISODES] + 1
+            memory, agent_rng, env_rng, _ = state
             regret = learn_episodes(
-                agent.compiled_act, agent.compiled_learn, *mdp.step_tables, advantage, *state,
-                episode, mark,
+                agent.compiled_act, agent.compiled_learn, *mdp.step_tables, advantage, memory,
+                settings, agent_rng, env_rng, account, episode, mark,
             )  # fmt: skip
             if account[EPISODES] == episode:
                 ended.append(int(account[STEPS]))
@@ -167,11 +164,10 @@ def run(scale: str, out: Path) -> list[Path]:
             kept = pd.concat([kept, rows], ignore_index=True)
             kept = kept.drop_duplicates(_COLUMNS[:2] + _COLUMNS[3:5] + ["measure"], keep="last")
             kept.to_csv(path, index=False, lineterminator="\n")
+            text.write_text("\n".join(tables(kept)) + "\n", encoding="utf-8")
             print(f"{env_id} {name}", flush=True)
-    lines = tables(kept[kept["env_id"].isin(wanted)])
-    lines.append(f"Command: `anymdp-bench study steps --scale {scale}`.")
-    print("\n".join(lines), flush=True)
-    text.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    text.write_text("\n".join(tables(kept)) + "\n", encoding="utf-8")
+    print(text.read_text(encoding="utf-8"), flush=True)
     return [path, text]
 
 
@@ -187,13 +183,13 @@ def _has(kept: pd.DataFrame, env_id: str, name: str, n_tasks: int) -> bool:
 
 def tables(kept: pd.DataFrame) -> list[str]:
     """Both tables, as lines of Markdown."""
-    cell = {
-        (row.env_id, row.steps, row.agent, row.tasks, row.measure): (row.mean, row.se, row.n_tasks)
-        for row in kept.itertuples()
+    key = ["env_id", "steps", "agent", "tasks", "measure"]
+    cell: dict[Any, tuple[float, float]] = {
+        tuple(row[k] for k in key): (row["mean"], row["se"]) for row in kept.to_dict("records")
     }
 
-    def shown(*key: object) -> str:
-        mean, error, _ = cell.get(key, (np.nan, np.nan, 0))  # type: ignore[call-overload]
+    def shown(*at: object) -> str:
+        mean, error = cell.get(at, (np.nan, np.nan))
         return "—" if np.isnan(mean) else f"{mean:.3f} ± {error:.3f}"
 
     lines = [
@@ -221,4 +217,4 @@ def tables(kept: pd.DataFrame) -> list[str]:
         ours = [shown(env_id, steps, name, "all", "exact") for name in ("psrl-episodic", "psrl")]
         if (kept["env_id"] == env_id).any():
             lines.append(f"| {env_id} | {steps:,} | {value:.2f} | {ours[0]} | {ours[1]} |")
-    return [*lines, ""]
+    return lines
