@@ -37,7 +37,7 @@ _FORMAT = "anymdp-bench task 1"
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class TabularMDP:
-    """One episodic task with finite states and actions (SPEC section 2); frozen.
+    """One episodic task with finite states and actions; frozen.
 
     Inner states index all arrays. Reward ~ Normal(reward, reward_noise). Entering a terminal state ends the
     episode (`terminated`), else step `max_steps` does (`truncated`). The value of a terminal state is 0.
