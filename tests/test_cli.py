@@ -429,3 +429,43 @@ def test_the_result_of_a_foreign_tool_is_told_apart_by_its_settings(call):
     code, _, err = call(*RUN)
     assert code == 2
     assert "has suite None, this command 'custom'" in err
+
+
+# What a stranger sees
+
+
+def every_command():
+    import typer
+
+    from anymdp_bench.cli.app import app
+
+    def walk(command, words):
+        inner = getattr(command, "commands", None)
+        if not inner:
+            yield words
+        for name in inner or {}:
+            yield from walk(inner[name], [*words, name])
+
+    return list(walk(typer.main.get_command(app), []))
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_every_help_has_an_example(call, words):
+    code, out, err = call(*words, "--help")
+    assert (code, err) == (0, "")
+    assert "Example" in out
+    assert "anymdp-bench" in out
+
+
+def test_help_in_a_narrow_terminal_cuts_nothing_off():
+    done = script("run", "--help", env=os.environ | {"COLUMNS": "50"})
+    assert "…" not in done.stdout
+    assert "--task-seed-start" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 50
+
+
+def test_no_colour_where_none_is_wanted(smoke):
+    """Piped, and with NO_COLOR: no escape sequences."""
+    for more in ({}, {"NO_COLOR": "1"}):
+        done = script("table", smoke[0], env=os.environ | more)
+        assert "\x1b" not in done.stdout + done.stderr

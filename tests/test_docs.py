@@ -1,7 +1,9 @@
 """The Python in the README and the docs runs as it stands."""
 
+import importlib.util
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from anymdp_bench.catalogue import page
+from anymdp_bench.catalogue import overview, page
 from anymdp_bench.tasks.family import families
 
 ROOT = Path(__file__).parents[1]
@@ -111,6 +113,76 @@ def test_the_pages_of_the_environments_are_what_the_code_says():
             "utf-8"
         )
         assert committed == page(family), family.name
+    listed = (ROOT / "docs" / "environments.md").read_text("utf-8")
+    assert listed == overview()
+
+
+# Commands
+
+SCRIPT = Path(sys.executable).with_name("anymdp-bench")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands(path):
+    """The `anymdp-bench` lines of a page's indented blocks, comments cut off."""
+    found = re.findall(r"^    (anymdp-bench .*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return [line.split("  #")[0].strip() for line in found]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_commands_in_the_docs_name_options_that_exist(path):
+    """Every command line of every page, in blocks and in the text: its words are the program's own."""
+    import typer
+
+    from anymdp_bench.cli.app import app
+
+    text = path.read_text(encoding="utf-8").replace("\n", " ")
+    inline = re.findall(r"`(anymdp-bench [^`|]+)`", text)
+    for line in [*commands(path), *inline]:
+        words = re.split(r"[>;]", line)[0].split()[1:]
+        command = typer.main.get_command(app)
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        known = {name for parameter in command.params for name in parameter.opts}
+        known |= {name for parameter in command.params for name in parameter.secondary_opts}
+        known |= {"--help", "--install-completion", "--show-completion"}
+        given = {word.split("=")[0].rstrip(".,)") for word in words if word.startswith("--")}
+        assert given <= known, line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["docs/tour.md", "docs/train.md"])
+def test_commands_of_the_tour_run_in_order(page, tmp_path):
+    """As a reader would type them; those in ```text blocks take long, and are left to the reader."""
+    if page == "docs/train.md" and importlib.util.find_spec("torch") is None:
+        pytest.skip("needs torch: pip install '.[torch]'")
+    lines = commands(ROOT / page)
+    assert len(lines) >= 3
+    for line in lines:
+        command = line.replace("anymdp-bench", shlex.quote(str(SCRIPT)), 1)
+        done = subprocess.run(
+            command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+    made = {file.suffix for file in tmp_path.rglob("*") if file.is_file()}
+    assert made >= ({".csv", ".png", ".svg", ".pdf", ".tex"} if "tour" in page else {".csv"})
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("mkdocs") is None, reason="needs the extra docs")
+def test_the_site_builds_without_a_warning(tmp_path):
+    """Broken links and anchors, docstrings that cannot be read, pages outside the menu: all are errors."""
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    api = (tmp_path / "api" / "index.html").read_text(encoding="utf-8")
+    assert "sample_tasks" in api
+    assert "dense [S, A, S]" in api or "[S, A, S]" in api
+    for html in tmp_path.rglob("*.html"):
+        loaded = re.findall(
+            r'<(?:script|link|img)[^>]+(?:src|href)="(https?:[^"]+)"', html.read_text()
+        )
+        assert not loaded, html  # it works without a network
 
 
 def test_the_tables_of_the_results_are_those_of_the_committed_files():

@@ -43,8 +43,7 @@ class Streams:
         n_observations: number of observation ids.
         n_actions: number of actions.
         seeds: uint64 [n], one for the agent's own randomness in each run; a run's choices must depend
-        on its own
-            seed alone, so that they do not change with the company it is batched in.
+            on its own seed alone, so that they do not change with the company it is batched in.
         tasks: the tasks themselves, for a privileged agent where they are tables; else None.
         oracle: for a privileged agent where the task is another game (Pendulum, Switch2): gives the
             oracle's actions in the true states of now, int64 [n]; else None.
@@ -90,8 +89,7 @@ class Agent(Protocol):
     Attributes:
         version: goes into the records; raise it when behaviour changes.
         trains: False for an in-context agent: every episode counts, all runs of an environment are
-        batched. True for
-            a learner that is tested apart: it plays one run at a time (n = 1).
+            batched. True for a learner that is tested apart: it plays one run at a time (n = 1).
         privileged: True where it needs `Streams.tasks`.
         parallel: optional, of a learner that trains: the number of streams of its one task that it plays at
             once (1 where it is missing). All their steps and episodes count; a test by episodes shows it

@@ -2,9 +2,10 @@
 
 Pure functions of arrays. A *stratum* holds the scores of one environment's runs (tasks x runs), which
 are exchangeable; strata differ in kind, so each counts the same and is resampled on its own
-(Agarwal et al. 2021, "Deep RL at the edge of the statistical precipice"). rliable 1.2 does the same, but
-needs arch below 8, which does not import beside pandas 3.1, and brings statsmodels (60 MB) with it; so
-it is no dependency, and a test holds our numbers to those it gave.
+(Agarwal et al. 2021, "Deep RL at the edge of the statistical precipice"). rliable 1.2 does the same for
+equally many runs everywhere, but pins arch below 8, which does not import beside pandas 3 (3.0.6 and
+3.1.1 were tried), and brings statsmodels with it; so it is no dependency. `tests/test_rliable.py` holds
+our numbers to its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ import scipy.stats
 Array = npt.NDArray[np.float64]
 Statistic = Callable[[Array], Array]
 """Maps samples [..., n] to one value per sample [...]."""
+PooledStatistic = Callable[[Sequence[Array]], Array]
+"""Maps one array of samples [..., n_i] a stratum to one value per sample [...]."""
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -68,6 +71,44 @@ def estimate(
         replicas += statistic(stratum[picks]) / len(strata)
     low, high = np.quantile(replicas, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(float(value), float(low), float(high))
+
+
+def pooled_iqm(strata: Sequence[Array]) -> Array:
+    """Interquartile mean of all runs together, `strata` [..., n_i] each, every stratum counting the same.
+
+    The mean of what lies between the quartiles of the mixture; a run on a quartile counts in part. For
+    strata of equal size, 4 dividing their total, it is rliable's `aggregate_iqm`.
+    """
+    scores = np.concatenate(strata, axis=-1)
+    weights = np.concatenate(
+        [np.full(s.shape[-1], 1 / (s.shape[-1] * len(strata))) for s in strata]
+    )
+    order = np.argsort(scores, axis=-1)
+    weight = weights[order]
+    end = np.cumsum(weight, axis=-1)
+    inside = np.clip(np.minimum(end, 0.75) - np.maximum(end - weight, 0.25), 0.0, None)
+    total = (np.take_along_axis(scores, order, axis=-1) * inside).sum(axis=-1)
+    return np.asarray(total / inside.sum(axis=-1))
+
+
+def median_of_means(strata: Sequence[Array]) -> Array:
+    """Median over strata, [..., n_i] each, of their means: rliable's `aggregate_median`."""
+    return np.asarray(np.median([mean(stratum) for stratum in strata], axis=0))
+
+
+def estimate_pooled(
+    strata: Sequence[Array], statistic: PooledStatistic, resamples: int = RESAMPLES, seed: int = 0
+) -> Estimate:
+    """`statistic` of all `strata` ([n_i] each) together, with its 95% interval; see `estimate`."""
+    rng = np.random.default_rng(seed)
+    value = float(statistic(strata))
+    if min(len(stratum) for stratum in strata) < 2:
+        return Estimate(value, np.nan, np.nan)
+    drawn = [
+        stratum[rng.integers(len(stratum), size=(resamples, len(stratum)))] for stratum in strata
+    ]
+    low, high = np.quantile(statistic(drawn), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(value, float(low), float(high))
 
 
 def probability_of_improvement(x: Array, y: Array) -> Array:

@@ -107,10 +107,41 @@ def _measured(family: TaskFamily) -> list[str]:
     return rows
 
 
+def overview() -> str:
+    """The page that lists all families, Markdown; its picture is made by `anymdp-bench show`."""
+    lines = [
+        "# Environments",
+        "",
+        "Every id works with `gym.make`, `gym.make_vec`, `sample_task` and `--env`;"
+        " `anymdp-bench list envs` prints",
+        "them. Each family has a page with its spaces, rewards, references and versions.",
+        "",
+        "| family | ids | |",
+        "| :-- | :-- | :-- |",
+    ]
+    for family in families().values():
+        if family.about is None:
+            raise ValueError(f"family {family.name} has no About; give it one")
+        ids = ", ".join(f"`{env_id}`" for env_id in family.ids)
+        link = f"[{family.name}](environments/{family.name.lower()}.md)"
+        lines.append(f"| {link} | {ids} | {family.about.summary} |")
+    lines += [
+        "",
+        "![A task drawn](figures/task.png)",
+        "",
+        "*A task of AnyMDP with 64 states: `anymdp-bench show AnyMDP-64s5a-v0 --task-seed 7 --out"
+        " docs/figures/task.png`.*",
+        "",
+    ]
+    return "\n".join(lines)
+
+
 def write(folder: Path) -> list[Path]:
-    """Writes every family's page into `folder`."""
+    """Writes every family's page into `folder`, and the page that lists them beside it."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
+    listing = folder.with_suffix(".md")
+    listing.write_text(overview(), encoding="utf-8")
+    paths = [listing]
     for family in families().values():
         path = folder / f"{family.name.lower()}.md"
         path.write_text(page(family), encoding="utf-8")

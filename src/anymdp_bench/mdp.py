@@ -37,15 +37,14 @@ _FORMAT = "anymdp-bench task 1"
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class TabularMDP:
-    """One episodic task with finite states and actions (SPEC section 2); frozen.
+    """One episodic task with finite states and actions; frozen.
 
     Inner states index all arrays. Reward ~ Normal(reward, reward_noise). Entering a terminal state ends the
     episode (`terminated`), else step `max_steps` does (`truncated`). The value of a terminal state is 0.
 
     Args:
         transition: probabilities P(s'|s,a), [S, A, S]. Rows of terminal states are ignored and read
-        back as 0;
-            every other row must sum to 1 within 1e-6, and is scaled to do so exactly.
+            back as 0; every other row must sum to 1 within 1e-6, and is scaled to do so exactly.
         reward: mean reward, any shape that broadcasts to [S, A, S] ([S, A, 1] for a reward of (s, a)).
         reward_noise: standard deviation of the reward, likewise; none by default.
         start: start probabilities, [S]; 0 on terminal states.
@@ -53,8 +52,8 @@ class TabularMDP:
         max_steps: the horizon H, an int >= 1.
         observation: the id that each inner state shows, int [S]; live states have distinct ids.
             Default: the state's own number.
-        n_observations: number of ids; default the largest id + 1, at least S where `observation` is not
-        given.
+        n_observations: number of ids; default the largest id + 1, at least S where `observation` is
+            not given.
 
     Raises:
         TaskError: the arrays are no task.

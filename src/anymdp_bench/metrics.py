@@ -176,9 +176,11 @@ def summarise(
 def overall(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") -> pd.DataFrame:
     """One row per suite, agent and starting context: its score over all environments it was run on.
 
-    Every environment counts the same: statistics are taken in each and averaged, and the 95%
-    intervals resample within each. Columns: suite, suite_hash, agent, agent_version, context;
-    `n_envs`, `n_runs`; `score`, `median`, `iqm`, `optimality_gap`, each with `_low` and `_high`.
+    Every environment counts the same, and the 95% intervals resample within each. `score` and
+    `optimality_gap` are averages over environments, `median` is the median of their means, `iqm` the
+    interquartile mean of all runs together (Agarwal et al. 2021). Columns: suite, suite_hash, agent,
+    agent_version, context; `n_envs`, `n_runs`; `score`, `median`, `iqm`, `optimality_gap`, each with
+    `_low` and `_high`.
     """
     key = [name for name in ROW_KEY if name != "env_id"]
     finals = final_score(with_scores(frame, score_mode))
@@ -188,8 +190,10 @@ def overall(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") -> pd.Data
         strata = [scores.to_numpy() for _, scores in by_env]
         row: dict[str, Any] = dict(zip(key, values, strict=True))
         row |= {"n_envs": len(strata), "n_runs": len(part)}
-        for name in STATISTICS:
-            row |= _estimate(name, strata)
+        row |= _estimate("score", strata)
+        row |= _named("median", aggregates.estimate_pooled(strata, aggregates.median_of_means))
+        row |= _named("iqm", aggregates.estimate_pooled(strata, aggregates.pooled_iqm))
+        row |= _estimate("optimality_gap", strata)
         rows.append(row)
     return pd.DataFrame(_in_order(rows, key))
 
@@ -236,7 +240,11 @@ STATISTICS = {
 
 def _estimate(name: str, strata: Sequence[Array]) -> dict[str, float]:
     """One statistic and the ends of its interval, under their column names."""
-    value, low, high = aggregates.estimate(strata, STATISTICS[name])
+    return _named(name, aggregates.estimate(strata, STATISTICS[name]))
+
+
+def _named(name: str, found: aggregates.Estimate) -> dict[str, float]:
+    value, low, high = found
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 

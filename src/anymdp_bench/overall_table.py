@@ -15,8 +15,8 @@ from anymdp_bench.tables import Format, percent
 
 _CAPTION = (
     "Final scores in percent (0 = random policy, 100 = oracle) with 95% stratified bootstrap intervals over"
-    " tasks x runs, every environment counting the same. IQM: mean of the middle half. Gap: how far below"
-    " 100, what exceeds it cut."
+    " tasks x runs, every environment counting the same. Median: of the environments' means. IQM: mean of the"
+    " middle half of all runs. Gap: how far below 100, what exceeds it cut."
 )
 _CAPTION_PAIRS = (
     "How likely a run of X scores more than a run of Y on the same environment, a tie counting half, with its"

@@ -118,16 +118,18 @@ def markdown(sheet: Sheet) -> str:
 
 
 def latex(sheet: Sheet) -> str:
-    """A booktabs table float; each environment is named once."""
+    """A booktabs table float, never wider than the text; each environment is named once."""
 
     def escape(cell: str) -> str:
         return "".join(_ESCAPES.get(char, char) for char in cell)
 
     lines = [
-        r"% Needs \usepackage{booktabs}.",
+        r"% Needs \usepackage{booktabs,graphicx}.",
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{escape(sheet.caption)}}}",
+        r"\scriptsize\setlength{\tabcolsep}{3pt}",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{"
         r"\begin{tabular}{" + "l" * sheet.LEFT + "r" * (len(sheet.headings) - sheet.LEFT) + "}",
         r"\toprule",
         " & ".join(map(escape, sheet.headings)) + r" \\",
@@ -138,7 +140,7 @@ def latex(sheet: Sheet) -> str:
         else:
             cells[0] = ""
         lines.append(" & ".join(cells) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}}", r"\end{table}", ""])
 
 
 def html(sheet: Sheet) -> str:

@@ -93,6 +93,23 @@ def test_filtering(page):
     assert page.locator("#nothing").is_visible()
 
 
+def test_several_suites_side_by_side(browser, made, tmp_path):
+    """Our own submission to another suite beside one: filtered by suite, within a laptop's width."""
+    ours = Path(__file__).parents[2] / "leaderboard" / "submissions" / "quick-psrl.csv"
+    site = build([validate(p)[0] for p in (made("tql-ucb"), ours)], tmp_path)
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    shown = context.new_page()
+    shown.goto(site.as_uri())
+    assert shown.evaluate("document.documentElement.scrollWidth") <= 1280
+    assert {text.split()[-1] for text in cells(shown, 1)} == {"smoke", "quick"}
+    shown.select_option("#suite", "smoke")
+    assert {text.split()[-1] for text in cells(shown, 1)} == {"smoke"}
+    assert shown.locator("#count").inner_text() == "2 of 6 results"
+    shown.check("#checked")
+    assert shown.locator("#nothing").is_visible()
+    context.close()
+
+
 def test_curves_and_source_on_click(page):
     more = page.locator("button.more").first
     assert more.get_attribute("aria-expanded") == "false"

@@ -147,3 +147,13 @@ def test_build_leaves_a_file_that_is_its_own_copy_alone(made, tmp_path):
     path = shutil.copy(made("random"), tmp_path / "submissions" / "smoke-random.csv")
     assert build([validate(path)[0]], tmp_path) == tmp_path / "index.html"
     assert path.exists()
+
+
+def test_the_best_of_each_block_come_first(made):
+    board = make_board([validate(made(agent))[0] for agent in ("random", "tql-ucb")])
+    assert [row["agent"] for row in board.overall] == ["tql-ucb", "random"]
+    assert [(row["env_id"], row["agent"]) for row in board.rows] == [
+        (env_id, agent)
+        for env_id in ("AnyMDP-16s5a-v0", "Garnet-16s5a2b-v0")
+        for agent in ("tql-ucb", "random")
+    ]

@@ -1,5 +1,6 @@
 """Verification: honest claims hold, forged ones do not, and the agent sees observations only."""
 
+import dataclasses
 import json
 import sys
 
@@ -167,3 +168,12 @@ def test_the_host_tells_the_version_of_a_compiled_agent():
 
     assert Host(AgentSpec("psrl")).describe() == {"version": PSRL.version, "trains": True}
     assert PSRL.version != "1"
+
+
+def test_too_few_episodes_to_compare_are_refused(made):
+    """Sampled tests come every 100 episodes: with less there is nothing to compare."""
+    found, tasks = validate(made("tql-ucb"))
+    rows = (found.frame["episode"] >= 100).to_numpy()
+    sampled = dataclasses.replace(found, frame=found.frame[rows], lines=found.lines[rows])
+    with pytest.raises(RecordError, match="first scored after episode 100; give --episodes 100"):
+        verify(sampled, tasks, "nonce", episodes=30)

@@ -31,7 +31,10 @@ def omnirl(
         Path | None, typer.Option(help="A checkpoint of the same width, to be trained on.")
     ] = None,
 ) -> None:
-    """Train the planner; prints its online score on unseen tasks, writes its weights."""
+    """Train the planner; prints its online score on unseen tasks, writes its weights.
+
+    Example: `anymdp-bench train omnirl --preset tiny --out training/first`
+    """
     try:
         from anymdp_baselines.omnirl.train import main
 

@@ -25,6 +25,8 @@ def write(
     """Write shards (safetensors): seen, action, reward, ending, arrival, tag, advantage, entropy.
 
     The same command goes on where it stopped.
+
+    Example: `anymdp-bench data write --out shards --sequences 64 --length 2048`
     """
     from anymdp_baselines.sequence.shards import Recipe, write_shards
 
@@ -41,7 +43,10 @@ def write(
 
 @app.command("show")
 def show(path: Annotated[Path, typer.Argument(help="A folder of shards, or one of them.")]) -> None:
-    """Read shards and say what is in them."""
+    """Read shards and say what is in them.
+
+    Example: `anymdp-bench data show shards`
+    """
     import numpy as np
 
     from anymdp_baselines.sequence.shards import read_shards
@@ -67,7 +72,10 @@ def train_delta(
     out: Annotated[Path | None, typer.Option(help="Default training/omnirl-delta-PRESET.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
-    """Train the sequence model with the hard-addressed memory."""
+    """Train the sequence model with the hard-addressed memory.
+
+    Example: `anymdp-bench train omnirl-delta --preset tiny`
+    """
     _train("delta", preset, resume, out, threads)
 
 
@@ -77,7 +85,10 @@ def train_linear(
     out: Annotated[Path | None, typer.Option(help="Default training/omnirl-linear-PRESET.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
-    """Train the sequence model with learned keys only, as in the paper."""
+    """Train the sequence model with learned keys only, as in the paper.
+
+    Example: `anymdp-bench train omnirl-linear --preset tiny`
+    """
     _train("linear", preset, resume, out, threads)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from importlib.metadata import entry_points
@@ -21,11 +22,19 @@ from anymdp_bench.cli import study as study_command
 from anymdp_bench.cli import table as table_command
 from anymdp_bench.cli.console import complain
 
+_NARROW = 76  # columns below which rich's tables cut the names of options off; plain help wraps
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size().columns
+
+
 app = typer.Typer(
     name="anymdp-bench",
-    help="A Gymnasium benchmark for agents that learn within a task.",
+    help="A Gymnasium benchmark for agents that learn within a task.\n\n"
+    "Begin with `anymdp-bench run --agent tql-ucb --suite smoke`; every command's `--help` has examples.",
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode="markdown" if _columns() >= _NARROW else None,
 )
 app.command("run")(run_command.run)
 app.command("table")(table_command.table)

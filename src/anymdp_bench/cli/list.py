@@ -18,7 +18,10 @@ def _show(rows: list[dict[str, Any]], lines: list[str], as_json: bool) -> None:
 
 @app.command("envs")
 def envs(as_json: _JSON = False) -> None:
-    """Environment ids, one a line."""
+    """Environment ids, one a line.
+
+    Example: `anymdp-bench list envs --json`
+    """
     from anymdp_bench.tasks.family import families
 
     rows, lines = [], []
@@ -33,7 +36,10 @@ def envs(as_json: _JSON = False) -> None:
 
 @app.command("agents")
 def agents(as_json: _JSON = False) -> None:
-    """Installed agents, one a line."""
+    """Installed agents, one a line.
+
+    Example: `anymdp-bench list agents`
+    """
     from anymdp_bench.agents import installed_agents
 
     found = installed_agents()
@@ -43,7 +49,10 @@ def agents(as_json: _JSON = False) -> None:
 
 @app.command("suites")
 def suites(as_json: _JSON = False) -> None:
-    """Suites, one a line."""
+    """Suites, one a line.
+
+    Example: `anymdp-bench list suites`
+    """
     from anymdp_bench.suites import load_suite, suite_names
 
     rows, lines = [], []

@@ -15,7 +15,10 @@ def show(
     task_seed: Annotated[int, typer.Option(min=0, max=_MOST, help="The task.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The picture: .png, .svg or .pdf.")] = None,
 ) -> None:
-    """Draw a task: states by stationary probability, transitions, start, pitfalls, goal, V*."""
+    """Draw a task: states by stationary probability, transitions, start, pitfalls, goal, V*.
+
+    Example: `anymdp-bench show AnyMDP-64s5a-v0 --task-seed 7 --out task.png`
+    """
     from anymdp_bench.recording import RecordingError
     from anymdp_bench.task_picture import draw_task
 

@@ -24,7 +24,10 @@ def study(
     scale: Annotated[Scale, typer.Option(help="Size of the study.")] = Scale.SMALL,
     out: Annotated[Path, typer.Option(help="Output directory.")] = Path("results"),
 ) -> None:
-    """Run a study: a table on stdout, a picture in --out."""
+    """Run a study: a table on stdout, a picture in --out.
+
+    Example: `anymdp-bench study stationary --scale tiny`; `anymdp-bench study list` names them all.
+    """
     from anymdp_bench.execution.run import writable
     from anymdp_bench.studies import load_study, study_names
 

@@ -58,7 +58,14 @@ def make_board(submissions: Sequence[Submission]) -> Board:
         label = _label(str(agent), str(version), str(context))
         curves.setdefault(f"{suite} {env_id}", []).append(_curve(label, part))
     totals = [_total(row, *sources[_identity_of(row)]) for row in overall(frame).to_dict("records")]
-    return Board(totals, rows, curves)
+    return Board(_ranked(totals, ["suite"]), _ranked(rows, ["suite", "env_id"]), curves)
+
+
+def _ranked(rows: list[dict[str, Any]], blocks: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows in blocks of equal `blocks`, in the order first seen, the highest score of each block first."""
+    order = list(dict.fromkeys(tuple(row[k] for k in blocks) for row in rows))
+    places = {block: place for place, block in enumerate(order)}
+    return sorted(rows, key=lambda row: (places[tuple(row[k] for k in blocks)], -row["score_key"]))
 
 
 def receipt_of(found: Submission) -> Receipt | None:

@@ -141,8 +141,10 @@ def verify(
 
     Raises:
         AgentError: the agent is not installed, has another version, or broke the contract.
+        RecordError: nothing was scored within the first `episodes` of some environment.
     """
     limits = found.limits
+    _check_scored(found, episodes)
     most = [n for n in (episodes, limits.episodes) if n is not None]
     budget = Budget(min(most) if most else None, limits.steps)
     rows, sampled, strata = [], [], []
@@ -176,6 +178,20 @@ def verify(
         found.path.name, found.digest, nonce, found.agent, found.version, __version__,
         episodes, tuple(rows), *(min(2 * min(p), 1.0) for p in zip(*p_values, strict=True)),
     )  # fmt: skip
+
+
+def _check_scored(found: Submission, episodes: int | None) -> None:
+    """Every environment has a scored point to compare; sampled tests come every 100 episodes only."""
+    if episodes is None:
+        return
+    for env_id, first in (
+        found.frame.groupby("env_id", sort=False, observed=True)["episode"].min().items()
+    ):
+        if first > episodes:
+            raise RecordError(
+                f"{found.path}: column 'episode': {env_id} was first scored after episode {first};"
+                f" give --episodes {first} or more"
+            )
 
 
 _Rows = tuple[Array, Array, str]  # episode [n], score [n], measure
