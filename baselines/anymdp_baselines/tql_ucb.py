@@ -51,7 +51,7 @@ class TQLSettings:
         return self.c / (1 - self.gamma) * math.sqrt(math.log(self.m + 1))
 
 
-@njit(ACT, cache=True, error_model="numpy")
+@njit(ACT, cache=True)
 def act(observation, n_actions, memory, settings, rng):
     """Picks an action by either variant; signature `ACT`."""
     base = observation * (3 * n_actions + 1)
@@ -94,7 +94,7 @@ def _power(share, power):
     return share if power == 1.0 else share**power
 
 
-@njit(LEARN, cache=True, error_model="numpy")
+@njit(LEARN, cache=True)
 def learn(
     observation,
     action,

@@ -43,12 +43,6 @@ def bits(rng, i):
 
 
 @njit(inline="always")
-def _unit(counter):
-    """The uniform on [0, 1) of a counter."""
-    return (scramble(counter) >> _S11) * _TO_UNIT
-
-
-@njit(inline="always")
 def uniform(rng, i):
     """A float64 uniform on [0, 1), a multiple of 2**-53."""
     return (bits(rng, i) >> _S11) * _TO_UNIT
@@ -81,30 +75,23 @@ _EDGE, _DENSITY = _ziggurat()
 
 
 @njit
-def _normal_rare(counter, layer, x):
-    """Finishes a draw that the layers' cores did not accept: wedge, tail, or a fresh start.
-
-    Takes and gives back the counter by value: an array would be counted, atomically, at each normal draw.
-    """
+def _normal_rare(rng, i, layer, x):
+    """Finishes a draw that the layers' cores did not accept: wedge, tail, or a fresh start."""
     while True:
         if layer == 0:
             r = _EDGE[1]
             while True:
-                counter += _STEP
-                tail = -math.log1p(-_unit(counter)) / r
-                counter += _STEP
-                if -2 * math.log1p(-_unit(counter)) > tail * tail:
-                    return math.copysign(r + tail, x), counter
+                tail = exponential(rng, i) / r
+                if 2 * exponential(rng, i) > tail * tail:
+                    return math.copysign(r + tail, x)
         high, low = _DENSITY[layer + 1], _DENSITY[layer]
-        counter += _STEP
-        if low + _unit(counter) * (high - low) < math.exp(-0.5 * x * x):
-            return x, counter
-        counter += _STEP
-        u = scramble(counter)
+        if low + uniform(rng, i) * (high - low) < math.exp(-0.5 * x * x):
+            return x
+        u = bits(rng, i)
         layer = np.int64(u & _LAYER)
         x = (np.int64(u) >> 11) * _TO_SIGNED_UNIT * _EDGE[layer]
         if abs(x) < _EDGE[layer + 1]:
-            return x, counter
+            return x
 
 
 @njit(inline="always")
@@ -115,8 +102,7 @@ def normal(rng, i):
     x = (np.int64(u) >> 11) * _TO_SIGNED_UNIT * _EDGE[layer]  # the top bit is the sign
     if abs(x) < _EDGE[layer + _ONE]:
         return x
-    x, rng[i] = _normal_rare(rng[i], np.int64(layer), x)
-    return x
+    return _normal_rare(rng, i, np.int64(layer), x)
 
 
 def stream(*parts: int | str) -> UInt64s:
