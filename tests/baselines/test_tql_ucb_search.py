@@ -61,7 +61,7 @@ def test_a_search_plays_what_is_missing_and_grows(tmp_path, monkeypatch):
     search.search("bandit", path, 2)
     chosen = json.loads(path.read_text())["chosen"]["bandit"]
     assert (chosen["variant"], chosen["alpha"], chosen["m"]) == (BOLTZMANN, 0.5, 4.0)
-    assert len(played) == len(set(played)) == 90 + 2 * 6  # m = 4, then m = 0 beyond it
+    assert len(played) == len(set(played)) == 90 + 2 * 6  # m = 4, then m = 0.4 beyond it
     search.search("bandit", path, 2)
     assert len(played) == 102
 
@@ -74,9 +74,26 @@ def test_each_choice_is_the_best_of_the_points_that_are_kept(family):
     assert len(points) >= 90
 
 
-def test_the_choice_for_anymdp_is_inside_its_grid():
-    points = [TQLSettings(*p[:-1]) for p in KEPT["scores"]["AnyMDP"]["points"]]
-    chosen = searched()["AnyMDP"]
+@pytest.mark.parametrize("family", search.FAMILIES)
+def test_each_choice_is_inside_its_grid(family):
+    points = [TQLSettings(*p[:-1]) for p in KEPT["scores"][family]["points"]]
+    chosen = searched()[family]
     alike = [point for point in points if point.variant == chosen.variant]
     axes = {k: (min(v), max(v)) for k in search.START for v in [[getattr(p, k) for p in alike]]}
     assert search.wider(chosen, axes) is None
+
+
+@pytest.mark.parametrize("family", search.FAMILIES)
+def test_the_scores_around_each_choice_are_kept(family):
+    """On each line through the choice nothing is better, and its end is a bound or has been passed."""
+    kept, chosen = KEPT["scores"][family], searched()[family]
+    scores = [point[-1] for point in kept["points"]]
+    assert kept["points within 0.001 of the best"] == sum(s >= max(scores) - 0.001 for s in scores)
+    lines = kept["around the choice"]
+    assert set(lines) == set(search.LADDERS) - ({"c"} if chosen.variant == BOLTZMANN else set())
+    for axis, line in lines.items():
+        values = [value for value, _ in line]
+        value = getattr(chosen, axis)
+        assert values == sorted(values)
+        assert dict(line)[value] == max(score for _, score in line) == max(scores)
+        assert values[0] < value < values[-1] or (axis, value) in search.BOUNDS

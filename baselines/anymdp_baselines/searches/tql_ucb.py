@@ -18,7 +18,7 @@ import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, astuple, fields
+from dataclasses import asdict, astuple, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ ONCE = {"DiscretePendulum"}  # families whose fixed environments are played once
 LADDERS: dict[str, tuple[float, ...]] = {
     "c": (0.0, 0.0003, 0.003, 0.03, 0.3, 3.0, 30.0, 300.0),
     "alpha": (0.001, 0.01, 0.03, 0.1, 0.5, 1.0),
-    "m": (0.0, 4.0, 40.0, 400.0, 4000.0, 40000.0),
+    "m": (0.0, 0.04, 0.4, 4.0, 40.0, 400.0, 4000.0, 40000.0),
     "power": (0.5, 1.0),
 }
 """The values that an axis may take, in order. Some ends are bounds by nature: no bonus at all (c = 0, and
@@ -87,6 +87,23 @@ def wider(best: TQLSettings, axes: Axes) -> Axes | None:
         if value == high and place < len(ladder) - 1:
             return axes | {axis: (low, ladder[place + 1])}
     return None
+
+
+def around(
+    best: TQLSettings, scores: dict[tuple[float, ...], float]
+) -> dict[str, list[list[float]]]:
+    """What was played on the lines through `best`: [value, score] by axis, in order of the values.
+
+    An axis where the best value is neither first nor last, where it is a bound by nature, or where all scores
+    are the same, has not been cut too short.
+    """
+    axes = [axis for axis in LADDERS if axis != "c" or best.variant == BONUS]
+    lines = {
+        axis: [(x, astuple(replace(best, **{axis: x}))) for x in LADDERS[axis]] for axis in axes
+    }
+    return {
+        axis: [[x, scores[key]] for x, key in line if key in scores] for axis, line in lines.items()
+    }
 
 
 def runs_of(family: str) -> list[Run]:
@@ -128,6 +145,10 @@ def search(family: str, path: Path, workers: int) -> None:
             break
         grids[best.variant] = larger
     file["chosen"][family] = asdict(best)
+    kept["around the choice"] = around(best, scores)
+    kept["points within 0.001 of the best"] = sum(
+        value >= scores[astuple(best)] - 0.001 for value in scores.values()
+    )
     _write(path, file)
     print(f"{family:22} {scores[astuple(best)]:.4f}  {best}", flush=True)
 

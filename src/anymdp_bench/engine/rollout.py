@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from numba import njit, types
 
+from anymdp_bench.engine.borrow import borrowed
 from anymdp_bench.engine.step import first_state, noisy, transition, unpack
 
 _FLOATS = types.Array(types.float64, 1, "C")
@@ -77,6 +78,10 @@ def learn_episodes(
     Shapes: rows, cells, values as `StepTables` of one task; advantage [H+1, S, A] by steps left. An episode
     that `max_steps` cuts (account[STEPS] reaches it inside the episode) is learned from, but not counted.
     """
+    # the caller holds them all; see `borrow`
+    rows, cells, values = borrowed(rows), borrowed(cells), borrowed(values)
+    memory, settings, advantage = borrowed(memory), borrowed(settings), borrowed(advantage)
+    agent_rng, env_rng, account = borrowed(agent_rng), borrowed(env_rng), borrowed(account)
     row = rows[0]
     horizon = row[len(row) - 1]
     n_actions = advantage.shape[2]
