@@ -97,7 +97,7 @@ def test_what_is_broken_is_refused_in_one_line(tmp_path):
 
 
 def test_a_size_that_the_weights_cannot_take_is_refused_in_one_line(tmp_path):
-    weights(tmp_path / "w", ModelSize("linear", 16, 1, 2, n_observations=16))
+    weights(tmp_path / "w", ModelSize("linear", 16, 1, 4, 16, 8, n_observations=16))
     agent = omnirl_linear(str(tmp_path / "w"))
     with pytest.raises(AgentError, match="has learned 16 observation ids and 5 actions") as caught:
         agent.start(Streams("AnyMDP-64s5a-v0", 64, 5, np.zeros(1, np.uint64)))
@@ -106,7 +106,7 @@ def test_a_size_that_the_weights_cannot_take_is_refused_in_one_line(tmp_path):
 
 @pytest.mark.parametrize("kind", ["delta", "linear"])
 def test_a_run_goes_on_from_its_saved_context(tmp_path, kind):
-    size = SIZE if kind == "delta" else ModelSize("linear", 16, 1, 2)
+    size = SIZE if kind == "delta" else ModelSize("linear", 16, 1, 4, 16, 8)
     weights(tmp_path / "w", size)
     streams = Streams("AnyMDP-16s5a-v0", 16, 5, np.arange(3, dtype=np.uint64))
     rng = np.random.default_rng(0)
@@ -150,7 +150,7 @@ class TestDelta(AgentConformance):
 class TestLinear(TestDelta):
     @pytest.fixture(autouse=True)
     def _weights(self, tmp_path):
-        weights(tmp_path / "w", ModelSize("linear", 16, 2, 2))
+        weights(tmp_path / "w", ModelSize("linear", 16, 2, 4, 16, 8))
         self.path = str(tmp_path / "w")
 
     def make_agent(self):

@@ -13,25 +13,31 @@ import torch
 
 from anymdp_baselines.sequence import checkpoint, train
 from anymdp_baselines.sequence.lesson import RAMP
-from anymdp_baselines.sequence.presets import PRESETS, dial, preset
-from anymdp_baselines.sequence.trainer import Trainer
+from anymdp_baselines.sequence.log import Log
+from anymdp_baselines.sequence.presets import PRESETS, Room, dial, preset
+from anymdp_baselines.sequence.trainer import Machine, Trainer
 from anymdp_bench.scoring import references
 from anymdp_bench.solution import solve
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 
-SMALL = {"n_states": 8, "n_actions": 3, "students": 6, "behaviours": 2, "segment": 32, "life": 96}
+KINDS = ["delta", "linear", "gated"]
+RNG = np.random.default_rng(0)
 
 
-def trainer_of(kind="delta", **changes):
-    return Trainer(dial(16, kind, **({"rounds": 6} | SMALL | changes)))
+def trainer_of(kind="delta", behaviours=2, life=96, machine=None, bandits=False, **changes):
+    rooms = (Room(8, 3, 6, behaviours, 32, life),)
+    if bandits:
+        rooms = (Room(1, 4, 6, 0, 16, 32, 0.5), *rooms)
+    settings = {"rooms": rooms, "rounds": 6, "minibatches": 2} | changes
+    return Trainer(dial(16, kind, **settings), machine)
 
 
 def test_students_are_labelled_by_the_oracle_of_their_own_tasks():
-    trainer = trainer_of()
-    segment, _ = trainer._play()
+    (room,) = trainer_of().rooms
+    segment, _ = room.play(RNG)
     source = task_source("AnyMDP-v0", n_states=8, n_actions=3)
     taught = segment.taught(np.arange(6))
-    for i, seed in enumerate(trainer.seats.seeds):
+    for i, seed in enumerate(room.seats.seeds):
         assert seed >= PUBLIC_SEEDS
         mdp = source.sample(int(seed))
         best = np.zeros(8, np.int64)
@@ -41,11 +47,11 @@ def test_students_are_labelled_by_the_oracle_of_their_own_tasks():
 
 
 def test_what_is_read_at_a_step_is_what_was_done_at_the_one_before():
-    trainer = trainer_of()
-    first, _ = trainer._play()
-    second, _ = trainer._play()
+    (room,) = trainer_of().rooms
+    first, _ = room.play(RNG)
+    second, _ = room.play(RNG)
     rows = np.arange(6)
-    going = trainer.age == 64
+    going = room.age == 64
     steps = second.steps(rows)
     np.testing.assert_array_equal(steps.left[:, 1:], second.seen[:, :-1])
     np.testing.assert_array_equal(steps.reward[:, 1:], second.reward[:, :-1])
@@ -60,8 +66,7 @@ def test_what_is_read_at_a_step_is_what_was_done_at_the_one_before():
 
 def test_the_students_account_is_the_variance_free_score():
     """Where the oracle itself acts, the score of every episode is 1."""
-    trainer = trainer_of()
-    seats = trainer.seats
+    seats = trainer_of().rooms[0].seats
     scores = []
     for _ in range(300):
         action = seats.advantage[np.arange(6), seats.seen].argmax(1)
@@ -77,18 +82,31 @@ def test_the_students_account_is_the_variance_free_score():
 def test_the_memory_carried_into_a_segment_is_that_of_the_run():
     """Played step by step or read at once, a run leaves the same memory."""
     trainer = trainer_of()
-    segment, start = trainer._play()
+    segment, start = trainer.rooms[0].play(RNG)
     rows = np.arange(6)
     codes = trainer.model.codes(8)
     with torch.no_grad():
         _, after = trainer.model(segment.steps(rows), start, codes, 3)
-    for mine, theirs in zip(trainer.player.state, after, strict=True):
+    for mine, theirs in zip(trainer.rooms[0].player.state, after, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("kind", ["delta", "linear"])
+def test_bandits_are_labelled_and_scored_as_any_task():
+    """Where the best arm is pulled the score is 1, and every step ends its episode."""
+    seats = trainer_of(bandits=True).rooms[0].seats
+    source = task_source("AnyMDP-v0", n_states=1, n_actions=4)
+    best = [int(source.sample(int(seed)).reward[0, :, 1].argmax()) for seed in seats.seeds]
+    np.testing.assert_array_equal(seats.advantage[:, 0].argmax(1), best)
+    _, ending, arrival, score, over = seats.step(np.array(best))
+    assert over.all()
+    assert (ending == 1).all()
+    assert (arrival == 0).all()
+    np.testing.assert_allclose(score, 1.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_accumulated_gradients_are_those_of_the_whole(kind):
-    """Both halves weigh the ramp by themselves, so only runs of equal age are compared."""
+    """Parts weigh the ramp by themselves, so only runs of equal age are compared."""
     updates = []
     for micro in (1, 2):
         trainer = trainer_of(kind, minibatches=1, micro=micro, behaviours=2, life=32)
@@ -96,17 +114,17 @@ def test_accumulated_gradients_are_those_of_the_whole(kind):
         updates.append([p.detach().clone() for p in trainer.model.parameters()])
     for a, b in zip(*updates, strict=True):
         torch.testing.assert_close(a, b, atol=2e-4, rtol=0)
-    assert RAMP > 32
+    assert RAMP * 8 * 3 > 32
 
 
-@pytest.mark.parametrize("kind", ["delta", "linear"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_training_goes_on_exactly_from_a_checkpoint(tmp_path, kind):
-    straight, broken = trainer_of(kind), trainer_of(kind)
+    straight, broken = (trainer_of(kind, bandits=True) for _ in range(2))
     losses = [straight.advance() for _ in range(6)]
     for _ in range(3):
         broken.advance()
     checkpoint.save(tmp_path / "state", *broken.state())
-    resumed = trainer_of(kind)
+    resumed = trainer_of(kind, bandits=True)
     resumed.restore(*checkpoint.load(tmp_path / "state"))
     assert [resumed.advance() for _ in range(3)] == losses[3:]
 
@@ -119,12 +137,15 @@ def test_a_learning_rate_warms_up_and_falls_to_3_in_100():
     assert rates == pytest.approx([0.05, 0.5, 1.0, 0.03])
 
 
-@pytest.mark.parametrize("kind", ["delta", "linear"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_presets_come_from_one_dial(kind):
     for name in PRESETS:
         chosen = preset(name, kind)
-        assert chosen.students >= chosen.behaviours  # half or more are the student's own
-        assert chosen.life % chosen.segment == 0
+        for room in chosen.rooms:
+            assert room.students >= room.behaviours  # half or more are the student's own
+            assert room.life % room.segment == 0
+            assert chosen.model.takes(room.n_states, room.n_actions)
+        assert sum(room.share for room in chosen.rooms) == pytest.approx(1.0)
     with pytest.raises(ValueError, match="no preset 'huge'"):
         preset("huge", kind)
 

@@ -44,14 +44,15 @@ class SequenceAgent:
     Args:
         model: a `SequenceModel`.
         first_temperature: of the softmax it acts by at the first step; it cools (`play.temperature`).
+        half: matrix products in bfloat16.
     """
 
     version: ClassVar[str] = "1"
     trains: ClassVar[bool] = False
     privileged: ClassVar[bool] = False
 
-    def __init__(self, model: Any, first_temperature: float) -> None:
-        self._model, self._first = model, first_temperature
+    def __init__(self, model: Any, first_temperature: float, half: bool = False) -> None:
+        self._model, self._first, self._half = model, first_temperature, half
 
     def start(self, streams: Streams) -> None:
         """Forgets everything.
@@ -62,16 +63,15 @@ class SequenceAgent:
         from anymdp_baselines.sequence.play import Player
 
         size = self._model.size
-        if size.kind == "linear" and (
-            streams.n_observations > size.n_observations or streams.n_actions > size.n_actions
-        ):
+        if not size.takes(streams.n_observations, streams.n_actions):
             raise AgentError(
                 f"this checkpoint has learned {size.n_observations} observation ids and"
                 f" {size.n_actions} actions, and {streams.env_id} has {streams.n_observations} and"
                 f" {streams.n_actions}; use a larger checkpoint, or omnirl-delta, which takes any size"
             )
         self._rng = streams.seeds.copy()
-        self._player = Player(self._model, streams.n, streams.n_observations, streams.n_actions)
+        shape = (streams.n, streams.n_observations, streams.n_actions)
+        self._player = Player(self._model, *shape, self._half)
         self._n_slots = streams.n_observations * streams.n_actions
         self._steps = 0
 
@@ -82,7 +82,7 @@ class SequenceAgent:
         from anymdp_baselines.sequence.play import temperature
 
         with torch.inference_mode():
-            logits = self._player.logits(observation.copy()).double().numpy()
+            logits = self._player.logits(observation)
         warmth = temperature(np.float64(self._first), np.int64(self._steps), self._n_slots)  # type: ignore[arg-type]
         out: Int64s = _choose(logits / warmth, self._rng, test)
         return out
