@@ -129,6 +129,49 @@ def test_training_goes_on_exactly_from_a_checkpoint(tmp_path, kind):
     assert [resumed.advance() for _ in range(3)] == losses[3:]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_bfloat16_learns_the_same_to_its_precision(kind):
+    full, half = trainer_of(kind), trainer_of(kind, machine=Machine("cpu", half=True))
+    for (a,), (b,) in zip(full.advance(), half.advance(), strict=True):
+        assert b["total"] == pytest.approx(a["total"], rel=0.05)
+        assert b["total"] != a["total"]
+    assert all(p.dtype == torch.float32 for p in half.model.parameters())
+    assert all(m.dtype == torch.float32 for m in half.rooms[0].player.state)
+
+
+@pytest.mark.slow
+def test_a_compiled_trainer_has_the_same_losses():
+    eager, compiled = trainer_of(), trainer_of(machine=Machine(compiled=True))
+    for (a,), (b,) in zip(eager.advance(), compiled.advance(), strict=True):
+        assert b["total"] == pytest.approx(a["total"], abs=1e-4)
+
+
+def test_an_unknown_device_is_refused_in_one_line(tmp_path):
+    with pytest.raises(ValueError, match="no model can be made") as caught:
+        train.train(preset("tiny", "delta"), tmp_path, machine=Machine("nowhere"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_resumed_log_drops_what_comes_after_the_checkpoint(tmp_path):
+    log = Log(tmp_path, 0)
+    for k in (10, 20, 30):
+        log.add({"round": k, "room": "tau(8,3)", "total": 1.0})
+    Log(tmp_path, 20).add({"round": 30, "room": "tau(8,3)", "total": 2.0})
+    with (tmp_path / "log.csv").open() as file:
+        rows = [(row["round"], row["total"]) for row in csv.DictReader(file)]
+    assert rows == [("10", "1.0"), ("20", "1.0"), ("30", "2.0")]
+
+
+def test_tensorboard_gets_the_same_numbers(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    Log(tmp_path, 0, tensorboard=True).add({"round": 10, "room": "tau(8,3)", "total": 1.5})
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    (event,) = board.Scalars("tau(8,3)/total")
+    assert (event.step, event.value) == (10, 1.5)
+
+
 def test_a_learning_rate_warms_up_and_falls_to_3_in_100():
     trainer = trainer_of(rounds=500, minibatches=2)
     rates = []
@@ -157,8 +200,9 @@ def test_a_killed_training_goes_on_with_the_same_losses(tmp_path):
 
     def rows(folder):
         with (folder / "log.csv").open() as file:
-            read = {int(row["round"]): row for row in csv.DictReader(file)}
-        return {k: {n: v for n, v in row.items() if n != "seconds"} for k, row in read.items()}
+            return [
+                {n: v for n, v in row.items() if n != "seconds"} for row in csv.DictReader(file)
+            ]
 
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     subprocess.run([*words, "--out", whole], check=True, capture_output=True)
@@ -170,5 +214,7 @@ def test_a_killed_training_goes_on_with_the_same_losses(tmp_path):
     process.wait()
     subprocess.run([*words, "--out", cut, "--resume"], check=True, capture_output=True)
     assert rows(cut) == rows(whole)
-    assert max(rows(whole)) == preset("tiny", "delta").rounds
+    assert int(rows(whole)[-1]["round"]) == preset("tiny", "delta").rounds
+    ends = [checkpoint.load(folder / "weights")[0] for folder in (whole, cut)]
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
     assert preset("tiny", "delta").rounds > train.SAVE

@@ -140,5 +140,5 @@ class PlayRoom:
         )
         self.age, self.end, self.tally = (arrays[k].copy() for k in ("age", "end", "tally"))
         self.next_seed, theirs = arrays["next_seeds"].tolist()
-        recorded = (arrays[f"recorded.{k}"] for k in ("seeds", "age", "end"))
-        self.recorded.restore(*recorded, theirs)
+        seeds, age, end = (arrays[f"recorded.{k}"] for k in ("seeds", "age", "end"))
+        self.recorded.restore(seeds, age, end, theirs)

@@ -27,37 +27,23 @@ EXAM_TASKS = 32
 _FIRST_EXAM = 2**40  # unseen tasks beyond all training seeds: the public ones are left for the end
 
 
-def main(
-    kind: str,
-    name: str = "small",
-    resume: bool = False,
-    out: str | Path | None = None,
-    threads: int = 1,
-    machine: Machine | None = None,
-    tensorboard: bool = False,
-) -> Path:
-    """Trains preset `name` of `kind` into the folder `out`, and returns the folder of the weights.
-
-    The folder gets the weights (`weights/`), the state to resume from (`state/`) and the log (`log.csv`).
-
-    Raises:
-        ValueError: there is no such preset or device, or `out` holds another run.
-    """
-    import torch
-
-    torch.set_num_threads(threads)
-    return train(preset(name, kind), Path(out or f"training/omnirl-{kind}-{name}"), resume, machine,
-                 tensorboard)  # fmt: skip
-
-
 def train(
     chosen: Preset,
     folder: Path,
     resume: bool = False,
     machine: Machine | None = None,
     tensorboard: bool = False,
+    start_from: Path | None = None,
 ) -> Path:
-    """As `main`, for a preset of one's own."""
+    """Trains the preset `chosen` into `folder`, and returns the folder of the weights.
+
+    The folder gets the weights (`weights/`), the state to resume from (`state/`) and the log (`log.csv`).
+    `start_from` are weights of the same size to be trained on.
+
+    Raises:
+        ValueError: there is no such device, or the folder holds another run.
+        ModuleNotFoundError: TensorBoard is wanted and missing.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     state = folder / "state"
     if state.exists() and not resume:
@@ -73,7 +59,18 @@ def train(
             raise ValueError(f"{state} was trained with other settings; give another folder")
         trainer.restore(tensors, numbers)
         _tell(f"resumed at round {trainer.round}")
+    elif start_from is not None:
+        _start_from(trainer, start_from)
     return _train(trainer, folder, Log(folder, trainer.round, tensorboard))
+
+
+def _start_from(trainer: Trainer, path: Path) -> None:
+    tensors, _ = load(path)
+    try:
+        trainer.model.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path} holds no weights of this size ({reason})") from None
 
 
 def _train(trainer: Trainer, folder: Path, log: Log) -> Path:
@@ -111,7 +108,7 @@ def best_temperature(trainer: Trainer) -> float:
 def keep(trainer: Trainer, folder: Path, first: float = TEMPERATURES[1]) -> None:
     """Writes weights and state."""
     tensors, numbers = trainer.state()
-    about = {"preset": _plain(trainer.preset)}
+    about: dict[str, object] = {"preset": _plain(trainer.preset)}
     save(folder / "state", tensors, numbers | about)
     weights = {k: v.detach() for k, v in trainer.model.state_dict().items()}
     about |= {"model": trainer.preset.model.record(), "temperature": first}
@@ -184,6 +181,7 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--half", action="store_true")
+    parser.add_argument("--start-from", type=Path)
     given = parser.parse_args()
     import torch
 
@@ -195,6 +193,7 @@ if __name__ == "__main__":
             given.out or Path(f"training/omnirl-{given.kind}-{given.preset}"),
             given.resume,
             Machine(half=given.half),
+            start_from=given.start_from,
         )
     except ValueError as error:
         sys.exit(str(error))

@@ -209,8 +209,9 @@ def chunkwise(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The same as `scan` in parallel over chunks, for accelerators: matrix products and one solve a chunk."""
     reads, wrotes = [], []
-    for part in zip(*(x.split(chunk, dim=1) for x in (slot, seen, value, beta, g)), strict=True):
-        read, wrote, memory = _one_chunk(*part, table, memory)
+    parts = [x.split(chunk, dim=1) for x in (slot, seen, value, beta, g)]
+    for slot, seen, value, beta, g in zip(*parts, strict=True):
+        read, wrote, memory = _one_chunk(slot, seen, value, beta, g, table, memory)
         reads.append(read)
         wrotes.append(wrote)
     return torch.cat(reads, 1), torch.cat(wrotes, 1), memory
