@@ -84,7 +84,7 @@ def test_the_shipped_weights_are_above_random_on_unseen_tasks(make):
 
 @pytest.mark.parametrize("kind", ["delta", "linear"])
 def test_an_agent_in_bfloat16_plays_much_the_same(kind):
-    model = SequenceModel(replace(SIZE, kind=kind)).eval()
+    model = SequenceModel(replace(SIZE, kind=kind)).eval().requires_grad_(False)
     streams = Streams("AnyMDP-16s5a-v0", 16, 5, np.arange(3, dtype=np.uint64))
     logits = []
     for half in (False, True):
