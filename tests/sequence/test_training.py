@@ -14,6 +14,7 @@ import torch
 from anymdp_baselines.sequence import checkpoint, train
 from anymdp_baselines.sequence.lesson import RAMP
 from anymdp_baselines.sequence.log import Log
+from anymdp_baselines.sequence.model import SequenceModel
 from anymdp_baselines.sequence.presets import PRESETS, Room, dial, preset
 from anymdp_baselines.sequence.trainer import Machine, Trainer
 from anymdp_bench.scoring import references
@@ -191,6 +192,15 @@ def test_presets_come_from_one_dial(kind):
         assert sum(room.share for room in chosen.rooms) == pytest.approx(1.0)
     with pytest.raises(ValueError, match="no preset 'huge'"):
         preset("huge", kind)
+
+
+def test_the_papers_preset_is_of_the_published_size():
+    """18 blocks of width 512, four tokens a step, 43.6M parameters."""
+    size = preset("paper", "gated").model
+    assert (size.blocks, size.width, size.tokens) == (18, 512, 4)
+    with torch.device("meta"):
+        found = sum(p.numel() for p in SequenceModel(size).parameters())
+    assert found == pytest.approx(43.6e6, rel=0.02)
 
 
 @pytest.mark.slow

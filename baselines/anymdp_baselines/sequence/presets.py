@@ -68,7 +68,7 @@ class Preset:
 def dial(width: int, kind: str, rooms: tuple[Room, ...] | None = None, **changes: Any) -> Preset:
     """The preset of a width: a wider model is deeper, sees more runs, and trains for longer."""
     if kind == "gated":
-        blocks = max(2, min(width // 16, 18))
+        blocks = max(2, min(width // 14, 18))
         model = ModelSize(kind, 2 * width, blocks, max(2, width // 16), tokens=4)
     else:
         model = ModelSize(
