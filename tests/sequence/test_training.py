@@ -141,6 +141,7 @@ def test_bfloat16_learns_the_same_to_its_precision(kind):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
 def test_a_compiled_trainer_has_the_same_losses():
     eager, compiled = trainer_of(), trainer_of(machine=Machine(compiled=True))
     for (a,), (b,) in zip(eager.advance(), compiled.advance(), strict=True):
