@@ -1,12 +1,15 @@
 """Checkpoints: what goes in comes out, in small shards; what is none is refused in one line."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from anymdp_baselines.omnirl.evaluate import online_scores
 from anymdp_baselines.sequence import checkpoint
-from anymdp_baselines.sequence.agent import omnirl_delta, omnirl_linear
+from anymdp_baselines.sequence.agent import SequenceAgent, omnirl_delta, omnirl_linear
 from anymdp_baselines.sequence.model import ModelSize, SequenceModel
 from anymdp_bench.agents import AgentError, AgentSpec, Streams
 from anymdp_bench.testing import AgentConformance
@@ -72,15 +75,30 @@ def test_what_is_no_checkpoint_is_refused_in_one_line(tmp_path):
     assert "its format is None" in refused(omnirl_delta, tmp_path / "foreign.safetensors")
 
 
-def test_the_shipped_weights_load_and_what_does_not_ship_says_so():
-    assert omnirl_delta().version
-    with pytest.raises(AgentError, match="no weights of omnirl-linear ship yet"):
-        omnirl_linear()
+@pytest.mark.parametrize("make", [omnirl_delta, omnirl_linear])
+def test_the_shipped_weights_are_above_random_on_unseen_tasks(make):
+    """Bandits, after 100 steps: the shortest of the rungs."""
+    score = online_scores(make(), 1, 5, [100], n_tasks=32)
+    assert np.nanmean(score) > 0.8
+
+
+@pytest.mark.parametrize("kind", ["delta", "linear"])
+def test_an_agent_in_bfloat16_plays_much_the_same(kind):
+    model = SequenceModel(replace(SIZE, kind=kind)).eval().requires_grad_(False)
+    streams = Streams("AnyMDP-16s5a-v0", 16, 5, np.arange(3, dtype=np.uint64))
+    logits = []
+    for half in (False, True):
+        agent = SequenceAgent(model, 0.8, half)
+        agent.start(streams)
+        agent.act(np.arange(3))
+        logits.append(agent._player.logits(np.arange(3)))
+    np.testing.assert_allclose(logits[1], logits[0], atol=0.05)
+    assert (logits[1] != logits[0]).any()
 
 
 def test_what_is_broken_is_refused_in_one_line(tmp_path):
     weights(tmp_path / "w")
-    assert "kind delta, not linear" in refused(omnirl_linear, tmp_path / "w")
+    assert "kind delta, not linear or gated" in refused(omnirl_linear, tmp_path / "w")
     shard = tmp_path / "w" / "000.safetensors"
     shard.write_bytes(shard.read_bytes()[:-10])
     refused(omnirl_delta, tmp_path / "w")
@@ -97,16 +115,16 @@ def test_what_is_broken_is_refused_in_one_line(tmp_path):
 
 
 def test_a_size_that_the_weights_cannot_take_is_refused_in_one_line(tmp_path):
-    weights(tmp_path / "w", ModelSize("linear", 16, 1, 2, n_observations=16))
+    weights(tmp_path / "w", ModelSize("linear", 16, 1, 4, 16, 8, n_observations=16))
     agent = omnirl_linear(str(tmp_path / "w"))
-    with pytest.raises(AgentError, match="has learned 16 observation ids and 5 actions") as caught:
+    with pytest.raises(AgentError, match="takes at most 16 observations and 5 actions") as caught:
         agent.start(Streams("AnyMDP-64s5a-v0", 64, 5, np.zeros(1, np.uint64)))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["delta", "linear"])
 def test_a_run_goes_on_from_its_saved_context(tmp_path, kind):
-    size = SIZE if kind == "delta" else ModelSize("linear", 16, 1, 2)
+    size = SIZE if kind == "delta" else ModelSize("linear", 16, 1, 4, 16, 8)
     weights(tmp_path / "w", size)
     streams = Streams("AnyMDP-16s5a-v0", 16, 5, np.arange(3, dtype=np.uint64))
     rng = np.random.default_rng(0)
@@ -150,7 +168,7 @@ class TestDelta(AgentConformance):
 class TestLinear(TestDelta):
     @pytest.fixture(autouse=True)
     def _weights(self, tmp_path):
-        weights(tmp_path / "w", ModelSize("linear", 16, 2, 2))
+        weights(tmp_path / "w", ModelSize("linear", 16, 2, 4, 16, 8))
         self.path = str(tmp_path / "w")
 
     def make_agent(self):

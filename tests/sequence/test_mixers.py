@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anymdp_baselines.sequence.mixers import gated_deltanet, slots
+from anymdp_baselines.sequence.mixers import gated_deltanet, keys, slots
 
 TOLERANCE = 1e-4
 
@@ -103,6 +103,38 @@ def test_bootstrapping_is_td_learning():
         slot, slot, ones, 0.5 * ones, torch.full((1, length, 1, 1), gamma), torch.zeros(1, 1, 1, 1)
     )
     assert after.item() == pytest.approx(1 / (1 - gamma), rel=1e-4)
+
+
+def key_case(seed, key_size=10, **changes):
+    """As `slot_case`, with a table of 12 keys and a memory [n, V, K]."""
+    *given_, _ = slot_case(seed, **changes)
+    table = torch.nn.functional.normalize(torch.randn(12, key_size), dim=-1)
+    return *given_, table, torch.randn(len(given_[0]), given_[2].shape[2], key_size)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**31))
+def test_orthonormal_learned_keys_are_hard_addresses(seed):
+    """Keys that are rows of an orthogonal matrix: rows of `slots`, turned."""
+    *given_, memory = slot_case(seed)
+    turn, _ = torch.linalg.qr(torch.randn(12, 12))
+    hard = slots.scan(*given_, memory)
+    soft = keys.scan(*given_, turn, memory.flatten(1, 2).transpose(1, 2) @ turn)
+    for a, b in zip(hard[:2], soft[:2], strict=True):
+        torch.testing.assert_close(a, b, atol=TOLERANCE, rtol=0)
+    turned_back = (soft[2] @ turn.T).transpose(1, 2).view_as(memory)
+    torch.testing.assert_close(turned_back, hard[2], atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("chunk", [1, 8, 64])
+def test_learned_keys_chunkwise_is_recurrent_with_all_gradients(chunk):
+    """The gradients of the keys too, and where g is 0."""
+    case = list(key_case(5))
+    case[4][:, :, 0] = 0.0
+    recurrent = with_gradients(keys.scan, case)
+    parallel = with_gradients(lambda *x: keys.chunkwise(*x, chunk=chunk), case)
+    for a, b in zip(recurrent, parallel, strict=True):
+        torch.testing.assert_close(a, b, atol=TOLERANCE, rtol=1e-4)
 
 
 def net_case(seed, n=2, heads=2, length=75, size=8):

@@ -10,8 +10,9 @@ S, A, N, T = 6, 3, 3, 50
 SIZES = {
     "delta": ModelSize("delta", 32, 3, 4, 16, 16),
     "delta without bootstrap": ModelSize("delta", 32, 3, 4, 16, 16, bootstrap=False),
-    "linear": ModelSize("linear", 32, 2, 2, n_observations=8),
-    "linear, four tokens": ModelSize("linear", 32, 2, 2, tokens=4, n_observations=8),
+    "linear": ModelSize("linear", 32, 3, 4, 16, 16, n_observations=8, key_size=12),
+    "gated": ModelSize("gated", 32, 2, 2, n_observations=8),
+    "gated, four tokens": ModelSize("gated", 32, 2, 2, tokens=4, n_observations=8),
 }
 
 

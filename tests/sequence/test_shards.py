@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from anymdp_baselines.sequence import shards
 from anymdp_baselines.sequence.synthesis import synthesise
@@ -43,6 +43,33 @@ def test_what_is_no_shard_is_refused_in_one_line(tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
+SPOILS = {
+    "shape": ("action", lambda x: x[:, :-1].copy()),
+    "type": ("seen", lambda x: x.astype(np.float32)),
+    "state": ("seen", lambda x: x + np.int16(8)),
+    "tag": ("tag", lambda x: x - np.int8(9)),
+    "infinite": ("reward", lambda x: x + np.float32("inf")),
+}
+
+
+@pytest.mark.parametrize("how", [*SPOILS, "missing", "words"])
+def test_a_hostile_shard_is_refused_in_one_line(tmp_path, how):
+    list(shards.write_shards(tmp_path, RECIPE))
+    path = tmp_path / "000000.safetensors"
+    arrays, about = load_file(path), shards._metadata(path)
+    if how == "missing":
+        del arrays["tag"]
+    elif how == "words":
+        about["length"] = "long"
+    else:
+        name, spoil = SPOILS[how]
+        arrays[name] = spoil(arrays[name])
+    save_file(arrays, path, metadata=about)
+    with pytest.raises(ValueError, match="cannot be read") as caught:
+        list(shards.read_shards(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
 def call(*words):
     return subprocess.run([SCRIPT, *map(str, words)], capture_output=True, text=True, check=False)
 
@@ -60,6 +87,10 @@ def test_the_command_writes_what_any_reader_of_safetensors_reads(tmp_path):
     refused = call("data", "write", "--out", tmp_path / "e", "--seed", 7)
     assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
+    (tmp_path / "d" / "000000.safetensors").write_bytes((2**62).to_bytes(8, "little") + b"{}")
+    hostile = call("data", "show", tmp_path / "d")
+    assert hostile.returncode == 2
+    assert hostile.stderr.count("\n") == 1
     nothing = call("data", "show", tmp_path / "nowhere")
     assert nothing.returncode == 2
     assert nothing.stderr.count("\n") == 1

@@ -188,10 +188,15 @@ class OmniRL:
                     f"{path} is the context of other runs: {name} has shape {list(found.shape)},"
                     f" not {list(array.shape)}"
                 )
+        try:
+            steps, next_plan = (int(numbers["context"][k]) for k in ("steps", "next_plan"))
+        except (KeyError, TypeError, ValueError):
+            steps = next_plan = -1
+        if steps < 0 or next_plan < 0:
+            raise ValueError(f"{path} is a context after no number of steps")
         for name, array in mine.items():
             array[:] = arrays[name].numpy()
-        self._steps = int(numbers["context"]["steps"])
-        self._next_plan = int(numbers["context"]["next_plan"])
+        self._steps, self._next_plan = steps, next_plan
 
     def _plan(self) -> None:
         """Preferences of every run, state and action from the memory as it stands."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from anymdp_baselines.omnirl.model import Planner
 
 FORMAT = "anymdp-bench omnirl 2"
+_MOST = 4096  # width and loops that a file may ask for
 SHIPPED = "omnirl"  # the weights that are loaded by default, by name
 
 
@@ -49,8 +50,10 @@ def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         if metadata.get("format") != FORMAT:
             raise ValueError(f"its format is {metadata.get('format')!r}, not {FORMAT!r}")
         numbers: dict[str, Any] = json.loads(metadata["numbers"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        if not isinstance(numbers, dict):
+            raise ValueError("its numbers are no object")
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
         raise ValueError(
             f"{path} is no omnirl checkpoint ({reason});"
             " give a file that `anymdp-bench train omnirl` wrote"
@@ -77,12 +80,19 @@ def load_planner(path: str | os.PathLike[str]) -> tuple[Planner, dict[str, Any]]
 
     arrays, numbers = load_arrays(Path(path))
     try:
-        planner = Planner(PlannerSize(int(numbers["width"]), int(numbers["loops"])))
-        planner.load_state_dict(arrays)
-        float(numbers["temperature"])
+        size = PlannerSize(int(numbers["width"]), int(numbers["loops"]))
+        if not (1 <= size.width <= _MOST and 1 <= size.loops <= _MOST):
+            raise ValueError(f"width {size.width}, loops {size.loops}")
+        with torch.device("meta"):  # nothing that the file lacks is allocated
+            planner = Planner(size)
+        if any(tensor.dtype != torch.float32 for tensor in arrays.values()):
+            raise ValueError("its weights are not float32")
+        planner.load_state_dict(arrays, assign=True)
+        if not 0.0 < float(numbers["temperature"]) < float("inf"):
+            raise ValueError(f"temperature {numbers['temperature']} is not positive and finite")
         sound = all(bool(torch.isfinite(tensor).all()) for tensor in arrays.values())
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split())[:300]
         raise ValueError(f"{path} does not hold a planner ({reason})") from None
     if not sound:
         raise ValueError(f"{path} holds weights that are not finite")

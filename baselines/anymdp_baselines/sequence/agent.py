@@ -44,14 +44,23 @@ class SequenceAgent:
     Args:
         model: a `SequenceModel`.
         first_temperature: of the softmax it acts by at the first step; it cools (`play.temperature`).
+        half: matrix products in bfloat16.
+        trained: the sizes of tasks it was trained on, in words.
     """
 
     version: ClassVar[str] = "1"
     trains: ClassVar[bool] = False
     privileged: ClassVar[bool] = False
 
-    def __init__(self, model: Any, first_temperature: float) -> None:
-        self._model, self._first = model, first_temperature
+    def __init__(
+        self,
+        model: Any,
+        first_temperature: float,
+        half: bool = False,
+        trained: str = "unknown sizes",
+    ) -> None:
+        self._model, self._first, self._half = model, first_temperature, half
+        self._trained = trained
 
     def start(self, streams: Streams) -> None:
         """Forgets everything.
@@ -62,16 +71,16 @@ class SequenceAgent:
         from anymdp_baselines.sequence.play import Player
 
         size = self._model.size
-        if size.kind == "linear" and (
-            streams.n_observations > size.n_observations or streams.n_actions > size.n_actions
-        ):
+        if not size.takes(streams.n_observations, streams.n_actions):
             raise AgentError(
-                f"this checkpoint has learned {size.n_observations} observation ids and"
-                f" {size.n_actions} actions, and {streams.env_id} has {streams.n_observations} and"
-                f" {streams.n_actions}; use a larger checkpoint, or omnirl-delta, which takes any size"
+                f"this checkpoint was trained on {self._trained} and takes at most"
+                f" {size.n_observations} observations and {size.n_actions} actions;"
+                f" {streams.env_id} has {streams.n_observations} and {streams.n_actions}: use a larger"
+                " checkpoint, or omnirl-delta, which takes any size"
             )
         self._rng = streams.seeds.copy()
-        self._player = Player(self._model, streams.n, streams.n_observations, streams.n_actions)
+        shape = (streams.n, streams.n_observations, streams.n_actions)
+        self._player = Player(self._model, *shape, self._half)
         self._n_slots = streams.n_observations * streams.n_actions
         self._steps = 0
 
@@ -82,7 +91,7 @@ class SequenceAgent:
         from anymdp_baselines.sequence.play import temperature
 
         with torch.inference_mode():
-            logits = self._player.logits(observation.copy()).double().numpy()
+            logits = self._player.logits(observation)
         warmth = temperature(np.float64(self._first), np.int64(self._steps), self._n_slots)  # type: ignore[arg-type]
         out: Int64s = _choose(logits / warmth, self._rng, test)
         return out
@@ -112,12 +121,9 @@ class SequenceAgent:
 
     def save_context(self, path: str | os.PathLike[str]) -> None:
         """Writes all that the runs remember to the folder `path` (safetensors), whole or not at all."""
-        import torch
-
         from anymdp_baselines.sequence.checkpoint import save
 
-        tensors = self._player.context() | {"rng": torch.from_numpy(self._rng.view(np.int64))}
-        save(Path(path), tensors, {"context": {"steps": self._steps}})
+        save(Path(path), self._tensors(), {"context": {"steps": self._steps}})
 
     def load_context(self, path: str | os.PathLike[str]) -> None:
         """Goes on from what `save_context` wrote; `start` was called with as many runs of the same size.
@@ -130,13 +136,25 @@ class SequenceAgent:
         tensors, numbers = load(Path(path))
         if "context" not in numbers:
             raise ValueError(f"{path} holds no context; give a folder that save_context wrote")
-        mine = self._player.context()
-        shapes = {name: tensor.shape for name, tensor in tensors.items() if name != "rng"}
-        if shapes != {name: tensor.shape for name, tensor in mine.items()}:
+        mine = self._tensors()
+        shapes = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+        if shapes != {name: (tensor.shape, tensor.dtype) for name, tensor in mine.items()}:
             raise ValueError(f"{path} is the context of other runs, or of another model")
+        try:
+            steps = int(numbers["context"]["steps"])
+        except (KeyError, TypeError, ValueError):
+            steps = -1
+        if steps < 0:
+            raise ValueError(f"{path} is a context after no number of steps")
+        self._rng = tensors.pop("rng").numpy().view(np.uint64).copy()
         self._player.resume(tensors)
-        self._rng = tensors["rng"].numpy().view(np.uint64).copy()
-        self._steps = int(numbers["context"]["steps"])
+        self._steps = steps
+
+    def _tensors(self) -> dict[str, Any]:
+        """All that the runs remember, by name."""
+        import torch
+
+        return self._player.context() | {"rng": torch.from_numpy(self._rng.view(np.int64))}
 
 
 def omnirl_delta(checkpoint: str | None = None) -> SequenceAgent:
@@ -145,7 +163,7 @@ def omnirl_delta(checkpoint: str | None = None) -> SequenceAgent:
     Raises:
         AgentError: the checkpoint is none; the message is one line.
     """
-    return _load("delta", checkpoint)
+    return _load("delta", checkpoint, ("delta",))
 
 
 def omnirl_linear(checkpoint: str | None = None) -> SequenceAgent:
@@ -154,26 +172,24 @@ def omnirl_linear(checkpoint: str | None = None) -> SequenceAgent:
     Raises:
         AgentError: the checkpoint is none; the message is one line.
     """
-    return _load("linear", checkpoint)
+    return _load("linear", checkpoint, ("linear", "gated"))
 
 
-def _load(kind: str, checkpoint: str | None) -> SequenceAgent:
+def _load(name: str, checkpoint: str | None, kinds: tuple[str, ...]) -> SequenceAgent:
+    """On a GPU in bfloat16 where there is one, else on the CPU in float32."""
     try:
-        import torch  # noqa: F401
+        import torch
     except ImportError:
         raise AgentError(
-            f"omnirl-{kind} needs PyTorch: pip install 'anymdp-bench[torch]'"
+            f"omnirl-{name} needs PyTorch: pip install 'anymdp-bench[torch]'"
         ) from None
-    from anymdp_baselines.sequence.checkpoint import load_model
+    from anymdp_baselines.sequence.checkpoint import load_model, trained_for
 
-    shipped = Path(str(files("anymdp_baselines.sequence") / "weights" / f"omnirl-{kind}"))
-    if checkpoint is None and not shipped.exists():
-        raise AgentError(
-            f"no weights of omnirl-{kind} ship yet; train some with `anymdp-bench train"
-            f" omnirl-{kind} --preset small` and give their folder as --checkpoint"
-        )
+    shipped = Path(str(files("anymdp_baselines.sequence") / "weights" / f"omnirl-{name}"))
     try:
-        model, numbers = load_model(Path(checkpoint) if checkpoint else shipped, kind)
+        model, numbers = load_model(Path(checkpoint) if checkpoint else shipped, kinds)
     except ValueError as error:
         raise AgentError(str(error)) from None
-    return SequenceAgent(model, float(numbers["temperature"]))
+    gpu = torch.cuda.is_available()
+    model = model.to("cuda" if gpu else "cpu")
+    return SequenceAgent(model, float(numbers["temperature"]), gpu, trained_for(numbers))

@@ -124,10 +124,14 @@ def learn_q(behaviour, q_table, seen, action, reward, following, terminated):
 def sweep_model(behaviour, q_model, onward, visits, reward):
     """One sweep of value iteration on smoothed counts: onward [O, A, O], visits, reward sums [O, A]."""
     n_observations, n_actions = q_model.shape
+    value = np.empty(n_observations)
+    for o in range(n_observations):
+        value[o] = q_model[o].max()
     for o in range(n_observations):
         for a in range(n_actions):
             total = visits[o, a] + _SMOOTHING * n_observations
             ahead = 0.0
             for j in range(n_observations):
-                ahead += (onward[o, a, j] + _SMOOTHING) * q_model[j].max()
+                ahead += (onward[o, a, j] + _SMOOTHING) * value[j]
             q_model[o, a] = (reward[o, a] + behaviour[DISCOUNT] * ahead) / total
+            value[o] = q_model[o].max()

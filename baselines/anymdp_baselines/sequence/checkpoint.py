@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from anymdp_baselines.sequence.model import SequenceModel
+    from anymdp_baselines.sequence.model import ModelSize, SequenceModel
 
 FORMAT = "anymdp-bench sequence 1"
 SHARD = 15 * 2**20  # bytes of tensors a shard may hold
@@ -64,30 +64,41 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         ValueError: it is no checkpoint of this kind; the message is one line.
     """
-    import torch
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     if not path.exists() and path.with_name(f".{path.name}.old").exists():
         path = path.with_name(f".{path.name}.old")  # the writer died between its two renames
-    parts: dict[str, list[tuple[int, Any]]] = {}
     try:
-        files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
-        if not files:
-            raise ValueError("the folder holds no .safetensors file")
-        for file in files:
-            with safe_open(file, framework="pt") as shard:
-                about: dict[str, str] = shard.metadata() or {}
-                if about.get("format") != FORMAT:
-                    raise ValueError(f"its format is {about.get('format')!r}, not {FORMAT!r}")
-                if int(about["shards"]) != len(files):
-                    raise ValueError(f"it has {len(files)} of {about['shards']} shards")
-                numbers: dict[str, Any] = json.loads(about["numbers"])
-                for name in shard.keys():  # noqa: SIM118
-                    whole, _, k = name.partition(_ROWS)
-                    parts.setdefault(whole, []).append((int(k or 0), shard.get_tensor(name)))
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        return _joined(path)
+    except (
+        OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AttributeError,
+    ) as error:  # fmt: skip
+        reason = " ".join(str(error).split())[:300]
         raise ValueError(f"{path} is no sequence-model checkpoint ({reason})") from None
+
+
+def _joined(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """As `load`, with whatever errors a broken file gives rise to."""
+    import torch
+    from safetensors import safe_open
+
+    parts: dict[str, list[tuple[int, Any]]] = {}
+    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+    if not files:
+        raise ValueError("the folder holds no .safetensors file")
+    for file in files:
+        with safe_open(file, framework="pt") as shard:
+            about: dict[str, str] = shard.metadata() or {}
+            if about.get("format") != FORMAT:
+                raise ValueError(f"its format is {about.get('format')!r}, not {FORMAT!r}")
+            if int(about["shards"]) != len(files):
+                raise ValueError(f"it has {len(files)} of {about['shards']} shards")
+            numbers: dict[str, Any] = json.loads(about["numbers"])
+            for name in shard.keys():  # noqa: SIM118
+                whole, _, k = name.partition(_ROWS)
+                parts.setdefault(whole, []).append((int(k or 0), shard.get_tensor(name)))
+    if not isinstance(numbers, dict):
+        raise ValueError("its numbers are no object")
     tensors = {
         name: torch.cat([t for _, t in sorted(found, key=lambda p: p[0])])
         if len(found) > 1
@@ -97,28 +108,54 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, numbers
 
 
-def load_model(path: Path, kind: str) -> tuple[SequenceModel, dict[str, Any]]:
-    """(model ready for inference, its numbers) from weights.
+def load_model(path: Path, kinds: tuple[str, ...]) -> tuple[SequenceModel, dict[str, Any]]:
+    """(model ready for inference, its numbers) from weights; nothing that the file lacks is allocated.
 
     Raises:
         ValueError: they are no weights of such a model; the message is one line.
     """
     import torch
 
-    from anymdp_baselines.sequence.model import ModelSize, SequenceModel
+    from anymdp_baselines.sequence.model import SequenceModel
 
     tensors, numbers = load(path)
     try:
-        size = ModelSize(**numbers["model"])
-        if size.kind != kind:
-            raise ValueError(f"it is of kind {size.kind}, not {kind}")
-        model = SequenceModel(size)
-        model.load_state_dict(tensors)
-        float(numbers["temperature"])
-        sound = all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path} does not hold the weights of omnirl-{kind} ({reason})") from None
-    if not sound:
-        raise ValueError(f"{path} holds weights that are not finite")
+        size = _size(numbers["model"], tensors)
+        if size.kind not in kinds:
+            raise ValueError(f"it is of kind {size.kind}, not {' or '.join(kinds)}")
+        with torch.device("meta"):
+            model = SequenceModel(size)
+        model.load_state_dict(tensors, assign=True)
+        if not 0.0 < float(numbers["temperature"]) < float("inf"):
+            raise ValueError(f"temperature {numbers['temperature']} is not positive and finite")
+        trained_for(numbers)
+        for name, tensor in tensors.items():
+            if tensor.dtype != torch.float32 or not bool(torch.isfinite(tensor).all()):
+                raise ValueError(f"{name} is not float32, or not finite")
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        which = " or ".join(f"omnirl-{kind}" for kind in kinds)
+        raise ValueError(f"{path} does not hold the weights of {which} ({reason})") from None
     return model.eval().requires_grad_(False), numbers
+
+
+def _size(record: dict[str, Any], tensors: dict[str, Tensor]) -> ModelSize:
+    """The size that a file claims, no larger than the file."""
+    from anymdp_baselines.sequence.model import ModelSize
+
+    size, most = ModelSize(**record), sum(tensor.numel() for tensor in tensors.values())
+    for name, value in size.record().items():
+        if name not in ("kind", "bootstrap") and not (
+            isinstance(value, int) and 1 <= value <= most + 1000
+        ):
+            raise ValueError(f"{name} is {value!r}")
+    if size.blocks > len(tensors):
+        raise ValueError(f"it has {len(tensors)} tensors for {size.blocks} blocks")
+    return size
+
+
+def trained_for(numbers: dict[str, Any]) -> str:
+    """The sizes of tasks that a checkpoint was trained on, in words."""
+    rooms = numbers.get("preset", {}).get("rooms", [])
+    found = [f"tau({int(room['n_states'])},{int(room['n_actions'])})" for room in rooms[:16]]
+    return ", ".join(found) or "unknown sizes"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -66,38 +67,83 @@ def show(path: Annotated[Path, typer.Argument(help="A folder of shards, or one o
         raise typer.BadParameter(str(error)) from None
 
 
+_Name = Annotated[str, typer.Option(help="tiny, small, base or paper.")]
+_Resume = Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")]
+_Out = Annotated[Path | None, typer.Option(help="Default training/omnirl-KIND-PRESET.")]
+_Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
+_Device = Annotated[str, typer.Option(help="cpu, cuda, ...; by default a GPU where there is one.")]
+_Half = Annotated[
+    bool | None, typer.Option("--bf16/--fp32", help="Matrix products; by default bf16 on a GPU.")
+]
+_Compiled = Annotated[bool, typer.Option("--compile", help="Through torch.compile.")]
+_Micro = Annotated[int, typer.Option(min=1, help="Gradient accumulation: parts of an update.")]
+_Board = Annotated[bool, typer.Option("--tensorboard", help="TensorBoard beside log.csv.")]
+_Layout = Annotated[
+    str, typer.Option(help="one token a step, or the paper's four (with gated DeltaNet).")
+]
+
+
 def train_delta(
-    preset: Annotated[str, typer.Option(help="tiny, small, base or paper.")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Default training/omnirl-delta-PRESET.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    preset: _Name,
+    resume: _Resume = False,
+    out: _Out = None,
+    threads: _Threads = 1,
+    device: _Device = "auto",
+    bf16: _Half = None,
+    compiled: _Compiled = False,
+    micro: _Micro = 1,
+    tensorboard: _Board = False,
 ) -> None:
     """Train the sequence model with the hard-addressed memory.
 
     Example: `anymdp-bench train omnirl-delta --preset tiny`
     """
-    _train("delta", preset, resume, out, threads)
+    _train("delta", preset, resume, out, threads, device, bf16, compiled, micro, tensorboard)
 
 
 def train_linear(
-    preset: Annotated[str, typer.Option(help="tiny, small, base or paper.")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Default training/omnirl-linear-PRESET.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    preset: _Name,
+    resume: _Resume = False,
+    out: _Out = None,
+    threads: _Threads = 1,
+    device: _Device = "auto",
+    bf16: _Half = None,
+    compiled: _Compiled = False,
+    micro: _Micro = 1,
+    tensorboard: _Board = False,
+    layout: _Layout = "one",
 ) -> None:
     """Train the sequence model with learned keys only, as in the paper.
 
     Example: `anymdp-bench train omnirl-linear --preset tiny`
     """
-    _train("linear", preset, resume, out, threads)
+    if layout not in ("one", "four"):
+        raise typer.BadParameter(f"no layout {layout!r}; there are one and four")
+    kind = "linear" if layout == "one" else "gated"
+    _train(kind, preset, resume, out, threads, device, bf16, compiled, micro, tensorboard)
 
 
-def _train(kind: str, preset: str, resume: bool, out: Path | None, threads: int) -> None:
+def _train(
+    kind: str, name: str, resume: bool, out: Path | None, threads: int, device: str,
+    bf16: bool | None, compiled: bool, micro: int, tensorboard: bool,
+) -> None:  # fmt: skip
     try:
-        from anymdp_baselines.sequence.train import main
+        import torch
 
-        typer.echo(str(main(kind, preset, resume, out, threads)))
+        from anymdp_baselines.sequence.presets import preset
+        from anymdp_baselines.sequence.train import train
+        from anymdp_baselines.sequence.trainer import Machine
+
+        torch.set_num_threads(threads)
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        machine = Machine(device, device != "cpu" if bf16 is None else bf16, compiled)
+        folder = out or Path(f"training/omnirl-{kind}-{name}")
+        chosen = replace(preset(name, kind), micro=micro)
+        typer.echo(str(train(chosen, folder, resume, machine, tensorboard)))
     except ModuleNotFoundError as error:
-        raise typer.BadParameter(f"training needs {error.name}: pip install '.[torch]'") from None
+        extra = "tensorboard" if error.name == "tensorboard" else "torch"
+        line = f"training needs {error.name}: pip install 'anymdp-bench[{extra}]'"
+        raise typer.BadParameter(line) from None
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None

@@ -20,7 +20,9 @@ from torch.nn.functional import (
 
 from anymdp_baselines.sequence.model import Forecast, Outlook
 
-RAMP = 512  # steps of a run over which its labels come to count in full
+RAMP = (
+    6.4  # visits per slot (512 steps of tau(16,5)) over which a run's labels come to count in full
+)
 LEAST_WEIGHT = 1e-3
 SHARES = {"value": 0.2, "following": 0.1, "reward": 0.1, "ends": 0.1}
 
@@ -33,14 +35,18 @@ class Taught(NamedTuple):
     reward: Tensor
     following: Tensor  # the observation arrived at
     ends: Tensor  # 1.0 where the episode terminated there
-    age: Tensor  # steps since the run began
+    age: Tensor  # visits per slot, S * A of them, since the run began
+
+    def to(self, device: str) -> Taught:
+        """The same on `device`."""
+        return Taught(*(x.to(device) for x in self))
 
 
 def losses(
     outlook: Outlook, forecast: Forecast, taught: Taught, softness: float
 ) -> dict[str, Tensor]:
     """Scalars by name; `total` is what is minimised, `agree` the share of steps with the oracle's action."""
-    weight = (taught.age.float() / RAMP).clamp(LEAST_WEIGHT, 1.0)
+    weight = (taught.age / RAMP).clamp(LEAST_WEIGHT, 1.0)
     weight = weight / weight.sum()
     advantage = taught.advantage
     target = torch.softmax(advantage / softness, -1)

@@ -1,8 +1,9 @@
 """The sequence model: tokens, blocks of mixers, heads.
 
-Two kinds. `delta` knows no ids: it addresses its memory by slot, carries a stream for every action of
-the current state, and plays any numbers of states and actions. `linear` is the paper's: learned ids,
-gated DeltaNet, one output for each of its actions.
+Three kinds. `delta` knows no ids: it addresses its memory by slot, carries a stream for every action of
+the current state, and plays any numbers of states and actions. `linear` is the same, but the keys of its
+memory are learned, one for each of the ids it can take. `gated` is the paper's: learned ids, gated
+DeltaNet, one or four tokens a step, one output for each of its actions.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch.nn.functional import gelu
 from anymdp_baselines.sequence.mixers import Stream, Where
 from anymdp_baselines.sequence.mixers.delta_memory import DeltaMemory
 from anymdp_baselines.sequence.mixers.gated_deltanet import GatedDeltaNet
+from anymdp_baselines.sequence.mixers.learned_memory import LearnedMemory
 from anymdp_baselines.sequence.tokens import (
     CODE,
     NOTHING,
@@ -34,16 +36,17 @@ class ModelSize:
     """What a model is made of.
 
     Attributes:
-        kind: "delta" or "linear".
+        kind: "delta", "linear" or "gated".
         width: of the main stream.
         blocks: number of blocks.
         heads: of each mixer.
-        per_action: width of the streams of actions (`delta`).
-        slot_size: columns of the hard-addressed memory (`delta`).
-        bootstrap: whether its heads may bootstrap (`delta`).
-        tokens: a step's tokens, 1 or 4 (`linear`).
-        n_observations: number of ids known (`linear`).
-        n_actions: number of actions known (`linear`).
+        per_action: width of the streams of actions (but `gated`).
+        slot_size: columns of the memory (but `gated`).
+        bootstrap: whether its heads may bootstrap (but `gated`).
+        tokens: a step's tokens, 1 or 4 (`gated`).
+        n_observations: number of ids known (but `delta`).
+        n_actions: number of actions known (but `delta`).
+        key_size: of the learned keys (`linear`).
     """
 
     kind: str = "delta"
@@ -56,6 +59,13 @@ class ModelSize:
     tokens: int = 1
     n_observations: int = 128
     n_actions: int = 5
+    key_size: int = 96
+
+    def takes(self, n_observations: int, n_actions: int) -> bool:
+        """Whether a model of this size can play a task of so many observations and actions."""
+        return self.kind == "delta" or (
+            n_observations <= self.n_observations and n_actions <= self.n_actions
+        )
 
     def record(self) -> dict[str, int | str | bool]:
         """As plain values, for a checkpoint."""
@@ -99,16 +109,13 @@ class SequenceModel(nn.Module):
     def __init__(self, size: ModelSize) -> None:
         super().__init__()
         self.size = size
-        width, self.nameless = size.width, size.kind == "delta"
+        width, self.nameless = size.width, size.kind != "gated"
         d = size.per_action if self.nameless else 0
         self.tokens: NamelessTokens | OneToken | FourTokens
         mixers: list[nn.Module]
         if self.nameless:
             self.tokens = NamelessTokens(width)
-            mixers = [
-                DeltaMemory(width, d, size.slot_size, size.heads, size.bootstrap)
-                for _ in range(size.blocks)
-            ]
+            mixers = [_memory(size) for _ in range(size.blocks)]
         else:
             layout = OneToken if size.tokens == 1 else FourTokens
             self.tokens = layout(width, size.n_observations, size.n_actions)
@@ -143,7 +150,7 @@ class SequenceModel(nn.Module):
     ) -> tuple[Outlook, list[Tensor]]:
         """A segment (or, `one_step`, one recurrent step without gradients): (outlook, state after)."""
         where = _addresses(steps, n_actions)
-        main = self.tokens(steps, codes)
+        main = self.tokens(steps, codes).float()  # the residual stream, autocast or not
         n, length = steps.seen.shape
         d = self.size.per_action if self.nameless else 0
         stream = Stream(main, main.new_zeros(n, length, n_actions, d))
@@ -184,6 +191,13 @@ class SequenceModel(nn.Module):
     def codes(self, n_observations: int) -> Tensor:
         """Codes of the ids, float32 [O, CODE]."""
         return state_codes(n_observations).to(self.sharpness.device)
+
+
+def _memory(size: ModelSize) -> DeltaMemory:
+    given = (size.width, size.per_action, size.slot_size, size.heads, size.bootstrap)
+    if size.kind == "delta":
+        return DeltaMemory(*given)
+    return LearnedMemory(*given, size.key_size, size.n_observations, size.n_actions)
 
 
 def _mix(mixer, stream: Stream, where: Where, memory: Tensor, one_step: bool):

@@ -27,7 +27,14 @@ def root_mean_square(power: Float64s) -> AnyArray:
 
 
 class Player:
-    """`n` runs of a model: their memories and the last step of each.
+    """`n` runs of a model, on its device: their memories and the last step of each.
+
+    Args:
+        model: it.
+        n: number of runs.
+        n_observations: of their tasks.
+        n_actions: of them.
+        half: matrix products in bfloat16; memories stay float32.
 
     Attributes:
         state: the memories, a list of tensors.
@@ -36,8 +43,15 @@ class Player:
         power: sum of squared rewards and number of steps so far, float64 [n, 2].
     """
 
-    def __init__(self, model: SequenceModel, n: int, n_observations: int, n_actions: int) -> None:
-        self.model, self.n_actions = model, n_actions
+    def __init__(
+        self,
+        model: SequenceModel,
+        n: int,
+        n_observations: int,
+        n_actions: int,
+        half: bool = False,
+    ) -> None:
+        self.model, self.n_actions, self._half = model, n_actions, half
         self._codes = model.codes(n_observations)
         self._shape = (n_observations, n_actions)
         self.state = model.fresh(n, n_observations, n_actions)
@@ -54,21 +68,19 @@ class Player:
         for memory in self.state:
             memory[torch.from_numpy(runs)] = 0.0
 
-    def logits(self, seen: Int64s) -> Tensor:
+    def logits(self, seen: Int64s) -> Float64s:
         """Preferences of actions in the states `seen`, [n, A]; takes the step before into memory."""
-        left, action, ending, arrival, tag = (
-            torch.from_numpy(column[:, None].copy()) for column in self.last.T
-        )
-        reward = torch.from_numpy(self.reward[:, None])
-        scale = torch.from_numpy(root_mean_square(self.power)[:, None])
-        arrival = torch.where(ending == NOTHING, torch.from_numpy(seen[:, None]), arrival)
-        steps = Steps(
-            torch.from_numpy(seen[:, None]), left, action, reward, scale, ending, arrival, tag
-        )
-        outlook, self.state = self.model(
-            steps, self.state, self._codes, self.n_actions, one_step=True
-        )
-        out: Tensor = outlook.logit[:, 0]
+        left, action, ending, arrival, tag = self.last.T
+        arrival = np.where(ending == NOTHING, seen, arrival)
+        scale = root_mean_square(self.power)
+        columns = (seen, left, action, self.reward, scale, ending, arrival, tag)
+        device = self._codes.device
+        steps = Steps(*(torch.from_numpy(x[:, None].copy()).to(device) for x in columns))
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._half):
+            outlook, self.state = self.model(
+                steps, self.state, self._codes, self.n_actions, one_step=True
+            )
+        out: Float64s = outlook.logit[:, 0].double().cpu().numpy()
         return out
 
     def note(
@@ -87,13 +99,14 @@ class Player:
 
     def context(self) -> dict[str, Tensor]:
         """All that the runs remember, by name."""
-        out = {f"memory.{k}": memory for k, memory in enumerate(self.state)}
+        out = {f"memory.{k}": memory.cpu() for k, memory in enumerate(self.state)}
         arrays = {"last": self.last, "reward": self.reward, "power": self.power}
         return out | {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     def resume(self, context: dict[str, Tensor]) -> None:
         """Goes on from a `context` of as many runs of the same model and size."""
-        self.state = [context[f"memory.{k}"].clone() for k in range(len(self.state))]
+        device = self._codes.device
+        self.state = [context[f"memory.{k}"].clone().to(device) for k in range(len(self.state))]
         self.last, self.reward, self.power = (
             context[name].numpy().copy() for name in ("last", "reward", "power")
         )

@@ -9,33 +9,51 @@ from anymdp_baselines.sequence.model import ModelSize
 
 
 @dataclass(frozen=True)
+class Room:
+    """Tasks tau(S, A) that are trained on side by side.
+
+    Attributes:
+        n_states: S.
+        n_actions: A.
+        students: runs that the student plays itself, labelled by the oracle.
+        behaviours: recorded runs of the behaviour mixture beside them.
+        segment: steps of a run between two updates; gradients stop at its start, the memory does not.
+        life: steps that a run lasts, a multiple of `segment`.
+        share: of the loss.
+    """
+
+    n_states: int
+    n_actions: int
+    students: int
+    behaviours: int
+    segment: int
+    life: int
+    share: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """As the paper writes it."""
+        return f"tau({self.n_states},{self.n_actions})"
+
+
+@dataclass(frozen=True)
 class Preset:
     """What `train` needs to know.
 
     Attributes:
         model: what is trained.
-        n_states: S of the training tasks tau(S, A).
-        n_actions: A of them.
-        students: runs that the student plays itself, labelled by the oracle.
-        behaviours: recorded runs of the behaviour mixture beside them.
-        segment: steps of a run between two updates; gradients stop at its start, the memory does not.
-        life: steps that a run lasts, a multiple of `segment`.
+        rooms: the tasks; the last room is the one whose online score counts.
         minibatches: updates a round, each on an equal share of the runs.
         micro: gradient accumulation, parts of a minibatch.
-        rounds: of play and updates.
+        rounds: of play and updates, in all rooms together.
         learning_rate: peak of AdamW's; warm-up over 2% of the updates, then a cosine to 3%.
         softness: temperature of the labels, in units of gap / H.
         seed: of weights, choices and tasks.
     """
 
     model: ModelSize
-    n_states: int = 16
-    n_actions: int = 5
-    students: int = 32
-    behaviours: int = 16
-    segment: int = 256
-    life: int = 2304
-    minibatches: int = 2
+    rooms: tuple[Room, ...]
+    minibatches: int = 4
     micro: int = 1
     rounds: int = 800
     learning_rate: float = 2e-3
@@ -44,29 +62,40 @@ class Preset:
 
     def record(self) -> dict[str, Any]:
         """The settings as plain values, for a checkpoint."""
-        return asdict(self)
+        return asdict(self) | {"rooms": [asdict(room) for room in self.rooms]}
 
 
-def dial(width: int, kind: str, **changes: Any) -> Preset:
+def dial(width: int, kind: str, rooms: tuple[Room, ...] | None = None, **changes: Any) -> Preset:
     """The preset of a width: a wider model is deeper, sees more runs, and trains for longer."""
-    if kind == "delta":
-        model = ModelSize(
-            kind, width, max(2, min(width // 16, 18)), 4, max(16, width * 3 // 8), width // 2
-        )
+    if kind == "gated":
+        blocks = max(2, min(width // 14, 18))
+        model = ModelSize(kind, 2 * width, blocks, max(2, width // 16), tokens=4)
     else:
-        width *= 2  # it has no streams of actions beside the main one
-        model = ModelSize(kind, width, max(2, min(width // 32, 18)), max(2, width // 32))
-    base = Preset(model, students=width // 2, behaviours=width // 4, rounds=6 * width)
-    if kind == "linear":
-        base = replace(base, students=width // 4, behaviours=width // 8, rounds=4 * width)
-    return replace(base, **changes)
+        model = ModelSize(
+            kind, width, max(2, min(width // 16, 18)), 4, max(16, width * 3 // 8), width // 2,
+            n_observations=16,
+        )  # fmt: skip
+    found = ladder(width) if rooms is None else rooms
+    return replace(Preset(model, found, rounds=12 * width), **changes)
 
 
-PRESETS = {
-    "tiny": {"width": 16, "n_states": 8, "n_actions": 3, "segment": 128, "life": 512, "rounds": 60},
+def ladder(width: int, segment: int = 256, life: int = 2304) -> tuple[Room, ...]:
+    """The rungs: bandits, small tasks, and those that count."""
+    n = width
+    return (
+        Room(1, 5, n, 0, 32, 128, 0.15),
+        Room(8, 3, n // 2, n // 8, 128, 640, 0.2),
+        Room(16, 5, n, n // 2, segment, life, 0.65),
+    )
+
+
+_TINY = (Room(1, 3, 8, 0, 32, 64, 0.25), Room(8, 3, 8, 4, 128, 512, 0.75))
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": {"width": 16, "rooms": _TINY, "rounds": 60, "minibatches": 2},
     "small": {"width": 64},
-    "base": {"width": 128, "students": 512, "behaviours": 256, "rounds": 3000},
-    "paper": {"width": 256, "students": 512, "behaviours": 512, "segment": 2048, "life": 12288},
+    "base": {"width": 128, "rounds": 4000},
+    "paper": {"width": 256, "rooms": ladder(512, 2048, 12288), "rounds": 12000},
 }
 """The dial and what it leaves to be said, by preset."""
 

@@ -45,7 +45,8 @@ class Seats:
         self.advantage = np.zeros((n, n_states, n_actions), np.float32)
         self.entropy = np.zeros_like(self.advantage)
         longest = int(max(min(8 * n_states, 500), max(4 * n_states, 100) + 1)) + 1
-        self._losses = np.zeros((n, longest + 1, n_states, n_actions))
+        inner = max(n_states, 2)  # a bandit's end is a state of its own, observed as the other one
+        self._losses = np.zeros((n, longest + 1, inner, n_actions))
         self._streams = np.zeros((n, 4), np.int64)
         self._streams[:, TASK] = np.arange(n)
         self._rng = np.zeros(n, np.uint64)
@@ -71,12 +72,12 @@ class Seats:
         unit = max(scale.gap, LEAST_GAP_IN_SD * scale.oracle_sd, 1e-9)
         q = solve(mdp, ORACLE_GAMMA).q
         label = (q - q.max(axis=1, keepdims=True)) * mdp.max_steps / unit
-        self.advantage[i] = 0.0
-        self.advantage[i, mdp.observation] = label
-        chance = mdp.transition
-        self.entropy[i, mdp.observation] = -(chance * np.log(np.maximum(chance, 1e-30))).sum(
-            axis=-1
-        )
+        live = ~mdp.terminal
+        self.advantage[i] = self.entropy[i] = 0.0
+        self.advantage[i, mdp.observation[live]] = label[live]
+        chance = mdp.transition[live]
+        entropy = -(chance * np.log(np.maximum(chance, 1e-30))).sum(axis=-1)
+        self.entropy[i, mdp.observation[live]] = entropy
         self._mdps[i], self.seeds[i] = mdp, seed
         table = oracle_advantages(mdp, scale.policy) / unit
         self._losses[i, : len(table)] = table

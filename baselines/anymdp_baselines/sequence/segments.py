@@ -86,14 +86,14 @@ class Segment:
 
     def taught(self, rows: Int64s) -> Taught:
         """What it is taught there."""
-        seen = self.seen[rows]
+        seen, slots = self.seen[rows], self.advantage[0].size
         given = (
             self.advantage[rows[:, None], seen],
             self.action[rows],
             self.reward[rows],
             self.arrival[rows],
             (self.ending[rows] == TERMINATED).astype(np.float32),
-            self.age[rows, None] + np.arange(seen.shape[1]),
+            ((self.age[rows, None] + np.arange(seen.shape[1])) / slots).astype(np.float32),
         )
         return Taught(*(torch.from_numpy(x) for x in given))
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from anymdp_baselines.sequence.synthesis import Sequences, synthesise
 
 FORMAT = "anymdp-bench data 1"
@@ -70,14 +72,34 @@ def read_shards(folder: Path) -> Iterator[Sequences]:
     if not files:
         raise ValueError(f"{folder} holds no .safetensors file; write some with anymdp-bench data")
     for path in files:
-        if _metadata(path).get("format") != FORMAT:
+        about = _metadata(path)
+        if about.get("format") != FORMAT:
             raise ValueError(f"{path} is no data shard; write some with anymdp-bench data write")
         try:
             arrays = load_file(path)
-            yield Sequences(**{name: arrays[name] for name in Sequences._fields})
-        except (OSError, KeyError, SafetensorError) as error:
-            reason = " ".join(str(error).split())
+            data = Sequences(**{name: arrays[name] for name in Sequences._fields})
+            _check(data, about)
+        except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+            reason = " ".join(str(error).split())[:300]
             raise ValueError(f"{path} cannot be read: {reason}") from None
+        yield data
+
+
+def _check(data: Sequences, about: dict[str, str]) -> None:
+    """That arrays are of the kinds, shapes and ranges that `Sequences` tells of."""
+    n, length, states, actions = (
+        int(about[k]) for k in ("sequences", "length", "n_states", "n_actions")
+    )
+    kinds = ("i2", "i1", "f4", "i1", "i2", "i1", "f4", "f4")
+    ends = {"seen": states, "action": actions, "ending": 3, "arrival": states, "tag": 8}
+    for (name, array), kind in zip(data._asdict().items(), kinds, strict=True):
+        shape = (n, states, actions) if name in ("advantage", "entropy") else (n, length)
+        if array.dtype != np.dtype(kind) or array.shape != shape or not array.size:
+            raise ValueError(f"{name} is {array.dtype}{list(array.shape)}, not {kind}{list(shape)}")
+        if name in ends and not (array.min() >= 0 and array.max() < ends[name]):
+            raise ValueError(f"{name} is not within 0 to {ends[name] - 1}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} is not finite")
 
 
 def _about(recipe: Recipe, begin: int, n: int) -> dict[str, str]:

@@ -32,6 +32,10 @@ class Steps(NamedTuple):
     arrival: Tensor  # the observation arrived at
     tag: Tensor  # who acted (`behaviours`)
 
+    def to(self, device: str) -> Steps:
+        """The same on `device`."""
+        return Steps(*(x.to(device) for x in self))
+
 
 def reward_features(steps: Steps) -> Tensor:
     """Rewards, whose scale differs from task to task by orders of magnitude, [B, T, 6]."""

@@ -6,9 +6,9 @@ Run it as `python -m anymdp_baselines.sequence.train delta small`.
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,65 +16,82 @@ import numpy as np
 from anymdp_baselines.omnirl.evaluate import online_scores
 from anymdp_baselines.sequence.agent import SequenceAgent
 from anymdp_baselines.sequence.checkpoint import load, save
-from anymdp_baselines.sequence.presets import Preset, preset
-from anymdp_baselines.sequence.trainer import TEMPERATURES, Trainer
+from anymdp_baselines.sequence.log import Log
+from anymdp_baselines.sequence.playroom import TEMPERATURES, PlayRoom
+from anymdp_baselines.sequence.presets import Preset, Room, preset
+from anymdp_baselines.sequence.trainer import Machine, Trainer
 from anymdp_bench.engine.arrays import Float64s
 
-REPORT, SAVE, EXAM = 10, 20, 50  # rounds between log lines, checkpoints, online scores
+REPORT, SAVE, EXAM = 10, 20, 100  # rounds between log lines, checkpoints, online scores
 EXAM_TASKS = 32
 _FIRST_EXAM = 2**40  # unseen tasks beyond all training seeds: the public ones are left for the end
 
 
-def main(
-    kind: str,
-    name: str = "small",
+def train(
+    chosen: Preset,
+    folder: Path,
     resume: bool = False,
-    out: str | Path | None = None,
-    threads: int = 1,
+    machine: Machine | None = None,
+    tensorboard: bool = False,
+    start_from: Path | None = None,
 ) -> Path:
-    """Trains preset `name` of `kind` into the folder `out`, and returns the folder of the weights.
+    """Trains the preset `chosen` into `folder`, and returns the folder of the weights.
 
     The folder gets the weights (`weights/`), the state to resume from (`state/`) and the log (`log.csv`).
+    `start_from` are weights of the same size to be trained on.
 
     Raises:
-        ValueError: there is no such preset, or `out` holds another run.
+        ValueError: there is no such device, or the folder holds another run.
+        ModuleNotFoundError: TensorBoard is wanted and missing.
     """
-    import torch
-
-    torch.set_num_threads(threads)
-    chosen = preset(name, kind)
-    folder = Path(f"training/omnirl-{kind}-{name}" if out is None else out)
     folder.mkdir(parents=True, exist_ok=True)
     state = folder / "state"
     if state.exists() and not resume:
         raise ValueError(f"{state} exists; resume it, or give another folder")
-    trainer = Trainer(chosen)
+    try:
+        trainer = Trainer(chosen, machine)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split("\n")[0]
+        raise ValueError(f"no model can be made on {machine}: {reason}") from None
     if state.exists():
         tensors, numbers = load(state)
-        if numbers["preset"] != chosen.record():
+        if numbers["preset"] != _plain(chosen):
             raise ValueError(f"{state} was trained with other settings; give another folder")
         trainer.restore(tensors, numbers)
         _tell(f"resumed at round {trainer.round}")
-    return _train(trainer, folder)
+    elif start_from is not None:
+        _start_from(trainer, start_from)
+    return _train(trainer, folder, Log(folder, trainer.round, tensorboard))
 
 
-def _train(trainer: Trainer, folder: Path) -> Path:
+def _start_from(trainer: Trainer, path: Path) -> None:
+    tensors, _ = load(path)
+    try:
+        trainer.model.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path} holds no weights of this size ({reason})") from None
+
+
+def _train(trainer: Trainer, folder: Path, log: Log) -> Path:
     total = trainer.preset.rounds
-    recent: list[dict[str, float]] = []
+    recent: list[list[dict[str, float]]] = []
     begin = time.perf_counter()
     while trainer.round < total:
         recent += trainer.advance()
         last = trainer.round == total
         if trainer.round % REPORT == 0 or last:
-            _log(folder / "log.csv", trainer, recent, time.perf_counter() - begin)
+            for k, room in enumerate(trainer.rooms):
+                losses = [update[k] for update in recent]
+                _report(log, trainer, room, losses, time.perf_counter() - begin)
             recent = []
         if trainer.round % SAVE == 0 or last:
             keep(trainer, folder)
         if trainer.round % EXAM == 0 and not last:
-            _tell(exam(trainer, TEMPERATURES[1]))
+            _tell_scores(trainer, TEMPERATURES[1])
     best = best_temperature(trainer)
     keep(trainer, folder, best)
-    _tell(exam(trainer, best, 2 * EXAM_TASKS, public=True))
+    _tell_scores(trainer, best, public=True)
     return folder / "weights"
 
 
@@ -82,9 +99,8 @@ def best_temperature(trainer: Trainer) -> float:
     """The first temperature of the highest online score on tasks beyond the training seeds."""
     found = {}
     for first in TEMPERATURES:
-        found[first] = float(
-            np.nanmean(_scores(trainer, first, 2 * EXAM_TASKS, _FIRST_EXAM)[:, 1:])
-        )
+        score = _scores(trainer, trainer.preset.rooms[-1], first, 2 * EXAM_TASKS, _FIRST_EXAM)
+        found[first] = float(np.nanmean(score[:, 1:]))
         _tell(f"first temperature {first}: {found[first]:.3f}")
     return max(found, key=lambda first: found[first])
 
@@ -92,62 +108,63 @@ def best_temperature(trainer: Trainer) -> float:
 def keep(trainer: Trainer, folder: Path, first: float = TEMPERATURES[1]) -> None:
     """Writes weights and state."""
     tensors, numbers = trainer.state()
-    save(folder / "state", tensors, numbers | {"preset": trainer.preset.record()})
+    about: dict[str, object] = {"preset": _plain(trainer.preset)}
+    save(folder / "state", tensors, numbers | about)
     weights = {k: v.detach() for k, v in trainer.model.state_dict().items()}
-    about = {
-        "model": trainer.preset.model.record(),
-        "temperature": first,
-        "preset": trainer.preset.record(),
-        "updates": trainer.updates,
-    }
-    save(folder / "weights", weights, about)
+    about |= {"model": trainer.preset.model.record(), "temperature": first}
+    save(folder / "weights", weights, about | {"updates": trainer.updates})
 
 
-def _log(path: Path, trainer: Trainer, recent: list[dict[str, float]], seconds: float) -> None:
-    """Appends a row of mean losses, and of scores on training tasks by temperature; prints it too."""
-    row: dict[str, float | int] = {
+def _plain(chosen: Preset) -> dict[str, object]:
+    """Its record, as JSON gives it back."""
+    record = chosen.record()
+    return record | {"rooms": list(record["rooms"])}
+
+
+def _report(
+    log: Log, trainer: Trainer, room: PlayRoom, recent: list[dict[str, float]], seconds: float
+) -> None:
+    """Logs and prints mean losses, and scores on training tasks by temperature."""
+    row: dict[str, float | int | str] = {
         "round": trainer.round,
+        "room": room.room.name,
         "updates": trainer.updates,
         "seconds": round(seconds, 1),
     }
-    row |= {k: round(float(np.mean([r[k] for r in recent])), 4) for k in recent[0]}
-    scores = trainer.scores()
+    row |= {name: round(float(np.mean([r[name] for r in recent])), 4) for name in recent[0]}
+    scores = room.scores()
     late = scores.shape[1] * 2 // 3
     for first, found in zip(TEMPERATURES, scores, strict=True):
         good = found[late:][~np.isnan(found[late:])]
         row[f"late_score_{first}"] = round(float(good.mean()), 4) if len(good) else float("nan")
-    fresh = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, row)
-        if fresh:
-            writer.writeheader()
-        writer.writerow(row)
-    _tell("  ".join(f"{k} {v:g}" for k, v in row.items()))
+    log.add(row)
+    _tell("  ".join(f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
 
 
-def _marks(preset: Preset) -> list[int]:
-    return [preset.life * k // 9 for k in (3, 6, 8)]
+def _marks(room: Room) -> list[int]:
+    return [room.life * k // 9 for k in (3, 6, 8)]
 
 
-def _scores(trainer: Trainer, first: float, n_tasks: int, start: int) -> Float64s:
+def _scores(trainer: Trainer, room: Room, first: float, n_tasks: int, start: int) -> Float64s:
     """Online scores of the model as it is, [n_tasks, marks]."""
-    size: Preset = trainer.preset
     trainer.model.eval()
     agent = SequenceAgent(trainer.model, first)
-    return online_scores(agent, size.n_states, size.n_actions, _marks(size), n_tasks, start)
+    return online_scores(agent, room.n_states, room.n_actions, _marks(room), n_tasks, start)
 
 
-def exam(trainer: Trainer, first: float, n_tasks: int = EXAM_TASKS, public: bool = False) -> str:
-    """The online score of the model as it is on unseen tasks, in words."""
-    score = _scores(trainer, first, n_tasks, 0 if public else _FIRST_EXAM)
-    parts = [
-        f"{value:.3f} (median {median:.3f}) at {mark}"
-        for value, median, mark in zip(
-            np.nanmean(score, 0), np.nanmedian(score, 0), _marks(trainer.preset), strict=True
-        )
-    ]
-    which = "public" if public else "unseen"
-    return f"online score on {n_tasks} {which} tasks: {', '.join(parts)} steps"
+def _tell_scores(trainer: Trainer, first: float, public: bool = False) -> None:
+    """Prints the online score of the model as it is on unseen tasks of every room."""
+    n_tasks, start = (2 * EXAM_TASKS, 0) if public else (EXAM_TASKS, _FIRST_EXAM)
+    for room in trainer.preset.rooms:
+        score = _scores(trainer, room, first, n_tasks, start)
+        parts = [
+            f"{value:.3f} (median {median:.3f}) at {mark}"
+            for value, median, mark in zip(
+                np.nanmean(score, 0), np.nanmedian(score, 0), _marks(room), strict=True
+            )
+        ]
+        which = f"{n_tasks} {'public' if public else 'unseen'} tasks {room.name}"
+        _tell(f"online score on {which}: {', '.join(parts)} steps")
 
 
 def _tell(message: str) -> None:
@@ -156,13 +173,27 @@ def _tell(message: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kind", choices=["delta", "linear"])
+    parser.add_argument("kind", choices=["delta", "linear", "gated"])
     parser.add_argument("preset")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--half", action="store_true")
+    parser.add_argument("--start-from", type=Path)
     given = parser.parse_args()
+    import torch
+
+    torch.set_num_threads(given.threads)
+    changes = {k: v for k, v in vars(given).items() if k in ("rounds", "learning_rate") and v}
     try:
-        main(given.kind, given.preset, given.resume, given.out, given.threads)
+        train(
+            replace(preset(given.preset, given.kind), **changes),
+            given.out or Path(f"training/omnirl-{given.kind}-{given.preset}"),
+            given.resume,
+            Machine(half=given.half),
+            start_from=given.start_from,
+        )
     except ValueError as error:
         sys.exit(str(error))

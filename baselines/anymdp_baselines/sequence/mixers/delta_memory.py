@@ -58,20 +58,30 @@ class DeltaMemory(nn.Module):
         """A segment; compiled and recurrent on the CPU, where that is cheaper, chunkwise elsewhere."""
         main, given = self._written(stream, where)
         with torch.autocast(state.device.type, enabled=False):
-            if state.device.type == "cpu":
-                read, wrote, after = scan(where.slot, where.seen, *given, state)
-            else:
-                read, wrote, after = chunkwise(where.slot, where.seen, *given, state)
+            read, wrote, after = self._remembered(where, given, state)
         return self._mixed(stream, main, read, wrote), after
 
     def step(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
         """One step; changes `state`."""
         main, given = self._written(stream, where)
-        if state.device.type == "cpu":
-            read, wrote, _ = scan_(where.slot, where.seen, *given, state)
-        else:
-            read, wrote, state = chunkwise(where.slot, where.seen, *given, state)
+        with torch.autocast(state.device.type, enabled=False):
+            read, wrote, state = self._remembered_at_once(where, given, state)
         return self._mixed(stream, main, read, wrote), state
+
+    def _remembered(
+        self, where: Where, given: tuple[Tensor, Tensor, Tensor], state: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        form = scan if state.device.type == "cpu" else chunkwise
+        return form(where.slot, where.seen, *given, state)
+
+    def _remembered_at_once(
+        self, where: Where, given: tuple[Tensor, Tensor, Tensor], state: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As `_remembered`, without gradients; on the CPU it writes to `state`."""
+        if state.device.type != "cpu":
+            return self._remembered(where, given, state)
+        read, wrote, _ = scan_(where.slot, where.seen, *given, state)
+        return read, wrote, state
 
     def _written(
         self, stream: Stream, where: Where

@@ -1,0 +1,239 @@
+"""The delta memory of learned keys as arithmetic: recurrent (compiled), and chunkwise in PyTorch.
+
+As `slots`, but a slot has no row of its own. It has a key z of length 1, a row of a learned table, and
+what is kept is one matrix M. A step that left slot k and arrived at state s writes, and then reads
+M^T z[s, a] for all a, and M^T z[k]:
+
+    M <- M + z[k] u^T,   u = beta (v + sum_a g_a M^T z[s, a] - M^T z[k])                            (1)
+
+With g = 0 this is linear attention with the delta rule (Schlag et al. 2021; Yang et al. 2024); with an
+orthonormal table it is `slots`. Key products come from the table's Gram matrix G, so that reads after the
+write cost nothing: M_new^T z[j] = M^T z[j] + G[k, j] u. Going backward, M is regained from (1).
+
+Shapes: slot, seen int64 [B, T], slot -1 writes nothing; value [B, T, V]; beta [B, T, H]; g [B, T, H, A];
+table [O * A, K]; memory, M transposed, [B, V, K]. A head owns an equal share of V. Floats are float32.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numba import njit, prange
+from torch import Tensor
+
+
+@njit(cache=True, fastmath=True)
+def _dot(x, y):
+    total = np.float32(0.0)
+    for j in range(len(x)):
+        total += x[j] * y[j]
+    return total
+
+
+@njit(cache=True, fastmath=True)
+def _add(x, scale, y):
+    for j in range(len(x)):
+        x[j] += scale * y[j]
+
+
+@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+def _scan(slot, seen, value, beta, g, table, gram, memory, read, wrote, error):
+    """Recurrent form; changes `memory`; writes read [B, T, A, V], wrote, error [B, T, V]."""
+    n, length = slot.shape
+    heads, n_actions = g.shape[2:]
+    columns = value.shape[2]
+    for i in prange(n):
+        for t in range(length):
+            k, base = slot[i, t], seen[i, t] * n_actions
+            for c in range(columns):
+                h, row = c * heads // columns, memory[i, c]
+                e = value[i, t, c]
+                for a in range(n_actions):
+                    read[i, t, a, c] = _dot(row, table[base + a])
+                    e += g[i, t, h, a] * read[i, t, a, c]
+                if k < 0:
+                    error[i, t, c] = wrote[i, t, c] = 0.0
+                    continue
+                old = _dot(row, table[k])
+                error[i, t, c] = e - old
+                u = beta[i, t, h] * error[i, t, c]
+                _add(row, u, table[k])
+                wrote[i, t, c] = old + gram[k, k] * u
+                for a in range(n_actions):
+                    read[i, t, a, c] += gram[k, base + a] * u
+
+
+@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+def _scan_back(
+    slot, seen, beta, g, table, gram, memory, read, error, d_read, d_wrote, ahead, d_value, d_beta,
+    d_g, d_table,
+):  # fmt: skip
+    """Adjoint of `_scan`: `memory` and its gradient `ahead` are those after, and then those before."""
+    n, length = slot.shape
+    heads, n_actions = g.shape[2:]
+    columns = error.shape[2]
+    for i in prange(n):
+        for t in range(length - 1, -1, -1):
+            k, base = slot[i, t], seen[i, t] * n_actions
+            for c in range(columns):
+                h, row, d = c * heads // columns, memory[i, c], ahead[i, c]
+                for a in range(n_actions):
+                    _add(d, d_read[i, t, a, c], table[base + a])
+                    _add(d_table[i, base + a], d_read[i, t, a, c], row)
+                if k < 0:
+                    continue
+                key, u = table[k], beta[i, t, h] * error[i, t, c]
+                _add(d, d_wrote[i, t, c], key)
+                d_u = _dot(d, key)
+                d_v = beta[i, t, h] * d_u
+                d_value[i, t, c] = d_v
+                d_beta[i, t, h] += error[i, t, c] * d_u
+                _add(d_table[i, k], u, d)
+                _add(d_table[i, k], d_wrote[i, t, c], row)
+                _add(row, -u, key)
+                _add(d_table[i, k], -d_v, row)
+                _add(d, -d_v, key)
+                for a in range(n_actions):
+                    d_g[i, t, h, a] += d_v * (read[i, t, a, c] - gram[k, base + a] * u)
+                    weight = g[i, t, h, a] * d_v
+                    if weight != 0.0:
+                        _add(d, weight, table[base + a])
+                        _add(d_table[i, base + a], weight, row)
+
+
+@torch.library.custom_op("anymdp::key_scan", mutates_args=())
+def _key_scan(
+    slot: Tensor,
+    seen: Tensor,
+    value: Tensor,
+    beta: Tensor,
+    g: Tensor,
+    table: Tensor,
+    memory: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    after = memory.clone()
+    read, wrote, error = scan_(slot, seen, value, beta, g, table, after)
+    return read, wrote, error, after
+
+
+@_key_scan.register_fake
+def _(slot, seen, value, beta, g, table, memory):
+    n, length = slot.shape
+    read = value.new_empty(n, length, g.shape[3], value.shape[2])
+    return read, torch.empty_like(value), torch.empty_like(value), torch.empty_like(memory)
+
+
+@torch.library.custom_op("anymdp::key_scan_back", mutates_args=())
+def _key_scan_back(
+    slot: Tensor, seen: Tensor, beta: Tensor, g: Tensor, table: Tensor, read: Tensor, error: Tensor,
+    after: Tensor, d_read: Tensor, d_wrote: Tensor, d_after: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    ahead = d_after.clone(memory_format=torch.contiguous_format)
+    d_value, d_beta, d_g = (torch.zeros(x.shape) for x in (error, beta, g))
+    d_table = torch.zeros(len(slot), *table.shape)
+    given = (
+        slot, seen, beta, g, table, table @ table.T, after.clone(), read, error, d_read, d_wrote,
+        ahead, d_value, d_beta, d_g, d_table,
+    )  # fmt: skip
+    _scan_back(*(_array(x) for x in given))
+    return d_value, d_beta, d_g, d_table.sum(0), ahead
+
+
+@_key_scan_back.register_fake
+def _(slot, seen, beta, g, table, read, error, after, d_read, d_wrote, d_after):
+    return tuple(torch.empty(x.shape) for x in (error, beta, g, table, d_after))
+
+
+def _keep(ctx, inputs, output):
+    slot, seen, _, beta, g, table, _ = inputs
+    read, _, error, after = output
+    ctx.save_for_backward(slot, seen, beta, g, table, read, error, after)
+
+
+def _back(ctx, d_read, d_wrote, d_error, d_after):
+    d_value, d_beta, d_g, d_table, d_memory = _key_scan_back(
+        *ctx.saved_tensors, d_read.contiguous(), d_wrote.contiguous(), d_after
+    )
+    return None, None, d_value, d_beta, d_g, d_table, d_memory
+
+
+_key_scan.register_autograd(_back, setup_context=_keep)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().contiguous().numpy()
+
+
+def scan_(
+    slot: Tensor,
+    seen: Tensor,
+    value: Tensor,
+    beta: Tensor,
+    g: Tensor,
+    table: Tensor,
+    memory: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Recurrent form, without gradients: (read [B, T, A, V], wrote [B, T, V], error); changes `memory`."""
+    n, length = slot.shape
+    read = torch.empty(n, length, g.shape[3], value.shape[2])
+    wrote, error = torch.empty(value.shape), torch.empty(value.shape)
+    given = (slot, seen, value, beta, g, table, table @ table.T, memory, read, wrote, error)
+    _scan(*(_array(x) for x in given))
+    return read, wrote, error
+
+
+def scan(
+    slot: Tensor,
+    seen: Tensor,
+    value: Tensor,
+    beta: Tensor,
+    g: Tensor,
+    table: Tensor,
+    memory: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Recurrent form with gradients, on the CPU: (read [B, T, A, V], wrote [B, T, V], memory after)."""
+    given = (x.contiguous() for x in (slot, seen, value, beta, g, table, memory))
+    read, wrote, _, after = _key_scan(*given)
+    return read, wrote, after
+
+
+def chunkwise(
+    slot: Tensor,
+    seen: Tensor,
+    value: Tensor,
+    beta: Tensor,
+    g: Tensor,
+    table: Tensor,
+    memory: Tensor,
+    chunk: int = 64,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same as `scan` in parallel over chunks, for accelerators: matrix products and one solve a chunk."""
+    reads, wrotes = [], []
+    parts = [x.split(chunk, dim=1) for x in (slot, seen, value, beta, g)]
+    for slot, seen, value, beta, g in zip(*parts, strict=True):
+        read, wrote, memory = _one_chunk(slot, seen, value, beta, g, table, memory)
+        reads.append(read)
+        wrotes.append(wrote)
+    return torch.cat(reads, 1), torch.cat(wrotes, 1), memory
+
+
+def _one_chunk(slot, seen, value, beta, g, table, memory):
+    n, length = slot.shape
+    heads, n_actions = g.shape[2:]
+    split = (n, length, heads, value.shape[-1] // heads)
+    key = table[slot.clamp(min=0)] * (slot >= 0)[..., None]  # [B, T, K]
+    here = table.view(-1, n_actions, table.shape[-1])[seen]  # [B, T, A, K]
+    erase = key[:, :, None] - torch.einsum("bthx,btxk->bthk", g, here)
+    order = torch.ones(length, length, device=value.device).tril()
+    product = torch.einsum("bthk,bjk->bhtj", erase, key) * beta.transpose(1, 2)[..., None]
+    before = torch.einsum("bthk,bhck->bthc", erase, memory.view(n, heads, split[3], -1))
+    target = beta[..., None] * (value.view(split) - before)
+    u = torch.linalg.solve_triangular(
+        torch.tril(product, -1) + torch.eye(length, device=value.device),
+        target.transpose(1, 2), upper=False, unitriangular=True,
+    )  # fmt: skip
+    u = u.transpose(1, 2).flatten(2)
+    every = torch.cat([here, key[:, :, None]], 2)  # the queries, and the key itself
+    inside = torch.einsum("btxk,bjk->bxtj", every, key) * order
+    out = every @ memory.transpose(1, 2)[:, None] + (inside @ u[:, None]).transpose(1, 2)
+    return out[:, :, :-1], out[:, :, -1], memory + u.transpose(1, 2) @ key

@@ -1,0 +1,97 @@
+"""The sequence models' arithmetic against the machine's, and the data's rate. Run by name.
+
+    pytest tests/benchmarks/test_sequence.py
+
+`extra_info` holds GFLOP/s of matrix products (counted by PyTorch; scans and element-wise work count
+nothing), the rate of a plain product in the same type on the same thread, and the share that is reached.
+"""
+
+import math
+import time
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from numba import get_num_threads, set_num_threads  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
+
+from anymdp_baselines.sequence.agent import SequenceAgent  # noqa: E402
+from anymdp_baselines.sequence.presets import preset  # noqa: E402
+from anymdp_baselines.sequence.synthesis import synthesise  # noqa: E402
+from anymdp_baselines.sequence.trainer import Machine, Trainer  # noqa: E402
+from anymdp_bench.agents import Streams  # noqa: E402
+from anymdp_bench.tasks.family import PUBLIC_SEEDS  # noqa: E402
+
+one_core = pytest.mark.benchmark(timer=time.process_time)
+KINDS = ["delta", "linear", "gated"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def matmul_rate(dtype):
+    """GFLOP/s of a product of two 1024 x 1024 matrices: the best of ten."""
+    a, b = torch.rand(2, 1024, 1024).to(dtype)
+    best = math.inf
+    for _ in range(10):
+        begin = time.process_time()
+        a @ b
+        best = min(best, time.process_time() - begin)
+    return 2 * 1024**3 / best / 1e9
+
+
+def note(benchmark, flops, half):
+    dtype = torch.bfloat16 if half else torch.float32
+    rate, peak = flops / benchmark.stats.stats.min / 1e9, matmul_rate(dtype)
+    benchmark.extra_info |= {"GFLOP/s": rate, "of the matmul rate": rate / peak, "matmul": peak}
+    print(f"\n{rate:.1f} GFLOP/s, {100 * rate / peak:.1f}% of the matmul rate {peak:.0f}")
+
+
+@one_core
+@pytest.mark.parametrize("half", [False, True], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_update(benchmark, kind, half):
+    trainer = Trainer(preset("small", kind), Machine(half=half))
+    found = [room.go_on(np.random.default_rng(0)) for room in trainer.rooms]
+    after = [[torch.empty_like(m) for m in each.memory] for each in found]
+    with FlopCounterMode(display=False) as counter:
+        trainer._update(found, 0, after)
+    benchmark.pedantic(trainer._update, (found, 0, after), rounds=3, warmup_rounds=1)
+    note(benchmark, counter.get_total_flops(), half)
+    steps = sum(each.segment.seen[:: trainer.preset.minibatches].size for each in found)
+    benchmark.extra_info["steps/s"] = steps / benchmark.stats.stats.min
+    print(f"{steps / benchmark.stats.stats.min:,.0f} steps/s")
+
+
+@one_core
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_of_64_runs(benchmark, kind):
+    agent = SequenceAgent(Trainer(preset("small", kind)).model.eval().requires_grad_(False), 0.8)
+    agent.start(Streams("AnyMDP-16s5a-v0", 16, 5, np.arange(64, dtype=np.uint64)))
+    seen = np.random.default_rng(0).integers(0, 16, 64)
+    with FlopCounterMode(display=False) as counter:
+        agent.act(seen)
+    benchmark.pedantic(agent.act, (seen,), rounds=50, warmup_rounds=5)
+    note(benchmark, counter.get_total_flops(), half=False)
+    benchmark.extra_info["steps/s"] = 64 / benchmark.stats.stats.min
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_data(benchmark, threads):
+    """128 tasks of tau(16,5), sampled, solved, and 8,192 labelled steps of each."""
+    before = get_num_threads()
+    set_num_threads(threads)
+    seeds = range(PUBLIC_SEEDS, PUBLIC_SEEDS + 128)
+    synthesise(16, 5, seeds[:2], 100)
+    benchmark.pedantic(synthesise, (16, 5, seeds, 8192), rounds=3)
+    set_num_threads(before)
+    rate = 128 * 8192 / benchmark.stats.stats.min
+    benchmark.extra_info["steps/s"] = rate
+    print(f"\n{rate:,.0f} labelled steps/s on {threads} threads")
