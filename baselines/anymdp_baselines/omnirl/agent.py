@@ -25,7 +25,7 @@ from anymdp_baselines.omnirl.checkpoint import (
 )
 from anymdp_baselines.omnirl.memory import Memory, empty_memory, show_all, write_all
 from anymdp_baselines.omnirl.reading import empty_reading, read
-from anymdp_baselines.omnirl.schedule import LEAST_CHANCE, SCOUTING, blend, temperature
+from anymdp_baselines.omnirl.schedule import LEAST_CHANCE, SCOUTING, blend, settling, temperature
 from anymdp_baselines.omnirl.scout import scout
 from anymdp_bench.agents import Streams
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
@@ -34,6 +34,8 @@ from anymdp_bench.engine.rng import uniform
 RATE = 0.03  # the run's growth, in steps, that calls for a new plan
 LARGEST = 8 * 2**30  # bytes of memory for all runs together
 _APART = np.uint64(0xA0761D6478BD642F)  # the scout draws apart from the softmax
+SMALL, SMALLEST, LARGEST_SMALL = "omnirl-small", 2, 24
+"""Weights trained on tau(16, 5) alone; the sizes of AnyMDP's tasks that `omnirl` plays by them."""
 _BATCH = 64  # runs planned at once: bounds the working memory
 
 
@@ -69,7 +71,7 @@ class OmniRL:
         ValueError: the checkpoint is none; the message is one line.
     """
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     trains: ClassVar[bool] = False
     privileged: ClassVar[bool] = False
 
@@ -81,6 +83,9 @@ class OmniRL:
         weights: str = SHIPPED,
     ) -> None:
         self._planner, settings = load_planner(checkpoint or shipped(weights))
+        self._small = None
+        if checkpoint is None and weights == SHIPPED:
+            self._small, _ = load_planner(shipped(SMALL))
         chosen = settings["temperature"]
         self._first_temperature = chosen if first_temperature is None else first_temperature
         self._visits_to_scout = scouting
@@ -101,8 +106,10 @@ class OmniRL:
             )
         self._rng = streams.seeds.copy()
         self._memory: Memory = empty_memory(*shape)
-        familiar = streams.env_id.startswith("AnyMDP-")
+        familiar = self._familiar = streams.env_id.startswith("AnyMDP-")
         self._memory.familiar[:] = familiar
+        small = familiar and SMALLEST <= streams.n_observations <= LARGEST_SMALL
+        self._playing = self._small if small and self._small is not None else self._planner
         given = self._visits_to_scout
         self._scouting = SCOUTING[familiar] if given is None else given
         self._reading = empty_reading(min(_BATCH, streams.n), *shape[1:])
@@ -145,6 +152,7 @@ class OmniRL:
         shown: Bools,
     ) -> None:
         """Writes the step of every run, and that those of the runs `shown` were a demonstrator's."""
+        self._playing = self._planner  # the small sizes' weights know no demonstrator
         self.learn(observation, action, reward, next_observation, terminated, truncated)
         show_all(self._memory, observation, action, shown)
 
@@ -207,7 +215,8 @@ class OmniRL:
         for begin in range(0, n, _BATCH):
             runs = np.arange(begin, min(begin + _BATCH, n))
             read(self._memory, runs, self._reading)
-            warmth = temperature(self._first_temperature, self._steps, self._preference[0].size)
+            cool = settling if self._familiar else temperature
+            warmth = cool(self._first_temperature, self._steps, self._preference[0].size)
             self._preference[runs] = blend(
                 self._logits(len(runs)), np.full(len(runs), warmth), self._scouted[runs],
                 scouting[runs], self._least,
@@ -221,7 +230,7 @@ class OmniRL:
         torch.set_num_threads(1)  # a plan is small: threads would wait for each other, not work
         try:
             with torch.inference_mode():
-                out: Float64s = self._planner(*tensors).logit.double().numpy()
+                out: Float64s = self._playing(*tensors).logit.double().numpy()
         finally:
             torch.set_num_threads(threads)
         return out

@@ -9,7 +9,8 @@ from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
 FIRST_TEMPERATURE = 1.0
 COOLING = 2.5  # visits per slot after which the temperature has fallen by sqrt(2)
 COLDEST = 0.05
-SCOUTING = {True: 7.0, False: 3.0}  # visits per slot that a run scouts for: on AnyMDP, elsewhere
+SETTLED, SETTLING = 9.0, 4.0  # on AnyMDP: visits per slot at the first temperature, then the power it falls by
+SCOUTING = {True: 0.0, False: 3.0}  # visits per slot that a run scouts for: on AnyMDP, elsewhere
 LEAST_CHANCE = 0.002  # of being the best, without which an action is not scouted
 
 
@@ -19,6 +20,14 @@ def temperature(first: float | Float64s, age: int | Int64s, n_slots: int) -> Flo
         first / np.sqrt(1.0 + np.asarray(age) / (COOLING * n_slots)), COLDEST
     )
     return out
+
+
+def settling(first: float, age: int, n_slots: int) -> float:
+    """The temperature on AnyMDP: `first` (at 1, posterior sampling) for as long as it pays, and then none.
+
+    Sampling at a falling temperature from the start learns less in the end than sampling in full does.
+    """
+    return max(first * min(1.0, SETTLED * n_slots / max(age, 1)) ** SETTLING, COLDEST)
 
 
 def blend(
