@@ -9,7 +9,7 @@ from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
 FIRST_TEMPERATURE = 1.0
 COOLING = 2.5  # visits per slot after which the temperature has fallen by sqrt(2)
 COLDEST = 0.05
-SETTLED, SETTLING = 9.0, 4.0  # on AnyMDP: visits per slot at the first temperature, then the power it falls by
+SETTLED, SETTLING = 9.0, 4.0  # on AnyMDP: visits per slot before it falls, and its power
 SCOUTING = {True: 0.0, False: 3.0}  # visits per slot that a run scouts for: on AnyMDP, elsewhere
 LEAST_CHANCE = 0.002  # of being the best, without which an action is not scouted
 
