@@ -3,7 +3,7 @@ import pytest
 from numba import njit
 
 from anymdp_baselines.omnirl.memory import empty_memory, write
-from anymdp_baselines.omnirl.schedule import blend
+from anymdp_baselines.omnirl.schedule import COLDEST, blend, settling
 from anymdp_baselines.omnirl.scout import gamma_variate, reward_noise, scout
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.solution import solve
@@ -91,3 +91,9 @@ def test_blend_follows_the_scout_only_where_the_network_gives_it_a_chance():
     assert out[0, 1].argmax() == 0
     assert np.exp(out[0, 1] - out[0, 1].max()).sum() == pytest.approx(1.0)
     np.testing.assert_allclose(out[1], np.log(chance[1]))
+
+
+def test_a_run_settles_after_nine_visits_a_slot():
+    assert settling(1.0, 0, 80) == settling(1.0, 9 * 80, 80) == 1.0
+    assert settling(1.0, 18 * 80, 80) == pytest.approx(1 / 16)
+    assert settling(1.0, 10**9, 80) == COLDEST

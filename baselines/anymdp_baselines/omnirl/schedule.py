@@ -27,7 +27,8 @@ def settling(first: float, age: int, n_slots: int) -> float:
 
     Sampling at a falling temperature from the start learns less in the end than sampling in full does.
     """
-    return max(first * min(1.0, SETTLED * n_slots / max(age, 1)) ** SETTLING, COLDEST)
+    fallen: float = min(1.0, SETTLED * n_slots / max(age, 1)) ** SETTLING
+    return max(first * fallen, COLDEST)
 
 
 def blend(
