@@ -159,7 +159,7 @@ class TQLUCB:
             before the first "-", bandits apart).
     """
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     compiled_act = staticmethod(act)
     compiled_learn = staticmethod(learn)
     compiled_policy = staticmethod(policy)
