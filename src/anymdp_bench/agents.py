@@ -34,6 +34,10 @@ class AgentError(RuntimeError):
     """An agent that cannot be found, or broke the contract: the message says which and how."""
 
 
+class RefusalError(AgentError):
+    """An agent that says, when it is told what it will play, that it cannot."""
+
+
 @dataclass(frozen=True)
 class Streams:
     """What an agent is told before it plays.
@@ -101,7 +105,11 @@ class Agent(Protocol):
     privileged: ClassVar[bool]
 
     def start(self, streams: Streams) -> None:
-        """Forgets everything and gets ready for `streams.n` fresh runs."""
+        """Forgets everything and gets ready for `streams.n` fresh runs.
+
+        Raises:
+            ValueError: it cannot play them, for their size, say; users are shown the message, one line.
+        """
 
     def act(self, observation: Int64s, test: bool = False) -> npt.ArrayLike:
         """Actions for observations, both int64 [n]; `test` asks for the policy without exploration."""
@@ -119,6 +127,18 @@ class Agent(Protocol):
 
     def policy(self) -> npt.ArrayLike | None:
         """The policy to test: actions [n, O] or probabilities [n, O, A]; None if it is no table."""
+
+
+def begin(agent: Agent, streams: Streams) -> None:
+    """Starts an agent.
+
+    Raises:
+        RefusalError: it cannot play such runs.
+    """
+    try:
+        agent.start(streams)
+    except ValueError as error:
+        raise RefusalError(str(error)) from error
 
 
 @runtime_checkable

@@ -11,7 +11,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from anymdp_bench.agents import Agent, AgentSpec, FusedAgent, Streams, is_privileged
+from anymdp_bench.agents import Agent, AgentSpec, FusedAgent, Streams, begin, is_privileged
 from anymdp_bench.engine.arrays import Float64s, Int64s
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.envs.joint_view import JointView
@@ -123,7 +123,8 @@ def _play(
     table = not isinstance(game, (Pendulum, Switch2))
     privileged = is_privileged(agent)
     seeds = [stream("film", env_id, task.seed, seed, i) for i in range(players)]
-    agent.start(
+    begin(
+        agent,
         Streams(
             env_id,
             game.n_observations,
@@ -131,7 +132,7 @@ def _play(
             np.concatenate(seeds),
             (task.mdp,) if privileged and table else None,
             _oracle(env, task) if privileged and not table else None,
-        )
+        ),
     )
     returns = []
     for k in range(episodes):

@@ -109,6 +109,35 @@ def test_a_run_does_not_depend_on_its_company(runs):
     np.testing.assert_array_equal(together[1].score, alone.score)
 
 
+def test_small_tasks_known_to_be_anymdps_are_played_by_weights_of_their_own(runs):
+    agent = OmniRL()
+    agent.start(_told(runs))
+    assert agent._playing is agent._small
+    for other in (
+        replace(_told(runs), env_id="Elsewhere-v0"),
+        replace(_told(runs), n_observations=1),
+        replace(_told(runs), n_observations=25),
+    ):
+        agent.start(other)
+        assert agent._playing is agent._planner
+    given = OmniRL(str(shipped()))
+    given.start(_told(runs))
+    assert given._playing is given._planner
+
+
+def test_demonstrations_are_read_by_the_weights_that_know_them(runs, tmp_path):
+    agent, other = OmniRL(), OmniRL()
+    for each in (agent, other):
+        each.start(_told(runs))
+    n = len(runs)
+    zero, none = np.zeros(n, np.int64), np.zeros(n, bool)
+    agent.demonstrate(zero, zero, np.zeros(n), zero, none, none, np.ones(n, bool))
+    assert agent._playing is agent._planner
+    agent.save_context(tmp_path / "context.safetensors")
+    other.load_context(tmp_path / "context.safetensors")
+    assert other._playing is other._planner
+
+
 @pytest.mark.slow
 def test_the_shipped_weights_learn_unseen_tasks():
     score = online_scores(OmniRL(), 16, 5, [1000], n_tasks=16)

@@ -129,7 +129,7 @@ def test_the_command_names_the_sizes_of_a_checkpoint_that_is_too_small(tmp_path)
         [*words, "--checkpoint", path, "--out", tmp_path / "out"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode != 0
+    assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()
     assert "was trained on tau(8,3)" in line
     assert "16 observations and 5 actions" in line

@@ -205,6 +205,8 @@ class OmniRL:
         for name, array in mine.items():
             array[:] = arrays[name].numpy()
         self._steps, self._next_plan = steps, next_plan
+        if self._memory.shown.any():
+            self._playing = self._planner
 
     def _plan(self) -> None:
         """Preferences of every run, state and action from the memory as it stands."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from anymdp_bench.agents import Agent, AgentError, AgentSpec, FusedAgent
+from anymdp_bench.agents import Agent, AgentError, AgentSpec, FusedAgent, RefusalError
 from anymdp_bench.execution.plan import Unit
 from anymdp_bench.protocol import (
     CONTEXTS,
@@ -58,6 +58,7 @@ def play_unit(spec: AgentSpec, unit: Unit, budget: Budget, report: Report | None
 
     Raises:
         RunError: the agent raised, or broke the contract.
+        RefusalError: the agent cannot play the unit.
     """
     begin = time.perf_counter()
     known = {seed: _task(unit.env_id, seed) for seed, _ in dict.fromkeys(unit.runs)}
@@ -70,6 +71,8 @@ def play_unit(spec: AgentSpec, unit: Unit, budget: Budget, report: Report | None
             curves = [_train(spec, agent, run, budget, report) for run in runs]
         else:
             curves = play_in_context(agent, runs, budget, report, CONTEXTS[unit.context])
+    except RefusalError as error:
+        raise RefusalError(f"agent {spec.name} on {unit.env_id}: {error}") from None
     except AgentError as error:
         raise RunError(f"agent {spec.name} on {unit.env_id}: {error}") from None
     except Exception as error:

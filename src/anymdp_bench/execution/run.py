@@ -67,6 +67,7 @@ def run_plan(
     Raises:
         OutputError: `out` cannot be written, is in use, or holds a result of other settings.
         RunError: the agent raised or broke the contract; what is finished is kept.
+        RefusalError: the agent cannot play an environment; what is finished is kept.
     """
     csv, work = out / f"{plan.stem}.csv", out / f".{plan.stem}"
     started = time.perf_counter()

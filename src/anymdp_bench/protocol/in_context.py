@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from anymdp_bench.agents import Agent, is_privileged
+from anymdp_bench.agents import Agent, begin, is_privileged
 from anymdp_bench.protocol.arenas import make_arena
 from anymdp_bench.protocol.demonstrations import Demonstrations, Demonstrator
 from anymdp_bench.protocol.runs import FOREVER, Budget, Curve, Ledger, Report, Run, told
@@ -25,12 +25,12 @@ def play_in_context(
     takes in like its own and which are not counted. A run whose demonstrations are over goes on at once.
 
     Raises:
-        AgentError: the agent broke the contract.
+        AgentError: the agent broke the contract, or refused the runs.
     """
     if budget.episodes is None and budget.steps is None:
         raise ValueError("an in-context budget needs episodes or steps")
     arena = make_arena(runs, shaped=True)
-    agent.start(told(runs, is_privileged(agent), arena.oracle_actions))
+    begin(agent, told(runs, is_privileged(agent), arena.oracle_actions))
     demonstrator = Demonstrator(runs, demonstrations) if demonstrations else None
     shown_episodes = demonstrator.episodes if demonstrator else 0
     ledgers = [Ledger("episode") for _ in runs]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from anymdp_bench.agents import Agent, is_privileged, parallel
+from anymdp_bench.agents import Agent, begin, is_privileged, parallel
 from anymdp_bench.protocol.arenas import AnyArena, make_arena
 from anymdp_bench.protocol.runs import (
     FOREVER,
@@ -29,11 +29,11 @@ def play_training(agent: Agent, run: Run, budget: Budget, report: Report | None 
     that end in the same step pass several test points, one test, after that step, serves them all.
 
     Raises:
-        AgentError: the agent broke the contract.
+        AgentError: the agent broke the contract, or refused the runs.
     """
     copies = run.copies(parallel(agent))
     arena, tests = make_arena(copies), make_arena([run], "test")
-    agent.start(told(copies, is_privileged(agent), arena.oracle_actions))
+    begin(agent, told(copies, is_privileged(agent), arena.oracle_actions))
     scale = run.task.references
     exact = agent.policy() is not None and not isinstance(run.task.game, Pendulum)
     chosen = test_points if exact else sampled_test_points
