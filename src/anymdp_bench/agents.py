@@ -137,7 +137,7 @@ def begin(agent: Agent, streams: Streams) -> None:
     """
     try:
         agent.start(streams)
-    except ValueError as error:
+    except (ValueError, AgentError) as error:
         raise RefusalError(str(error)) from error
 
 
