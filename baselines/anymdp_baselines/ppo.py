@@ -1,10 +1,10 @@
 """PPO (Schulman et al. 2017): Stable-Baselines3's networks, buffer and update, on streams stepped natively.
 
 The protocol steps `parallel` streams of one task in one compiled call, and this class takes the place of
-SB3's collecting loop. Since observations are ids, the network is asked for all of them at once after each
-update: between updates acting is a look-up, and the policy that is tested is a table. As in SB3, where an
-episode is truncated the discounted value of the state reached is added to its last reward, and rewards
-may be divided by the running spread of discounted returns (as by its `VecNormalize`).
+SB3's collecting loop. Since observations are ids, the network is a table of its outputs for all of them
+(`anymdp_baselines.sb3_table`): between updates acting is a look-up, and so is the policy that is tested. As
+in SB3, where an episode is truncated the discounted value of the state reached is added to its last reward,
+and rewards may be divided by the running spread of discounted returns (as by its `VecNormalize`).
 
 Needs `pip install 'anymdp-bench[sb3]'`. The settings in use were searched per task family:
 `anymdp_baselines/searches/ppo.json`.
@@ -21,16 +21,17 @@ from typing import Any, ClassVar
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 try:
     import stable_baselines3 as sb3
     import torch
     from stable_baselines3.common.logger import Logger
-    from stable_baselines3.common.running_mean_std import RunningMeanStd
 except ModuleNotFoundError as error:
     what = "it needs Stable-Baselines3: pip install 'anymdp-bench[sb3]'"
     raise ModuleNotFoundError(what, name=error.name) from None
 
+from anymdp_baselines.sb3_table import TableBuffer, TablePolicy
 from anymdp_bench.agents import Streams
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
 
@@ -59,19 +60,37 @@ def searched() -> dict[str, PPOSettings]:
     return {family: PPOSettings(**values) for family, values in chosen.items()}
 
 
+@njit(cache=True)
+def _scaled(reward, ended, gamma, so_far, seen, out):
+    """Writes a step's rewards [n], scaled, to `out`; `seen` is [mean, variance, count] of returns."""
+    n = len(reward)
+    for i in range(n):
+        so_far[i] = gamma * so_far[i] + reward[i]
+    mean = so_far.mean()
+    squares = ((so_far - mean) ** 2).sum()
+    total = seen[2] + n
+    off = mean - seen[0]
+    seen[1] = (seen[1] * seen[2] + squares + off * off * seen[2] * n / total) / total
+    seen[0] += off * n / total
+    seen[2] = total
+    spread = np.sqrt(seen[1] + 1e-8)
+    for i in range(n):
+        out[i] = min(max(reward[i] / spread, -10.0), 10.0)
+        if ended[i]:
+            so_far[i] = 0.0
+
+
 class Returns:
     """The running spread of `n` streams' discounted returns, which rewards are divided by."""
 
     def __init__(self, n: int, gamma: float) -> None:
         self._gamma, self._so_far = gamma, np.zeros(n)
-        self._seen = RunningMeanStd(shape=())
+        self._seen = np.array([0.0, 1.0, 1e-4])  # what SB3 starts from
 
     def scaled(self, reward: Float64s, ended: Bools) -> Float64s:
         """Takes in a step's rewards [n]; gives them in units of the spread, within -10 and 10."""
-        self._so_far = self._gamma * self._so_far + reward
-        self._seen.update(self._so_far)
-        self._so_far[ended] = 0.0
-        out: Float64s = np.clip(reward / np.sqrt(self._seen.var + 1e-8), -10.0, 10.0)
+        out = np.empty(len(reward))
+        _scaled(reward, ended, self._gamma, self._so_far, self._seen, out)
         return out
 
 
@@ -83,7 +102,7 @@ class PPO:
             before the first "-", bandits apart).
     """
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     trains: ClassVar[bool] = True
     privileged: ClassVar[bool] = False
     parallel: ClassVar[int] = 16
@@ -107,18 +126,15 @@ class PPO:
 
     def _look(self) -> None:
         """Asks the network for every id's action probabilities [O, A] and value [O]."""
-        space = self._model.observation_space
-        assert isinstance(space, gym.spaces.Discrete)
-        ids = torch.arange(int(space.n)).reshape(-1, 1)
+        policy = self._model.policy
+        assert isinstance(policy, TablePolicy)
         with torch.no_grad():
-            distribution = self._model.policy.get_distribution(ids).distribution
-            values = self._model.policy.predict_values(ids)
-        assert isinstance(distribution, torch.distributions.Categorical)
-        self._log_table = distribution.logits.numpy().astype(np.float64)
+            log_table, values = policy.table()
+        self._log_table = log_table.numpy().astype(np.float64)
         table = np.exp(self._log_table)
         self._table: Float64s = table / table.sum(axis=1, keepdims=True)
         self._summed = self._table.cumsum(axis=1)
-        self._values: Float64s = values.numpy().astype(np.float64).ravel()
+        self._values: Float64s = values.numpy().astype(np.float64)
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
         """Draws from the policy; in tests takes its likeliest action."""
@@ -141,21 +157,14 @@ class PPO:
     ) -> None:
         """Keeps one step of every stream; updates the network when the buffer is full."""
         buffer = self._model.rollout_buffer
+        assert isinstance(buffer, TableBuffer)
         if self._returns is not None:
             reward = self._returns.scaled(reward, terminated | truncated)
         credit = reward + self._gamma * self._values[next_observation] * truncated
-        buffer.add(
-            observation.reshape(-1, 1),
-            action.reshape(-1, 1),
-            credit,
-            self._fresh,
-            torch.from_numpy(self._values[observation]),
-            torch.from_numpy(self._log_table[observation, action]),
-        )
+        buffer.add_step(observation, action, credit, self._fresh)
         self._fresh = terminated | truncated
         if buffer.full:
-            last = torch.from_numpy(self._values[next_observation])
-            buffer.compute_returns_and_advantage(last, self._fresh)
+            buffer.finish(self._log_table, self._values, next_observation, self._fresh)
             self._model.train()
             buffer.reset()
             self._look()
@@ -172,7 +181,7 @@ def _model(
     """SB3's learner without an environment of its own."""
     size = settings.n_steps * n_envs
     model = sb3.PPO(
-        "MlpPolicy",
+        TablePolicy,
         None,  # type: ignore[arg-type]  # its spaces are set below
         learning_rate=settings.learning_rate,
         n_steps=settings.n_steps,
@@ -181,6 +190,8 @@ def _model(
         gamma=settings.gamma,
         gae_lambda=settings.gae_lambda,
         ent_coef=settings.ent_coef,
+        rollout_buffer_class=TableBuffer,
+        policy_kwargs={"optimizer_kwargs": {"eps": 1e-5, "fused": True}},  # SB3's Adam, one kernel
         seed=seed,
         device="cpu",
         _init_setup_model=False,

@@ -21,19 +21,30 @@ import anymdp_bench  # noqa: F401  # registers the ids
 
 
 class SB3VecEnv(VecEnv):
-    """`num_envs` streams of `env_id`, reset by themselves in the step that ends an episode.
+    """`num_envs` streams of an environment, reset by themselves in the step that ends an episode.
 
     Args:
-        env_id: a Gymnasium id of this package.
-        num_envs: number of streams.
+        env: a Gymnasium id of this package; or a Gymnasium vector environment, such as a `SyncVectorEnv`,
+            that resets in the same step (`AutoresetMode.SAME_STEP`).
+        num_envs: number of streams; not needed with a vector environment.
         **keywords: those of `gym.make_vec`, `task_seeds` above all.
+
+    Raises:
+        ValueError: a vector environment that resets otherwise.
     """
 
-    def __init__(self, env_id: str, num_envs: int, **keywords: Any) -> None:
+    def __init__(self, env: str | gym.vector.VectorEnv, num_envs: int = 1, **keywords: Any) -> None:
         mode = AutoresetMode.SAME_STEP
-        self.envs = gym.make_vec(env_id, num_envs=num_envs, autoreset_mode=mode, **keywords)
+        if isinstance(env, str):
+            self.envs = gym.make_vec(env, num_envs=num_envs, autoreset_mode=mode, **keywords)
+        else:
+            self.envs = env
+        if self.envs.metadata.get("autoreset_mode") is not mode:
+            raise ValueError(
+                "make the vector environment with autoreset_mode=AutoresetMode.SAME_STEP"
+            )
         super().__init__(
-            num_envs, self.envs.single_observation_space, self.envs.single_action_space
+            self.envs.num_envs, self.envs.single_observation_space, self.envs.single_action_space
         )
         self._none: dict[str, Any] = {}
 

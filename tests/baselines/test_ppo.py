@@ -7,7 +7,7 @@ pytest.importorskip("stable_baselines3")
 
 import gymnasium as gym
 import stable_baselines3 as sb3
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from stable_baselines3.common.vec_env import VecNormalize
 
 from anymdp_baselines.ppo import PPO, PPOSettings, Returns
@@ -138,6 +138,28 @@ def test_the_sb3_environment_is_the_native_one():
             assert infos[i]["terminal_observation"] == info["final_obs"][i]
             assert infos[i]["TimeLimit.truncated"] == truncated[i]
     assert ended
+
+
+def test_gymnasiums_vector_environments_serve_too():
+    """A `SyncVectorEnv` steps as it does without SB3; one that resets a step later is refused."""
+    makers = [lambda: gym.make("AnyMDP-16s5a-v0", task_seed=1)] * 3
+    plain = SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
+    ours = SB3VecEnv(SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP))
+    ours.seed(5)
+    assert (ours.reset() == plain.reset(seed=5)[0]).all()
+    ended = 0
+    for _ in range(150):
+        seen, reward, done, infos = ours.step(np.zeros(3, np.int64))
+        want, paid, terminated, truncated, info = plain.step(np.zeros(3, np.int64))
+        assert (seen == want).all()
+        assert reward == pytest.approx(paid, rel=1e-6)
+        assert (done == (terminated | truncated)).all()
+        for i in np.flatnonzero(done):
+            ended += 1
+            assert infos[i]["terminal_observation"] == info["final_obs"][i]
+    assert ended
+    with pytest.raises(ValueError, match="SAME_STEP"):
+        SB3VecEnv(SyncVectorEnv(makers))
 
 
 def test_sb3_learns_on_it():
