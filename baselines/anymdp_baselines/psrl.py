@@ -3,14 +3,15 @@
 It acts on the optimal policy of one task drawn from the posterior. A new one is drawn when an episode begins
 and, by default, whenever the visits of a pair reach a power of two (Ouyang et al. 2017): an episode is some
 hundred steps long, and with one sample an episode the textbook's learner, kept as `psrl-episodic`, follows a
-refuted one to its end. The policy tested is greedy for the posterior mean. The posterior:
+refuted one to its end. The policy tested is greedy for the posterior mean, at the benchmark's discount. The
+posterior:
 
     transitions  of each (s, a): Dirichlet(prior / S + counts); the unseen successors' share is given to one
                  of them whole, as a Dirichlet with such small parameters all but does
     reward       of each (s, a, s'): the mean of what it paid, plus a Normal with the sd of rewards about such
                  means over sqrt(count); one not seen yet pays what arriving in s' paid on average elsewhere;
                  arriving in a new s', and trying a new pair, draws from a Normal with the spread of all
-                 rewards so far
+                 rewards so far (`untried` times that spread for a new pair)
 
 The memory is that of `anymdp_baselines.counts`.
 """
@@ -25,6 +26,7 @@ from numba import njit
 
 from anymdp_baselines.counts import (
     FREEDOM,
+    GAMMA,
     SIZE,
     WITHIN,
     due,
@@ -40,7 +42,9 @@ from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.engine.rng import integer, normal, uniform
 from anymdp_bench.engine.rollout import ACT, POLICY
 
-_PRIOR = 3  # settings after those of `counts`: the Dirichlet's total
+_PRIOR, _UNTRIED, _TESTED = 3, 4, 5  # settings after those of `counts`; see `PSRL`
+
+TESTED = 0.994  # the discount of the tested policy: that of the oracle
 
 
 @njit
@@ -130,7 +134,7 @@ def _model(memory, settings, n_actions, rng, sampled):
                     mean += noise / math.sqrt(seen[k]) * normal(rng, 0)
                 reward[s, a] += row[k] * mean
             if sampled and n == 0.0:
-                reward[s, a] += sd * normal(rng, 0)
+                reward[s, a] += settings[_UNTRIED] * sd * normal(rng, 0)
     return prob, reward
 
 
@@ -148,7 +152,9 @@ def policy(n_observations, n_actions, memory, settings, out):
     """The optimal policy of the posterior mean, one-hot [O, A]; signature `POLICY`."""
     best = np.zeros(n_observations, np.int64)
     prob, reward = _model(memory, settings, n_actions, np.zeros(1, np.uint64), False)
-    improve(memory, settings, prob, reward, best)
+    tested = settings.copy()
+    tested[GAMMA] = settings[_TESTED]
+    improve(memory, tested, prob, reward, best)
     write_greedy(best, out)
 
 
@@ -159,6 +165,7 @@ class PSRL:
         gamma: the discount that a sampled task is solved for.
         prior: the total of the Dirichlet's parameters, shared equally by all ids.
         doubling: whether to draw a new sample at doublings too, not only when an episode begins.
+        untried: how far the draws for untried pairs spread, in standard deviations of all rewards so far.
     """
 
     version: ClassVar[str] = "2"
@@ -166,18 +173,38 @@ class PSRL:
     compiled_learn = staticmethod(learn)
     compiled_policy = staticmethod(policy)
 
-    def __init__(self, gamma: float = 0.994, prior: float = 0.1, doubling: bool = True) -> None:
-        self._gamma, self._prior, self._doubling = gamma, prior, doubling
+    def __init__(
+        self,
+        gamma: float = TESTED,
+        prior: float = 0.1,
+        doubling: bool = True,
+        untried: float = 1.0,
+    ) -> None:
+        self._own = (doubling, gamma, prior, untried, TESTED)
 
     def settings(self, streams: Streams) -> Float64s:
-        """Number of ids, doubling, discount, prior."""
-        return np.array([streams.n_observations, self._doubling, self._gamma, self._prior])
+        """Number of ids, doubling, discount of samples, prior, untried, discount of the tested policy."""
+        return np.array([streams.n_observations, *self._own])
 
     def memory(self, streams: Streams) -> Float64s:
         """No counts."""
         return np.zeros(layout.py_func(streams.n_observations, streams.n_actions)[-1])
 
 
-def episodic() -> PSRL:
-    """The textbook's learner: one sample an episode, Dirichlet total 0.5."""
-    return PSRL(prior=0.5, doubling=False)
+class EpisodicPSRL(PSRL):
+    """The textbook's learner: one sample an episode, Dirichlet total 0.5.
+
+    Where a sample is followed for a whole episode, it should promise enough of what was not tried, and an
+    uncertain model deserves no long planning (Jiang et al. 2015). The two figures for that were chosen by the
+    trial `anymdp_baselines.searches.psrl`.
+    """
+
+    version: ClassVar[str] = "3"
+
+    def __init__(self) -> None:
+        super().__init__(gamma=0.97, prior=0.5, doubling=False, untried=3.0)
+
+
+def episodic() -> EpisodicPSRL:
+    """`psrl-episodic`."""
+    return EpisodicPSRL()

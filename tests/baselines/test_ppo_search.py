@@ -12,9 +12,9 @@ from anymdp_baselines.searches import ppo as search
 
 
 def test_the_best_of_a_round_play_the_next(monkeypatch):
-    monkeypatch.setattr(search, "RUNGS", ((16, 1), (3, 2), (2, 4)))
-    assert search.entrants([{}, {}, {}], 0) == [str(i) for i in range(16)]
-    first = {str(i): [0.1, 0.9, 0.5, 0.9][i % 4] - i // 8 for i in range(16)}
+    monkeypatch.setattr(search, "RUNGS", ((32, 1), (3, 2), (2, 4)))
+    assert search.entrants([{}, {}, {}], 0) == [str(i) for i in range(32)]
+    first = {str(i): [0.1, 0.9, 0.5, 0.9][i % 4] - i // 8 for i in range(32)}
     assert search.entrants([first, {}, {}], 1) == ["1", "3", "5"]  # of equals the first
     assert search.entrants([first, {"1": 0.2, "3": 0.1, "5": 0.3}, {}], 2) == ["5", "1"]
 
@@ -31,12 +31,12 @@ def test_a_search_keeps_what_it_played_and_goes_on(tmp_path, monkeypatch):
     first = search.search("bandit", search._read())
     for _ in range(7):  # stopped after seven points
         next(first)
-    assert len(list(search.search("bandit", search._read()))) == 16 + 3 - 7
-    assert len(played) == 19
+    assert len(list(search.search("bandit", search._read()))) == 32 + 6 - 7
+    assert len(played) == 38
     chosen = search._read()["chosen"]["bandit"]
-    assert (chosen["learning_rate"], chosen["n_steps"], chosen["norm_reward"]) == (3e-3, 128, True)
+    assert (chosen["learning_rate"], chosen["n_steps"], chosen["norm_reward"]) == (3e-2, 128, True)
     assert list(search.search("bandit", search._read())) == []
-    monkeypatch.setattr(search, "TASKS", 3)
+    monkeypatch.setattr(search, "TASKS", 5)
     assert search._read()["scores"] == {}  # other tasks, another search
 
 

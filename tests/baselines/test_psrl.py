@@ -109,6 +109,30 @@ def test_posterior_samples_are_distributions_around_the_mean():
     assert (abs(mean - np.array([0.125, 0.125, 2.125, 1.125]) / 3.5) < 5 * error).all()
 
 
+@pytest.mark.parametrize("untried", [1.0, 3.0])
+def test_untried_pairs_draw_a_reward_of_their_own(untried):
+    """Of (1, 0), never tried, beside what arriving pays: `untried` times the spread of all rewards, 1, 2, 6."""
+    memory, settings = experienced(PSRL(prior=1e-12, untried=untried))
+    memory[layout.py_func(4, 2)[2] : layout.py_func(4, 2)[3]] = 1.0  # every id entered,
+    memory[layout.py_func(4, 2)[3] : layout.py_func(4, 2)[4]] = 0.0  # each for nothing
+    rng = stream("test")
+    draws = [_model(memory, settings, 2, rng, True)[1][1, 0] for _ in range(2000)]
+    assert stats.kstest(draws, stats.norm(0.0, untried * np.std([1, 2, 6])).cdf).pvalue > 1e-4
+
+
+def test_the_tested_policy_has_the_benchmarks_discount():
+    """That of the samples has no say in it."""
+    memory, settings = experienced(episodic())
+    short = settings.copy()
+    assert (settings[2], settings[-1]) == (0.97, 0.994)
+    out = np.zeros((4, 2))
+    episodic().compiled_policy(4, 2, memory, settings, out)
+    short[2] = 0.5
+    again = np.zeros((4, 2))
+    episodic().compiled_policy(4, 2, memory, short, again)
+    assert (out == again).all()
+
+
 def test_entered_terminals_are_known():
     memory, _ = experienced(PSRL())
     begin = layout.py_func(4, 2)[1]

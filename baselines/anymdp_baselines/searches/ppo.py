@@ -31,14 +31,14 @@ from anymdp_bench.scoring import tasks_that_count
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 
 GRID: dict[str, tuple[Any, ...]] = {
-    "learning_rate": (1e-3, 3e-3),
+    "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2),
     "n_steps": (32, 128),
     "ent_coef": (0.0, 0.01),
     "norm_reward": (False, True),
 }
-RUNGS = ((16, 20_000), (3, 60_000))
+RUNGS = ((32, 20_000), (6, 60_000))
 """(points, steps a run) of each round."""
-TASKS = 2  # per sampled environment
+TASKS = 4  # per sampled environment
 PATH = Path(__file__).with_suffix(".json")
 
 
