@@ -111,7 +111,7 @@ def test_posterior_samples_are_distributions_around_the_mean():
 
 @pytest.mark.parametrize("untried", [1.0, 3.0])
 def test_untried_pairs_draw_a_reward_of_their_own(untried):
-    """Of (1, 0), never tried, beside what arriving pays: `untried` times the spread of all rewards, 1, 2, 6."""
+    """Of (1, 0), beside what arriving pays: `untried` times the spread of all rewards, 1, 2 and 6."""
     memory, settings = experienced(PSRL(prior=1e-12, untried=untried))
     memory[layout.py_func(4, 2)[2] : layout.py_func(4, 2)[3]] = 1.0  # every id entered,
     memory[layout.py_func(4, 2)[3] : layout.py_func(4, 2)[4]] = 0.0  # each for nothing

@@ -57,3 +57,9 @@ class Sheet:
 def sheet(made):
     """sheet(agent) -> its result file in pieces."""
     return lambda agent="tql-ucb": Sheet(made(agent))
+
+
+@pytest.fixture
+def sheet_of():
+    """sheet_of(path) -> a result file in pieces."""
+    return Sheet

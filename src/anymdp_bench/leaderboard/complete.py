@@ -12,6 +12,7 @@ from anymdp_bench.leaderboard.submission import Submission
 from anymdp_bench.protocol import test_points
 from anymdp_bench.record_format import RecordError, group_runs
 from anymdp_bench.scoring import ScoredTask, tasks_that_count
+from anymdp_bench.suites import Limits
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.pendulum.game import Pendulum
 
@@ -86,14 +87,11 @@ def _check_run(found: Submission, rows: Int64s, task: ScoredTask) -> None:
     episode = found.frame["episode"].to_numpy()[rows]
     steps = found.frame["steps"].to_numpy()[rows]
     trains = found.context == "none"
-    if limits.steps and steps[-1] > limits.steps:
-        past = int(rows[np.argmax(steps > limits.steps)])
+    at_once = ENVIRONMENTS_AT_ONCE if trains else 1
+    if limits.steps and steps[-1] >= limits.steps + at_once:
+        past = int(rows[np.argmax(steps >= limits.steps + at_once)])
         raise found.fault(past, "steps", f"beyond the budget of {limits.steps}", "run the suite")
-    due = np.arange(1, (limits.episodes or episode[-1]) + 1)
-    if trains:
-        due = test_points(limits.episodes or limits.steps)
-        if found.frame["measure"].iloc[rows[0]] == "test":
-            due = due[due % 100 == 0]
+    due = _due(found, rows)
     shared = min(len(due), len(episode))
     wrong = np.flatnonzero(episode[:shared] != due[:shared])
     if len(wrong) or len(episode) > len(due):
@@ -102,11 +100,39 @@ def _check_run(found: Submission, rows: Int64s, task: ScoredTask) -> None:
             f"{due[k]} is due" if k < len(due) else "the budget is over"
         )
         raise found.fault(int(rows[k]), "episode", what, "leave the file as `run` wrote it")
-    more_fits = trains or limits.steps is None or steps[-1] + horizon <= limits.steps
-    if more_fits and (len(episode) < len(due) or (limits.episodes is None and not trains)):
+    if not _is_whole(limits, episode, steps, due, horizon, at_once):
         what = f"the run ends at episode {episode[-1]}, step {steps[-1]}, before its budget does"
         raise found.fault(int(rows[-1]), "episode", what, "run the whole suite")
     _check_steps(found, rows, horizon)
+
+
+def _due(found: Submission, rows: Int64s) -> Int64s:
+    """The episodes of a run that have a row, if its steps last: all, or a learner's test points."""
+    limits, episode = found.limits, found.frame["episode"].to_numpy()[rows]
+    if found.context != "none":
+        return np.arange(1, (limits.episodes or episode[-1]) + 1)
+    due = test_points(limits.episodes or limits.steps)
+    if found.frame["measure"].iloc[rows[0]] != "test":
+        return due
+    hundreds = due[due % 100 == 0]
+    if limits.steps and len(episode) == 1 and episode[0] < hundreds[0]:
+        return np.concatenate(
+            [episode, hundreds]
+        )  # cut before its first test, so tested at its end
+    return hundreds
+
+
+def _is_whole(
+    limits: Limits, episode: Int64s, steps: Int64s, due: Int64s, horizon: int, at_once: int
+) -> bool:
+    """Whether a run may end here: nothing more is due, or its steps may not last until something is."""
+    if len(episode) == len(due) and limits.episodes is not None:
+        return True
+    if limits.steps is None:
+        return False
+    missing = due[len(episode)] - episode[-1] if len(episode) < len(due) else 1
+    unfinished = (at_once - 1) * horizon  # of other streams
+    return bool(steps[-1] + missing * horizon + unfinished > limits.steps)
 
 
 def horizon_of(task: ScoredTask) -> int:
