@@ -45,7 +45,9 @@ def test_a_suite_with_both_budgets_is_validated(tmp_path, sheet_of):
     path = run_plan(plan, tmp_path / "out", workers=1, command="anymdp-bench run").csv
     assert len(validate(path)[1]) == 38
     sheet = sheet_of(path)
-    ends = [k for k, row in enumerate(sheet.rows) if row[2] == "AnyMDP-16s5a-v0"][-1]
+    ends = [
+        k for k, row in enumerate(sheet.rows) if row[sheet.column("env_id")] == "AnyMDP-16s5a-v0"
+    ][-1]
     del sheet.rows[ends - 9 : ends + 1]
     with pytest.raises(RecordError, match=f"line {sheet.line(ends - 10)}, column 'episode'"):
         validate(sheet.write(tmp_path / "cut.csv"))

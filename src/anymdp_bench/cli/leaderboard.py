@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from anymdp_bench.cli.console import note, say
+from anymdp_bench.cli.machine import AsJson, print_value
 
 app = typer.Typer(help="Check results that others submit, and show them.")
 
 SUBMISSIONS = Path("leaderboard/submissions")
-_JSON = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 
 @app.command("validate")
 def validate(
     paths: Annotated[list[Path], typer.Argument(help="Submissions, or folders of them.")],
-    as_json: _JSON = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check form, completeness and plausibility; the first fault is named by row and column, exit code 2.
 
@@ -49,7 +48,7 @@ def validate(
             what = f"{found.agent} {found.version} on suite {found.suite.name}"
             print(f"{path}: valid: {what}, {len(tasks)} tasks, {len(found.frame)} rows")
     if as_json:
-        print(json.dumps(results, indent=1))
+        print_value(results)
 
 
 @app.command("verify")
@@ -66,7 +65,7 @@ def verify(
     out: Annotated[
         Path | None, typer.Option(help="The receipt; default: beside the submission.")
     ] = None,
-    as_json: _JSON = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run the named agent again, on submitted and on fresh tasks; exit code 2 if the claims do not hold.
 
@@ -118,11 +117,13 @@ def build(
         list[Path] | None, typer.Argument(help="Submissions, or folders of them.")
     ] = None,
     out: Annotated[Path, typer.Option(help="The site's folder.")] = Path("leaderboard/site"),
+    as_json: AsJson = False,
 ) -> None:
     """Write the leaderboard as a static site: one page that works from the file system.
 
     Example: `anymdp-bench leaderboard build leaderboard/submissions --out site`
     """
+    from anymdp_bench.leaderboard.entries import receipt_of
     from anymdp_bench.leaderboard.page import build as write
     from anymdp_bench.leaderboard.validate import submission_paths
     from anymdp_bench.leaderboard.validate import validate as check
@@ -132,5 +133,20 @@ def build(
         note(f"checking {path}")
         submissions.append(check(path)[0])
     page = write(submissions, out)
+    if as_json:
+        entries = [
+            {
+                "file": str(found.path),
+                "sha256": found.digest,
+                "suite": found.suite.name,
+                "agent": found.agent,
+                "agent_version": found.version,
+                "context": found.context,
+                "verified": receipt_of(found) is not None,
+            }
+            for found in submissions
+        ]
+        print_value({"page": str(page), "submissions": entries})
+        return
     print(page)
     say(f"{len(submissions)} submissions; open {page} in a browser")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-app = typer.Typer(help="List what there is.")
+from anymdp_bench.cli.machine import AsJson, print_value
 
-_JSON = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+app = typer.Typer(help="List what there is.")
 
 
 def _show(rows: list[dict[str, Any]], lines: list[str], as_json: bool) -> None:
-    print(json.dumps(rows, indent=1) if as_json else "\n".join(lines))
+    if as_json:
+        print_value(rows)
+    else:
+        print("\n".join(lines))
 
 
 @app.command("envs")
-def envs(as_json: _JSON = False) -> None:
+def envs(as_json: AsJson = False) -> None:
     """Environment ids, one a line.
 
     Example: `anymdp-bench list envs --json`
@@ -35,7 +37,7 @@ def envs(as_json: _JSON = False) -> None:
 
 
 @app.command("agents")
-def agents(as_json: _JSON = False) -> None:
+def agents(as_json: AsJson = False) -> None:
     """Installed agents, one a line.
 
     Example: `anymdp-bench list agents`
@@ -48,7 +50,7 @@ def agents(as_json: _JSON = False) -> None:
 
 
 @app.command("suites")
-def suites(as_json: _JSON = False) -> None:
+def suites(as_json: AsJson = False) -> None:
     """Suites, one a line.
 
     Example: `anymdp-bench list suites`

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from anymdp_bench.cli.console import say
+from anymdp_bench.cli.machine import AsJson, print_value
 
 _MOST = 2**32 - 1
 
@@ -21,6 +22,7 @@ def play(
     after: Annotated[int, typer.Option(min=0, help="Episodes played before them.")] = 0,
     checkpoint: Annotated[str | None, typer.Option(help="An agent's weights.")] = None,
     out: Annotated[Path | None, typer.Option(help="The film, .gif or .mp4.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Record an agent at play to a GIF or MP4.
 
@@ -42,6 +44,9 @@ def play(
         raise RecordingError(
             f"cannot write to {error.filename or film}: {error.strerror}; give another --out"
         ) from None
+    if as_json:
+        print_value({"file": str(film), "episode": after + 1, "returns": list(map(float, returns))})
+        return
     for k, value in enumerate(returns, after + 1):
         say(f"episode {k}: return {value:.3f}")
     print(film)

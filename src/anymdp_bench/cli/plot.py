@@ -10,6 +10,7 @@ import typer
 
 from anymdp_bench.cli.completion import env_ids
 from anymdp_bench.cli.console import say
+from anymdp_bench.cli.machine import AsJson, print_value
 from anymdp_bench.cli.run import Score
 
 
@@ -43,6 +44,7 @@ def plot(
         typer.Option(help="Only this environment; repeat.", autocompletion=env_ids),
     ] = None,
     score: Annotated[Score, typer.Option(help="Which score.")] = Score.CORRECTED,
+    as_json: AsJson = False,
 ) -> None:
     """Draw results: learning curves, steps to target, performance profiles, or score v context.
 
@@ -62,4 +64,8 @@ def plot(
         if frame.empty:
             raise RecordError(f"no results on {', '.join(env)} among these; leave --env out")
     save(draw(frame, kind.value, target=target, log=log, unit=unit.value), out)
-    say(str(out))
+    if as_json:
+        shown = {f"{name}s": sorted(map(str, frame[name].unique())) for name in ("env_id", "agent")}
+        print_value({"file": str(out), "kind": kind.value} | shown)
+    else:
+        say(str(out))

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from anymdp_bench.cli.machine import AsJson, print_value
+
 _MOST = 2**32 - 1
 
 
@@ -14,6 +16,7 @@ def show(
     env_id: Annotated[str, typer.Argument(help="An environment id (see `list envs`).")],
     task_seed: Annotated[int, typer.Option(min=0, max=_MOST, help="The task.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The picture: .png, .svg or .pdf.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Draw a task: states by stationary probability, transitions, start, pitfalls, goal, V*.
 
@@ -35,4 +38,7 @@ def show(
         raise RecordingError(
             f"cannot write to {error.filename or picture}: {error.strerror}; give another --out"
         ) from None
-    print(picture)
+    if as_json:
+        print_value({"file": str(picture), "env_id": env_id, "task_seed": task_seed})
+    else:
+        print(picture)

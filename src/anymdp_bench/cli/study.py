@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext, redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +11,7 @@ from typing import Annotated
 import typer
 
 from anymdp_bench.cli.console import say
+from anymdp_bench.cli.machine import AsJson, print_value
 
 
 class Scale(StrEnum):
@@ -23,8 +26,9 @@ def study(
     name: Annotated[str, typer.Argument(help="Name of the study; `list` names them all.")],
     scale: Annotated[Scale, typer.Option(help="Size of the study.")] = Scale.SMALL,
     out: Annotated[Path, typer.Option(help="Output directory.")] = Path("results"),
+    as_json: AsJson = False,
 ) -> None:
-    """Run a study: a table on stdout, a picture in --out.
+    """Run a study: a table on stdout (with --json on stderr), a picture in --out.
 
     Example: `anymdp-bench study stationary --scale tiny`; `anymdp-bench study list` names them all.
     """
@@ -32,10 +36,21 @@ def study(
     from anymdp_bench.studies import load_study, study_names
 
     if name == "list":
-        for known in study_names():
-            print(f"{known:16} {(load_study(known).__doc__ or '').splitlines()[0]}")
+        about = {
+            known: (load_study(known).__doc__ or "").splitlines()[0] for known in study_names()
+        }
+        if as_json:
+            print_value([{"study": known, "question": line} for known, line in about.items()])
+            return
+        for known, line in about.items():
+            print(f"{known:16} {line}")
         return
     chosen = load_study(name)
-    with writable(out):
-        for path in chosen.run(scale.value, out):
-            say(str(path))
+    with writable(out), redirect_stdout(sys.stderr) if as_json else nullcontext():
+        paths = chosen.run(scale.value, out)
+    if as_json:
+        files = [str(path) for path in paths]
+        print_value({"study": name, "scale": scale.value, "files": files})
+        return
+    for path in paths:
+        say(str(path))

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from anymdp_bench.cli.machine import AsJson
 from anymdp_bench.cli.run import Score, print_json, print_table
 
 
@@ -33,9 +34,7 @@ def table(
         bool,
         typer.Option("--overall", help="Statistics over all environments instead of one by one."),
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, for machines; the columns of --format csv.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the comparison table of one or more results.
 

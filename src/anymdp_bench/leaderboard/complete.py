@@ -114,7 +114,7 @@ def _due(found: Submission, rows: Int64s) -> Int64s:
     due = test_points(limits.episodes or limits.steps)
     if found.frame["measure"].iloc[rows[0]] != "test":
         return due
-    hundreds = due[due % 100 == 0]
+    hundreds: Int64s = due[due % 100 == 0]
     if limits.steps and len(episode) == 1 and episode[0] < hundreds[0]:
         return np.concatenate(
             [episode, hundreds]
