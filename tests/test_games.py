@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from numba import njit
 
 from anymdp_baselines.oracle import Oracle
 from anymdp_baselines.psrl import PSRL
 from anymdp_baselines.random import Random
 from anymdp_baselines.tql_ucb import BOLTZMANN, TQLUCB, TQLSettings
+from anymdp_bench.engine.rollout import POLICY
 from anymdp_bench.protocol import (
     CONTEXTS,
     Budget,
@@ -18,6 +20,7 @@ from anymdp_bench.protocol import (
     play_in_context,
     play_training,
 )
+from anymdp_bench.protocol import Unfused as StepByStep
 from anymdp_bench.scoring import scored_task
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.switch2.game import CELLS, switch2
@@ -182,13 +185,36 @@ def test_the_fused_switch_equals_two_plain_copies(fused):
 
 @pytest.mark.parametrize("budget", [Budget(episodes=6), Budget(steps=1100)])
 def test_the_fused_pendulum_equals_its_plain_twin(budget):
-    """No multiple of 100 is reached: one test, at the end, which plays what it draws itself."""
+    """No multiple of 100 is reached: one test, at the end."""
     fused, run = TQLUCB(TQLSettings(variant=BOLTZMANN)), run_of(PENDULUM, 3)
     ours, plain = play_fused(fused, run, budget), play_training(Unfused(fused), run, budget)
     assert ours.measure == plain.measure == "test"
     assert ours.episode.tolist() == plain.episode.tolist() == [6 if budget.episodes else 5]
     assert ours.steps.tolist() == plain.steps.tolist()
     assert ours.regret == pytest.approx(plain.regret, rel=1e-9)
+
+
+@njit(POLICY, cache=True)
+def undecided(n_observations, n_actions, memory, settings, out):
+    """A policy to test that is left to chance."""
+    for o in range(n_observations):
+        for a in range(n_actions):
+            out[o, a] = (1.0 + a) / 15.0
+
+
+class Undecided(TQLUCB):
+    compiled_policy = staticmethod(undecided)
+
+
+@pytest.mark.parametrize("fused", [TQLUCB(), PSRL(), Undecided()])
+def test_a_compiled_learner_played_step_by_step_has_the_same_tests(fused):
+    """As `verify` plays it again, tests of a policy left to chance included: three tests of the Pendulum."""
+    run, budget = run_of(PENDULUM, 3), Budget(episodes=300)
+    ours, plain = play_fused(fused, run, budget), play_training(StepByStep(fused), run, budget)
+    assert ours.measure == plain.measure == "test"
+    assert ours.episode.tolist() == plain.episode.tolist() == [100, 200, 300]
+    for name in ("return_", "return_corrected", "score", "regret"):
+        assert getattr(ours, name) == pytest.approx(getattr(plain, name), abs=1e-9)
 
 
 def test_pendulum_learners_are_tested_at_multiples_of_100():

@@ -61,19 +61,28 @@ def learn_swings(
 
 
 @njit(cache=True, nogil=True)
-def swing_returns(table, gravity, value, gamma, rng, episodes):
-    """(mean return, mean of it less the oracle's from the same start) of a policy [O, A] by observation."""
+def drawn(row, rng):
+    """An action by its probabilities [A], one draw from `rng`."""
+    left = uniform(rng, 0)
+    action = 0
+    while action < len(row) - 1 and left >= row[action]:
+        left -= row[action]
+        action += 1
+    return action
+
+
+@njit(cache=True, nogil=True)
+def swing_returns(table, gravity, value, gamma, env_rng, agent_rng, episodes):
+    """(mean return, mean of it less the oracle's from the same start) of a policy [O, A] by observation.
+
+    Starts are drawn from `env_rng`, actions from `agent_rng`: the starts are the same for every policy.
+    """
     total = ahead = 0.0
     for _ in range(episodes):
-        theta, speed = first(rng, 0)
+        theta, speed = first(env_rng, 0)
         ahead -= oracle_return(value, gamma, gravity, theta, speed)
         for _ in range(HORIZON):
-            row = table[observe(theta, speed)]
-            left = uniform(rng, 0)
-            action = 0
-            while action < len(row) - 1 and left >= row[action]:
-                left -= row[action]
-                action += 1
+            action = drawn(table[observe(theta, speed)], agent_rng)
             theta, speed, reward = advance(theta, speed, action, gravity)
             total += reward
             ahead += reward

@@ -19,6 +19,7 @@ from anymdp_bench.engine.pendulum import swing_reset, swing_step
 from anymdp_bench.engine.step import SAME_STEP
 from anymdp_bench.protocol.arena import checked_actions, shaping_of, teach
 from anymdp_bench.protocol.runs import FOREVER, TEST_EPISODES, Run, told
+from anymdp_bench.protocol.unfused import choices
 from anymdp_bench.scoring import ScoredTask
 from anymdp_bench.tasks.pendulum.game import GAMMA, Pendulum
 
@@ -105,7 +106,7 @@ class PendulumLearning:
         [streams] = told([run], privileged=False).apart()
         self._settings, self._memory = agent.settings(streams), agent.memory(streams)
         self._agent_rng, self._env_rng = run.streams("agent"), run.streams("environment")
-        self._test_rng = run.streams("test")
+        self._test_rng, self._choices = run.streams("test"), choices(streams.seeds)
         self.account: Int64s = np.zeros(2, np.int64)
 
     def learn(self, until_episode: int, max_steps: int | None) -> float:
@@ -123,6 +124,6 @@ class PendulumLearning:
         table = np.zeros((game.n_observations, game.n_actions))
         self._agent.compiled_policy(*table.shape, self._memory, self._settings, table)
         mean, ahead = swing_returns(
-            table, game.gravity, game.value, GAMMA, self._test_rng, TEST_EPISODES
+            table, game.gravity, game.value, GAMMA, self._test_rng, self._choices, TEST_EPISODES
         )
         return float(mean), float(game.oracle + ahead)

@@ -1,4 +1,4 @@
-"""A compiled learner played step by step, as an agent in plain Python: for recordings."""
+"""A compiled learner played step by step, as an agent in plain Python: for recordings and verification."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from typing import ClassVar
 import numpy as np
 
 from anymdp_bench.agents import FusedAgent, Streams
-from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
+from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
+from anymdp_bench.engine.games import drawn
+from anymdp_bench.engine.rng import stream
+
+
+def choices(seeds: UInt64s) -> UInt64s:
+    """The stream, uint64 [1], from which a learner with seeds [1] draws its actions in test episodes."""
+    return stream("test actions", int(seeds[0]))
 
 
 class Unfused:
@@ -22,16 +29,17 @@ class Unfused:
 
     def start(self, streams: Streams) -> None:
         """A fresh memory for the one stream."""
-        self._rng = streams.seeds.copy()
+        self._rng, self._choices = streams.seeds.copy(), choices(streams.seeds)
         self._size = (streams.n_observations, streams.n_actions)
         self._settings = self._fused.settings(streams)
         self._memory = self._fused.memory(streams)
+        self._table: Float64s | None = None
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
-        """The learner's action, or the likeliest of its test policy, int64 [1]."""
+        """The learner's action, or one drawn from its test policy, int64 [1]."""
         if test:
-            best: Int64s = self.policy()[:, observation[0]].argmax(axis=1)
-            return best
+            row = self.policy()[0, observation[0]]
+            return np.array([drawn(row, self._choices)], np.int64)
         action = self._fused.compiled_act(
             int(observation[0]), self._size[1], self._memory, self._settings, self._rng
         )
@@ -47,6 +55,7 @@ class Unfused:
         truncated: Bools,
     ) -> None:
         """One step of learning."""
+        self._table = None
         self._fused.compiled_learn(
             int(observation[0]), int(action[0]), float(reward[0]), int(next_observation[0]),
             bool(terminated[0]), bool(truncated[0]),
@@ -55,6 +64,7 @@ class Unfused:
 
     def policy(self) -> Float64s:
         """The policy to test, float64 [1, O, A]."""
-        out = np.zeros(self._size)
-        self._fused.compiled_policy(*self._size, self._memory, self._settings, out)
-        return out[None]
+        if self._table is None:
+            self._table = np.zeros(self._size)
+            self._fused.compiled_policy(*self._size, self._memory, self._settings, self._table)
+        return self._table[None]
