@@ -169,6 +169,26 @@ def test_commands_of_the_tour_run_in_order(page, tmp_path):
 
 
 @pytest.mark.slow
+def test_commands_of_the_submit_page_run_in_order(tmp_path):
+    """With `tql-ucb` for the reader's own agent; `verify` plays the beginnings of a few runs only."""
+    (tmp_path / "leaderboard" / "submissions").mkdir(parents=True)
+    text = (ROOT / "docs" / "leaderboard.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^    ((?:anymdp-bench|cp) .*)$", text, re.MULTILINE)
+    assert sum(line.startswith("anymdp-bench") for line in lines) == 4
+    for line in lines:
+        command = line.replace("myagent", "tql-ucb").replace("SECRET", "0123")
+        if " verify " in command:
+            command += " --episodes 20 --tasks 1 --sample 1"
+        command = command.replace("anymdp-bench", shlex.quote(str(SCRIPT)), 1)
+        done = subprocess.run(
+            command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+    assert (tmp_path / "leaderboard" / "submissions" / "quick-tql-ucb.verified.json").exists()
+    assert "tql-ucb" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("mkdocs") is None, reason="needs the extra docs")
 def test_the_site_builds_without_a_warning(tmp_path):
     """Broken links and anchors, docstrings that cannot be read, pages outside the menu: all are errors."""

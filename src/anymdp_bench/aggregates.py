@@ -3,9 +3,10 @@
 Pure functions of arrays. A *stratum* holds the scores of one environment's runs (tasks x runs), which
 are exchangeable; strata differ in kind, so each counts the same and is resampled on its own
 (Agarwal et al. 2021, "Deep RL at the edge of the statistical precipice"). rliable 1.2 does the same for
-equally many runs everywhere, but pins arch below 8, which does not import beside pandas 3 (3.0.6 and
-3.1.1 were tried), and brings statsmodels with it; so it is no dependency. `tests/test_rliable.py` holds
-our numbers to its own.
+equally many runs everywhere. Its `metrics` and `plot_utils` import beside numpy 2.4 and pandas 3; its
+`library`, the bootstrap, does not, since it pins arch below 8: 5.6 and 6.3 are built for numpy 1, and 7.0
+to 7.2 call what pandas 3 has changed (with arch 8.0, against the pin, it imports). It also brings
+statsmodels with it; so it is no dependency, and `tests/test_rliable.py` holds our numbers to its own.
 """
 
 from collections.abc import Callable, Sequence
