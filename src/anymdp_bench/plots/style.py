@@ -104,15 +104,16 @@ def draw_band(axis: Axes, band: Band, look: Look, label: str) -> None:
 
 
 def legend(figure: Figure, axes: list[Axes], columns: int = 4) -> None:
-    """One legend above all panels, each name once."""
+    """One legend above all panels, each name once, in lines of about equal length."""
     found: dict[str, Any] = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
         found |= dict(zip(labels, handles, strict=True))
+    lines = -(-len(found) // columns) or 1
     with matplotlib.rc_context(RC):  # type: ignore[arg-type]
         cast("Any", figure).legend(
             list(found.values()), list(found), loc="outside upper center",
-            ncols=min(columns, max(len(found), 1)), frameon=False, handlelength=2.6,
+            ncols=max(-(-len(found) // lines), 1), frameon=False, handlelength=2.6,
         )  # fmt: skip
 
 
