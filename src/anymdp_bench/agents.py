@@ -98,6 +98,8 @@ class Agent(Protocol):
         parallel: optional, of a learner that trains: the number of streams of its one task that it plays at
             once (1 where it is missing). All their steps and episodes count; a test by episodes shows it
             one stream.
+        shaped: optional, of an in-context agent: False where it wants the rewards themselves, not those that
+            some environments shape for in-context agents (True where it is missing).
     """
 
     version: ClassVar[str]
@@ -276,6 +278,11 @@ def _takes(factory: Callable[..., Any], keyword: str) -> bool:
     except ValueError:  # compiled, without a signature
         pass
     return True
+
+
+def is_shaped(agent: AnyAgent) -> bool:
+    """Whether an in-context agent is given shaped rewards where an environment has them."""
+    return bool(getattr(agent, "shaped", True))
 
 
 def is_privileged(agent: AnyAgent) -> bool:

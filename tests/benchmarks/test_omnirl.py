@@ -14,7 +14,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from anymdp_baselines.omnirl.agent import RATE, OmniRL  # noqa: E402
+from anymdp_baselines.omnirl.agent import OmniRL  # noqa: E402
+from anymdp_baselines.omnirl.mind import RATE  # noqa: E402
 from anymdp_baselines.omnirl.model import plan_flops  # noqa: E402
 from anymdp_baselines.omnirl.presets import PRESETS  # noqa: E402
 from anymdp_baselines.omnirl.trainer import Trainer  # noqa: E402
@@ -57,8 +58,9 @@ def test_a_plan_of_64_runs(benchmark, n_states):
     agent.start(told(runs, privileged=False))
     for _ in range(2000):
         arena.step(arena.actions(agent.act(arena.observation)), agent)
-    benchmark.pedantic(agent._plan, rounds=10, warmup_rounds=1)
-    flops = STREAMS * plan_flops(agent._planner.size, n_states, 5)
+    mind = agent._mind
+    benchmark.pedantic(mind.plan, (np.arange(STREAMS),), rounds=10, warmup_rounds=1)
+    flops = STREAMS * plan_flops(mind.planner.size, n_states, 5)
     plans = 1 + int(np.log(2000 * RATE) / np.log1p(RATE)) + int(1 / RATE)
     _note(benchmark, flops)
     benchmark.extra_info["MFLOP a run and plan"] = flops / STREAMS / 1e6

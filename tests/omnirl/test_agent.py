@@ -15,10 +15,12 @@ torch = pytest.importorskip("torch")
 
 from anymdp_baselines.omnirl import presets, train  # noqa: E402
 from anymdp_baselines.omnirl.agent import OmniRL  # noqa: E402
-from anymdp_baselines.omnirl.checkpoint import shipped  # noqa: E402
+from anymdp_baselines.omnirl.assemble import assemble  # noqa: E402
+from anymdp_baselines.omnirl.checkpoint import load_weights, shipped  # noqa: E402
 from anymdp_baselines.omnirl.evaluate import online_scores  # noqa: E402
 from anymdp_baselines.omnirl.model import Planner, PlannerSize  # noqa: E402
 from anymdp_baselines.omnirl.reading import SLOT_FEATURES, STATE_FEATURES  # noqa: E402
+from anymdp_baselines.omnirl.room import Playroom  # noqa: E402
 from anymdp_baselines.omnirl.trainer import Trainer  # noqa: E402
 
 ROOMS = (
@@ -109,20 +111,19 @@ def test_a_run_does_not_depend_on_its_company(runs):
     np.testing.assert_array_equal(together[1].score, alone.score)
 
 
-def test_small_tasks_known_to_be_anymdps_are_played_by_weights_of_their_own(runs):
+def test_tasks_known_to_be_anymdps_are_played_by_the_expert_of_their_size(runs):
     agent = OmniRL()
-    agent.start(_told(runs))
-    assert agent._playing is agent._small
-    for other in (
-        replace(_told(runs), env_id="Elsewhere-v0"),
-        replace(_told(runs), n_observations=1),
-        replace(_told(runs), n_observations=25),
+    weights = agent._weights
+    few, many = (expert.planner for expert in weights.experts)
+    for other, expected in (
+        (_told(runs), few),
+        (replace(_told(runs), n_observations=40), few),
+        (replace(_told(runs), n_observations=41), many),
+        (replace(_told(runs), env_id="Elsewhere-v0"), weights.general),
+        (replace(_told(runs), n_observations=1), weights.general),
     ):
         agent.start(other)
-        assert agent._playing is agent._planner
-    given = OmniRL(str(shipped()))
-    given.start(_told(runs))
-    assert given._playing is given._planner
+        assert agent._mind.planner is expected
 
 
 def test_demonstrations_are_read_by_the_weights_that_know_them(runs, tmp_path):
@@ -132,16 +133,42 @@ def test_demonstrations_are_read_by_the_weights_that_know_them(runs, tmp_path):
     n = len(runs)
     zero, none = np.zeros(n, np.int64), np.zeros(n, bool)
     agent.demonstrate(zero, zero, np.zeros(n), zero, none, none, np.ones(n, bool))
-    assert agent._playing is agent._planner
+    assert agent._mind.planner is agent._weights.general
     agent.save_context(tmp_path / "context.safetensors")
     other.load_context(tmp_path / "context.safetensors")
-    assert other._playing is other._planner
+    assert other._mind.planner is other._weights.general
 
 
 @pytest.mark.slow
 def test_the_shipped_weights_learn_unseen_tasks():
     score = online_scores(OmniRL(), 16, 5, [1000], n_tasks=16)
     assert np.nanmean(score) > 0.7
+
+
+def test_checkpoints_are_put_together_and_taken_apart_by_size(tmp_path, runs):
+    paths = [tmp_path / f"{k}.safetensors" for k in range(3)]
+    for seed, path in enumerate(paths):
+        Trainer(replace(SMALL, seed=seed)).ship(path)
+    assemble(tmp_path / "all.safetensors", paths[0], [(paths[1], 2, 8), (paths[2], 9, 20)])
+    together = load_weights(tmp_path / "all.safetensors")
+    for path, planner in zip(
+        paths,
+        (together.planner(False, 8), together.planner(True, 8), together.planner(True, 9)),
+        strict=True,
+    ):
+        alone = load_weights(path).general.state_dict()
+        for name, tensor in planner.state_dict().items():
+            assert torch.equal(tensor, alone[name])
+    assert together.planner(True, 21) is together.general
+
+
+def test_experts_settle_in_training_as_at_play():
+    room = Playroom(
+        presets.expert(8, 4, 1.0, (math.inf, 2.0)), 3.0, 0.06, 2**32, np.random.default_rng(0)
+    )
+    age = np.full(4, 4 * room.slots)
+    np.testing.assert_allclose(room._warmth(age), np.where(room.group % 2, 1 / 16, 1.0))
+    assert room.memory.familiar.all()
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x10" + b"\x00" * 7 + b"{}              "])
@@ -187,18 +214,19 @@ def play_steps(agent, arena, steps):
     return np.array(seen)
 
 
-def test_a_saved_context_goes_on_as_if_never_interrupted(runs, tmp_path):
+@pytest.mark.parametrize("env_id", ["AnyMDP-16s5a-v0", "Elsewhere-v0"])
+def test_a_saved_context_goes_on_as_if_never_interrupted(runs, tmp_path, env_id):
     path = tmp_path / "context.safetensors"
     agent, arena = OmniRL(), Arena(runs)
-    agent.start(_told(runs))
+    agent.start(replace(_told(runs), env_id=env_id))
     play_steps(agent, arena, 150)
     agent.save_context(path)
     other, twin = OmniRL(), copy.deepcopy(arena)
     expected = play_steps(agent, arena, 150)
-    other.start(_told(runs))
+    other.start(replace(_told(runs), env_id=env_id))
     other.load_context(path)
     np.testing.assert_array_equal(play_steps(other, twin, 150), expected)
-    other.start(_told(runs[:2]))
+    other.start(replace(_told(runs[:2]), env_id=env_id))
     with pytest.raises(ValueError, match="context of other runs"):
         other.load_context(path)
     with pytest.raises(ValueError, match="no context"):
@@ -214,9 +242,10 @@ def test_the_scale_of_rewards_does_not_matter(runs):
         action = agents[0].act(arena.observation)
         agents[1].act(arena.observation)
         arena.step(arena.actions(action), _Teller(agents))
-    for agent in agents:
-        agent._plan()
-    np.testing.assert_allclose(agents[0]._preference, agents[1]._preference, atol=1e-2)
+    minds = [agent._mind for agent in agents]
+    for mind in minds:
+        mind.plan(np.arange(len(runs)))
+    np.testing.assert_allclose(minds[0].preference, minds[1].preference, atol=1e-2)
 
 
 class _Teller:

@@ -3,8 +3,15 @@ import pytest
 from numba import njit
 
 from anymdp_baselines.omnirl.memory import empty_memory, write
-from anymdp_baselines.omnirl.schedule import COLDEST, blend, settling
-from anymdp_baselines.omnirl.scout import gamma_variate, reward_noise, scout
+from anymdp_baselines.omnirl.schedule import COLDEST, Schedule, blend
+from anymdp_baselines.omnirl.scout import (
+    LEAST,
+    PRIOR,
+    gamma_variate,
+    reward_noise,
+    scout,
+    unseen_share,
+)
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.solution import solve
 from anymdp_bench.tasks.family import sample_task
@@ -93,7 +100,46 @@ def test_blend_follows_the_scout_only_where_the_network_gives_it_a_chance():
     np.testing.assert_allclose(out[1], np.log(chance[1]))
 
 
-def test_a_run_settles_after_nine_visits_a_slot():
-    assert settling(1.0, 0, 80) == settling(1.0, 9 * 80, 80) == 1.0
-    assert settling(1.0, 18 * 80, 80) == pytest.approx(1 / 16)
-    assert settling(1.0, 10**9, 80) == COLDEST
+def test_a_run_settles_after_its_visits_a_slot():
+    schedule = Schedule(9.0, 0.0, familiar=True)
+    visits, branching = np.array([0.0, 9.0, 18.0, 1e9]), np.full(4, 3.0)
+    np.testing.assert_allclose(schedule.temperature(visits, branching), [1.0, 1.0, 1 / 16, COLDEST])
+    assert not schedule.scouting_visits(branching).any()
+
+
+def test_elsewhere_the_number_of_outcomes_stretches_scouting_and_exploring():
+    schedule = Schedule(7.0, 3.0, familiar=False)
+    branching = np.array([1.0, 2.0, 2.0])
+    visits = np.array([7.0, 28.0, 56.0])
+    np.testing.assert_allclose(schedule.temperature(visits, branching), [1.0, 1.0, 1 / 16])
+    np.testing.assert_allclose(schedule.scouting_visits(branching), [3.0, 6.0, 6.0])
+
+
+def steps_of(outcomes, repeats, seed=0):
+    """The memory of `repeats` visits to each of 40 slots, each with so many equally likely successors."""
+    rng = np.random.default_rng(seed)
+    memory = empty_memory(1, 20, 2)
+    for o in range(20):
+        for a in range(2):
+            for _ in range(repeats):
+                write(memory, 0, o, a, 0.0, (o + rng.integers(outcomes)) % 20, False, False)
+    return memory
+
+
+def test_without_data_the_unseen_share_is_the_priors():
+    assert unseen_share(empty_memory(1, 20, 2), 0) == pytest.approx(PRIOR, rel=1e-3)
+
+
+def test_slots_that_always_lead_to_the_same_place_leave_little_to_the_unseen():
+    share = [unseen_share(steps_of(1, repeats), 0) for repeats in (1, 2, 8)]
+    assert share[0] == pytest.approx(PRIOR, rel=1e-3)  # one visit says nothing
+    assert PRIOR > share[1] > share[2] > LEAST
+
+
+def test_the_unseen_share_is_the_one_under_which_the_successors_seen_are_expected():
+    """Ewens (1972): n draws with total t have sum_i t / (t + i) different values in expectation."""
+    memory = steps_of(4, 6)
+    share = unseen_share(memory, 0)
+    new = (memory.onward[0] > 0).sum() - 40 + 10 * PRIOR / (PRIOR + 1)
+    expected = 40 * sum(share / (share + i) for i in range(1, 6)) + 10 * share / (share + 1)
+    assert expected == pytest.approx(new, rel=1e-3)

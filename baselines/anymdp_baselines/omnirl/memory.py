@@ -89,18 +89,42 @@ def write(memory, i, observation, action, reward, following, terminated, truncat
 
 
 @njit(cache=True, nogil=True)
-def write_all(memory, observation, action, reward, following, terminated, truncated):
-    """Adds one step to every run; arrays [n]."""
-    for i in range(len(observation)):
+def write_runs(memory, runs, observation, action, reward, following, terminated, truncated):
+    """Adds one step to each of `runs`; arrays [k]."""
+    for k in range(len(runs)):
         write(
-            memory, i, observation[i], action[i], reward[i], following[i], terminated[i],
-            truncated[i],
+            memory, runs[k], observation[k], action[k], reward[k], following[k], terminated[k],
+            truncated[k],
         )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
-def show_all(memory, observation, action, shown):
-    """Marks the steps just written to runs `shown` (bool [n]) as a demonstrator's."""
-    for i in range(len(observation)):
-        if shown[i]:
-            memory.shown[i, observation[i], action[i]] += 1.0
+def show_runs(memory, runs, observation, action):
+    """Marks the steps just written to `runs` as a demonstrator's; arrays [k]."""
+    for k in range(len(runs)):
+        memory.shown[runs[k], observation[k], action[k]] += 1.0
+
+
+@njit(cache=True, nogil=True)
+def branching(memory, i):
+    """Effective number of outcomes of a slot of run `i`, at least 1: 1 / how often two of its visits agree.
+
+    An outcome is a successor, or the episode's end. The estimate is free of bias for any number of visits;
+    slots weigh by theirs, and one that was visited once says nothing.
+    """
+    n_observations, n_actions = memory.visits.shape[1:]
+    agree = pairs = 0.0
+    for o in range(n_observations):
+        for a in range(n_actions):
+            n = memory.visits[i, o, a]
+            if n < 2.0:
+                continue
+            same = memory.ends[i, o, a] * (memory.ends[i, o, a] - 1.0)
+            for j in range(n_observations):
+                count = memory.onward[i, o, a, j]
+                same += count * (count - 1.0)
+            agree += same / (n - 1.0)
+            pairs += n
+    if pairs == 0.0:
+        return 1.0
+    return pairs / max(agree, pairs / n_observations)

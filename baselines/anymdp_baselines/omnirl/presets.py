@@ -1,8 +1,7 @@
 """Training presets: what is trained on, and the network's dial, from which the rest follows."""
 
 from __future__ import annotations
-
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 
@@ -18,6 +17,9 @@ class Room:
         share: of the updates that go to this room, relative to the others'.
         taught: share of the tasks that begin with demonstrations.
         scouted: share of the tasks that begin with scouting.
+        familiar: share of AnyMDP's tasks that are known to be AnyMDP's.
+        settled: visits a slot after which the temperature falls as at play, drawn for each task; where none
+            is given it falls from the start (see `schedule`).
     """
 
     env_id: str
@@ -26,12 +28,21 @@ class Room:
     share: float = 1.0
     taught: float = 0.15
     scouted: float = 0.15
+    familiar: float = 0.6
+    settled: tuple[float, ...] = ()
 
 
 def anymdp(n_states: int, seats: int, share: float, **keywords: Any) -> Room:
     """A room of tau(n_states, 5), or with other `keywords` of `AnyMDP-v0`."""
     given = {"n_states": n_states, "n_actions": 5} | keywords
     return Room("AnyMDP-v0", tuple(given.items()), seats, share, scouted=0.7)
+
+
+def expert(n_states: int, seats: int, share: float, settled: tuple[float, ...] = ()) -> Room:
+    """A room of tau(n_states, 5), known to be so, without scouting and demonstrations."""
+    return replace(
+        anymdp(n_states, seats, share), taught=0.0, scouted=0.0, familiar=1.0, settled=settled
+    )
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,10 @@ class Preset:
     def record(self) -> dict[str, Any]:
         """The settings as plain data, for a checkpoint."""
         record = asdict(self)
-        record["rooms"] = [room | {"keywords": dict(room["keywords"])} for room in record["rooms"]]
+        record["rooms"] = [
+            room | {"keywords": dict(room["keywords"]), "settled": list(room["settled"])}
+            for room in record["rooms"]
+        ]
         return record
 
 
@@ -102,11 +116,24 @@ _GARNET = tuple(
     Room("Garnet-v0", (("n_states", s), ("n_actions", 5), ("branching", b)), seats)
     for s, b, seats in ((16, 2, 128), (16, 4, 128), (64, 2, 40), (64, 4, 40))
 )
+_SETTLED = (1e6, 9.0, 18.0, 36.0)  # the first: never
 
 PRESETS = {
     "tiny": Preset(_TINY, width=16, loops=4, updates=300, life=25.0),
     "small": Preset(_SMALL, width=48, loops=6, updates=2400),
     "base": Preset(_BASE),
+    "few": Preset((expert(16, 192, 1.0),), loops=6, updates=2400, seed=7),
+    "many": Preset(
+        (
+            expert(32, 80, 0.3, _SETTLED),
+            expert(64, 40, 0.6, _SETTLED),
+            expert(128, 12, 0.3, _SETTLED),
+        ),
+        loops=6,
+        updates=4000,
+        learning_rate=1e-3,
+        seed=11,
+    ),
     "garnet": Preset(_GARNET, updates=2500),
     "general": Preset(_GENERAL, updates=6000, learning_rate=1e-3, seed=1),
 }

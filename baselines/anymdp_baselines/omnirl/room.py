@@ -16,15 +16,14 @@ from anymdp_baselines.omnirl.memory import empty_memory, forget
 from anymdp_baselines.omnirl.particles import PARTICLES
 from anymdp_baselines.omnirl.presets import Room
 from anymdp_baselines.omnirl.reading import Reading, empty_reading, read
-from anymdp_baselines.omnirl.schedule import blend, temperature
+from anymdp_baselines.omnirl.schedule import blend, fallen, temperature
 from anymdp_baselines.omnirl.scout import scout
 from anymdp_baselines.omnirl.seats import AGE, demonstrate, play, seat_task, seats
 from anymdp_baselines.omnirl.worlds import WORLDS
-from anymdp_bench.engine.arrays import Float64s
+from anymdp_bench.engine.arrays import Float64s, Int64s
 from anymdp_bench.tasks.family import TaskSource, task_source
 
 EDGES = (2.5, 5.0, 12.5, 25.0, 50.0)  # visits per slot at which the account by age is split
-_FAMILIAR_SHARE = 0.6  # of AnyMDP's tasks: the others are played without being told so
 _MOST_SHOWN = 100  # episodes of demonstration
 _LONGEST = 10.0  # lives, in units of the usual one
 _STATE_ARRAYS = (
@@ -95,7 +94,7 @@ class Playroom:
         self.seed[i], self.next_seed = self.next_seed, self.next_seed + 1
         self.group[i] = self.rng.integers(len(TEMPERATURES))
         stretch = self.rng.uniform() ** 4
-        known = self.spec.env_id == "AnyMDP-v0" and self.rng.uniform() < _FAMILIAR_SHARE
+        known = self.spec.env_id == "AnyMDP-v0" and self.rng.uniform() < self.spec.familiar
         self.memory.familiar[i] = known
         self._seat(i)
         if self.rng.uniform() < self.spec.taught:
@@ -122,7 +121,7 @@ class Playroom:
     def play_on(self, logit: npt.NDArray[Any]) -> None:
         """Steps the seats by their plans [n, O, A], and replaces the tasks that have had their time."""
         age = self.seats.play[:, AGE]
-        warmth = temperature(np.array(TEMPERATURES)[self.group], age, self.slots)
+        warmth = self._warmth(age)
         scouting = age < self.scouting
         scout(self.memory, np.flatnonzero(scouting), self.scout_rng, self.scouted)
         preference = blend(logit, warmth, self.scouted, scouting, self.least)
@@ -134,6 +133,13 @@ class Playroom:
         )  # fmt: skip
         for i in np.flatnonzero(self.seats.play[:, AGE] >= self.life):
             self._replace(int(i))
+
+    def _warmth(self, age: Int64s) -> Float64s:
+        """The temperature of every seat at its age."""
+        if not self.spec.settled:
+            return temperature(np.array(TEMPERATURES)[self.group], age, self.slots)
+        settled = np.array(self.spec.settled)[self.group % len(self.spec.settled)]
+        return fallen(1.0, settled, age / self.slots)
 
     def scores(self) -> Float64s:
         """Mean score by age bin since the last call, [bins]; NaN where no episode ended."""

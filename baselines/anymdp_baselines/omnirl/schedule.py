@@ -1,34 +1,76 @@
-"""The softmax temperature's schedule: explore at first, settle later."""
+"""When a run scouts, explores and settles: by visits a slot, and by how many outcomes a slot has."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
 
 FIRST_TEMPERATURE = 1.0
-COOLING = 2.5  # visits per slot after which the temperature has fallen by sqrt(2)
+COOLING = 2.5  # in training: visits a slot after which the temperature has fallen by sqrt(2)
 COLDEST = 0.05
-SETTLED, SETTLING = 9.0, 4.0  # on AnyMDP: visits per slot before it falls, and its power
-SCOUTING = {True: 0.0, False: 3.0}  # visits per slot that a run scouts for: on AnyMDP, elsewhere
+SETTLING = 4.0  # power of visits by which the temperature falls, once it does
 LEAST_CHANCE = 0.002  # of being the best, without which an action is not scouted
 
 
 def temperature(first: float | Float64s, age: int | Int64s, n_slots: int) -> Float64s:
-    """The softmax temperature after `age` steps of a run on `n_slots` = S * A that began with `first`."""
+    """The softmax temperature in training, after `age` steps on `n_slots` = S * A that began with `first`."""
     out: Float64s = np.maximum(
         first / np.sqrt(1.0 + np.asarray(age) / (COOLING * n_slots)), COLDEST
     )
     return out
 
 
-def settling(first: float, age: int, n_slots: int) -> float:
-    """The temperature on AnyMDP: `first` (at 1, posterior sampling) for as long as it pays, and then none.
+def fallen(first: float, settled: Float64s, visits: Float64s) -> Float64s:
+    """The softmax temperature [k] at play: `first` for `settled` visits a slot, then soon none."""
+    share = np.minimum(1.0, settled / np.maximum(visits, 1e-9)) ** SETTLING
+    out: Float64s = np.maximum(first * share, COLDEST)
+    return out
 
-    Sampling at a falling temperature from the start learns less in the end than sampling in full does.
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a run goes from exploring to exploiting.
+
+    At temperature 1 the softmax is posterior sampling, and a run keeps to it for as long as that pays;
+    sampling at a temperature that falls from the start learns less in the end.
+
+    Attributes:
+        settled: visits a slot before the temperature falls.
+        scouting: visits a slot for which a run scouts (see `scout`).
+        familiar: whether the task is known to be AnyMDP's; elsewhere a slot with b outcomes (see
+            `memory.branching`) calls for b times the scouting and b^2 times the exploring.
+        first: temperature while it explores.
+        least: probability of being the best that the network must give an action that is scouted.
     """
-    fallen: float = min(1.0, SETTLED * n_slots / max(age, 1)) ** SETTLING
-    return max(first * fallen, COLDEST)
+
+    settled: float
+    scouting: float
+    familiar: bool
+    first: float = FIRST_TEMPERATURE
+    least: float = LEAST_CHANCE
+
+    def temperature(self, visits: Float64s, branching: Float64s) -> Float64s:
+        """Temperatures [k] of runs after so many visits a slot."""
+        until = self.settled * (np.ones_like(branching) if self.familiar else branching**2)
+        return fallen(self.first, until, visits)
+
+    def scouting_visits(self, branching: Float64s) -> Float64s:
+        """Visits a slot [k] for which runs scout."""
+        out: Float64s = (
+            self.scouting * (1.0 if self.familiar else branching) * np.ones_like(branching)
+        )
+        return out
+
+
+FEW = 24
+FAMILIAR = (Schedule(9.0, 0.0, True), Schedule(14.0, 0.0, True))
+"""On AnyMDP, with up to `FEW` observations and with more."""
+ELSEWHERE = Schedule(7.0, 3.0, False)
+HIDDEN = Schedule(0.5, 0.0, False)
+"""By ids that tell observations apart by what came before (see `history`)."""
 
 
 def blend(

@@ -22,6 +22,7 @@ from anymdp_baselines.omnirl.reading import optimal
 from anymdp_bench.engine.rng import integer, normal, uniform
 
 PRIOR, GAMMA = 0.1, 0.994
+PRIOR_SLOTS, LEAST, MOST = 10.0, 1e-4, 10.0
 
 
 @njit(cache=True, nogil=True)
@@ -65,7 +66,43 @@ def reward_noise(memory, i):
 
 
 @njit(cache=True, nogil=True)
-def _draw_slot(memory, i, o, a, rng, r, noise, strange, row):
+def unseen_share(memory, i):
+    """The Dirichlet's total: how readily a slot tried again leads somewhere new.
+
+    The one under which the run's slots would be expected to have as many different successors as they have
+    (as in a Dirichlet process), given besides the prior's own slot.
+    """
+    n_observations, n_actions = memory.visits.shape[1:]
+    longest = np.int64(memory.visits[i].max()) + 1
+    tried = np.zeros(longest + 1)  # [v]  slots with more than v visits
+    new = 0.0
+    for o in range(n_observations):
+        for a in range(n_actions):
+            n = np.int64(memory.visits[i, o, a])
+            if n == 0:
+                continue
+            tried[n] += 1.0
+            new += (memory.ends[i, o, a] > 0.0) - 1.0
+            for j in range(n_observations):
+                new += memory.onward[i, o, a, j] > 0.0
+    for v in range(longest - 1, -1, -1):
+        tried[v] += tried[v + 1]
+    low, high = math.log(LEAST), math.log(MOST)
+    for _ in range(30):
+        middle = 0.5 * (low + high)
+        total = math.exp(middle)
+        expected = PRIOR_SLOTS * total / (total + 1.0) - PRIOR_SLOTS * PRIOR / (PRIOR + 1.0)
+        for v in range(1, longest):
+            expected += tried[v + 1] * total / (total + v)
+        if expected > new:
+            high = middle
+        else:
+            low = middle
+    return math.exp(low)
+
+
+@njit(cache=True, nogil=True)
+def _draw_slot(memory, i, o, a, rng, r, noise, strange, row, prior):
     """Draws P(.|o,a) to `row` (what is missing from 1 ends the episode); returns the mean reward drawn."""
     n_observations = len(row)
     ends = memory.ends[i, o, a]
@@ -85,7 +122,7 @@ def _draw_slot(memory, i, o, a, rng, r, noise, strange, row):
         else:
             unseen += 1
     if unseen > 0:
-        rest = gamma_variate(rng, r, PRIOR * unseen / n_observations)
+        rest = gamma_variate(rng, r, prior * unseen / n_observations)
         if total + rest <= 0.0:
             rest = 1.0
         pick = integer(rng, r, unseen)
@@ -117,7 +154,7 @@ def scout(memory, runs, rng, policy):
         steps = max(memory.total[i, 0], 1.0)
         mean = memory.total[i, 1] / steps
         sd = math.sqrt(max(memory.total[i, 2] / steps - mean * mean, 1e-12))
-        noise = reward_noise(memory, i)
+        noise, prior = reward_noise(memory, i), unseen_share(memory, i)
         for j in range(n_observations):
             arrivals = memory.arrival[i, j, 0]
             if arrivals > 0.0:
@@ -126,7 +163,9 @@ def scout(memory, runs, rng, policy):
                 strange[j] = mean + sd * normal(rng, i)
         for o in range(n_observations):
             for a in range(n_actions):
-                reward[o, a] = _draw_slot(memory, i, o, a, rng, i, noise, strange, model[o, a])
+                reward[o, a] = _draw_slot(
+                    memory, i, o, a, rng, i, noise, strange, model[o, a], prior
+                )
                 if memory.visits[i, o, a] == 0.0:
                     reward[o, a] += sd * normal(rng, i)
         optimal(model, reward, GAMMA, policy[i], value, q)

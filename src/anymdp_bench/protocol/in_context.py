@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from anymdp_bench.agents import Agent, begin, is_privileged
+from anymdp_bench.agents import Agent, begin, is_privileged, is_shaped
 from anymdp_bench.protocol.arenas import make_arena
 from anymdp_bench.protocol.demonstrations import Demonstrations, Demonstrator
 from anymdp_bench.protocol.runs import FOREVER, Budget, Curve, Ledger, Report, Run, told
@@ -19,7 +19,9 @@ def play_in_context(
     report: Report | None = None,
     demonstrations: Demonstrations | None = None,
 ) -> list[Curve]:
-    """All runs of one environment side by side; every episode counts. The agent is given shaped rewards.
+    """All runs of one environment side by side; every episode counts.
+
+    The agent is given shaped rewards where the environment has them, unless its attribute `shaped` is False.
 
     `demonstrations` come first: in each run another one acts for so many episodes, which the agent
     takes in like its own and which are not counted. A run whose demonstrations are over goes on at once.
@@ -29,7 +31,7 @@ def play_in_context(
     """
     if budget.episodes is None and budget.steps is None:
         raise ValueError("an in-context budget needs episodes or steps")
-    arena = make_arena(runs, shaped=True)
+    arena = make_arena(runs, shaped=is_shaped(agent))
     begin(agent, told(runs, is_privileged(agent), arena.oracle_actions))
     demonstrator = Demonstrator(runs, demonstrations) if demonstrations else None
     shown_episodes = demonstrator.episodes if demonstrator else 0

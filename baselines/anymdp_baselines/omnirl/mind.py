@@ -1,0 +1,162 @@
+"""The mind of a batch of runs: what they remember, and the plans they act by.
+
+A run plans when it has grown by `RATE`: its memory is read, and one forward pass gives the preferences
+of all its states, by which it acts until the next plan. While it scouts, it follows a policy of a sampled
+task, drawn again when an episode ends and whenever the visits of a slot reach a power of two.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from anymdp_baselines.omnirl.memory import Memory, branching, empty_memory, write_runs
+from anymdp_baselines.omnirl.reading import empty_reading, read
+from anymdp_baselines.omnirl.schedule import Schedule, blend
+from anymdp_baselines.omnirl.scout import scout
+from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
+from anymdp_bench.engine.rng import uniform
+
+if TYPE_CHECKING:
+    from anymdp_baselines.omnirl.model import Planner
+
+RATE = 0.03  # the run's growth, in steps, that calls for a new plan
+_APART = np.uint64(0xA0761D6478BD642F)  # the scout draws apart from the softmax
+_BATCH = 64  # runs planned at once: bounds the working memory
+
+
+class Steps(NamedTuple):
+    """One step of k runs, arrays [k]."""
+
+    observation: Int64s
+    action: Int64s
+    reward: Float64s
+    following: Int64s
+    terminated: Bools
+    truncated: Bools
+
+
+@njit(cache=True)
+def _choose(preference, runs, observation, rng, greedy):
+    """Samples softmax(preference[run, observation]) by the Gumbel trick, each run from its own stream."""
+    out = np.empty(len(runs), np.int64)
+    for k in range(len(runs)):
+        i = runs[k]
+        best, highest = 0, -math.inf
+        for a in range(preference.shape[2]):
+            value = preference[i, observation[k], a]
+            if not greedy:
+                value -= math.log(-math.log(max(uniform(rng, i), 1e-12)))
+            if value > highest:
+                best, highest = a, value
+        out[k] = best
+    return out
+
+
+class Mind:
+    """Memories and plans of n runs of one size.
+
+    Args:
+        planner: the network; another may take its place at any time.
+        seeds: uint64 [n], for the runs' choices.
+        n_observations: number of ids.
+        n_actions: number of actions.
+        schedule: how warm a run plays, and for how long it scouts.
+    """
+
+    def __init__(
+        self,
+        planner: Planner,
+        seeds: UInt64s,
+        n_observations: int,
+        n_actions: int,
+        schedule: Schedule,
+    ) -> None:
+        n, self.shape = len(seeds), (len(seeds), n_observations, n_actions)
+        self.planner, self._schedule = planner, schedule
+        self.memory: Memory = empty_memory(*self.shape)
+        self.memory.familiar[:] = schedule.familiar
+        self._slots = n_observations * n_actions
+        self._reading = empty_reading(min(_BATCH, n), n_observations, n_actions)
+        self.preference, self._logit = np.zeros(self.shape), np.zeros(self.shape)
+        self._scouted = np.zeros(self.shape[:2], np.int64)
+        self._rng, self._scout_rng = seeds.copy(), seeds ^ _APART
+        self._age, self._next_plan = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        self._branching, self._refuted = np.ones(n), np.zeros(n, np.bool_)
+
+    def act(self, runs: Int64s, observation: Int64s, greedy: bool) -> Int64s:
+        """Actions of `runs` [k] for `observation` [k], by their plans; the likeliest where `greedy`."""
+        due = self._age[runs] >= self._next_plan[runs]
+        if due.any():
+            self.plan(runs[due])
+        if self._schedule.scouting > 0.0:
+            again = runs[self._refuted[runs] & self._scouts(runs)]
+            if len(again):
+                self._follow(again)
+        out: Int64s = _choose(self.preference, runs, observation, self._rng, greedy)
+        return out
+
+    def learn(self, runs: Int64s, steps: Steps) -> None:
+        """Writes one step of each of `runs` to its memory."""
+        write_runs(self.memory, runs, *steps)
+        self._age[runs] += 1
+        if self._schedule.scouting > 0.0:
+            visits = self.memory.visits[runs, steps.observation, steps.action].astype(np.int64)
+            news = (visits & (visits - 1)) == 0
+            self._refuted[runs] |= steps.terminated | steps.truncated | news
+
+    def plan(self, runs: Int64s) -> None:
+        """Preferences of every state and action of `runs` from their memories as they stand."""
+        for begin in range(0, len(runs), _BATCH):
+            some = runs[begin : begin + _BATCH]
+            read(self.memory, some, self._reading)
+            self._logit[some] = self._logits(len(some))
+        if not self._schedule.familiar:
+            for i in runs:
+                self._branching[i] = branching(self.memory, i)
+        self._next_plan[runs] = self._age[runs] + np.maximum(
+            1, (self._age[runs] * RATE).astype(int)
+        )
+        self._follow(runs)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """All that changes, by name; writing to them puts the mind back."""
+        own = {
+            "preference": self.preference, "logit": self._logit, "scouted": self._scouted,
+            "rng": self._rng.view(np.int64), "scout_rng": self._scout_rng.view(np.int64),
+            "age": self._age, "next_plan": self._next_plan, "branching": self._branching,
+            "refuted": self._refuted,
+        }  # fmt: skip
+        return {**self.memory._asdict(), **own}
+
+    def _scouts(self, runs: Int64s) -> Bools:
+        visits = self._age[runs] / self._slots
+        return visits < self._schedule.scouting_visits(self._branching[runs])
+
+    def _follow(self, runs: Int64s) -> None:
+        """Preferences of `runs` by the latest plan and, while they scout, by fresh scouts' policies."""
+        scouting = self._scouts(runs)
+        scout(self.memory, runs[scouting], self._scout_rng, self._scouted)
+        self._refuted[runs] = False
+        visits = self._age[runs] / self._slots
+        self.preference[runs] = blend(
+            self._logit[runs], self._schedule.temperature(visits, self._branching[runs]),
+            self._scouted[runs], scouting, self._schedule.least,
+        )  # fmt: skip
+
+    def _logits(self, rows: int) -> Float64s:
+        import torch
+
+        tensors: list[Any] = [torch.from_numpy(array[:rows]) for array in self._reading]
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # a plan is small: threads would wait for each other, not work
+        try:
+            with torch.inference_mode():
+                out: Float64s = self.planner(*tensors).logit.double().numpy()
+        finally:
+            torch.set_num_threads(threads)
+        return out
