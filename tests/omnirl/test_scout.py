@@ -110,7 +110,7 @@ def test_a_run_settles_after_its_visits_a_slot():
 def test_elsewhere_the_number_of_outcomes_stretches_scouting_and_exploring():
     schedule = Schedule(7.0, 3.0, familiar=False)
     branching = np.array([1.0, 2.0, 2.0])
-    visits = np.array([7.0, 28.0, 56.0])
+    visits = np.array([7.0, 56.0, 112.0])
     np.testing.assert_allclose(schedule.temperature(visits, branching), [1.0, 1.0, 1 / 16])
     np.testing.assert_allclose(schedule.scouting_visits(branching), [3.0, 6.0, 6.0])
 

@@ -1,6 +1,7 @@
 """Training presets: what is trained on, and the network's dial, from which the rest follows."""
 
 from __future__ import annotations
+
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 

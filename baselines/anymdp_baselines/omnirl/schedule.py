@@ -41,7 +41,7 @@ class Schedule:
         settled: visits a slot before the temperature falls.
         scouting: visits a slot for which a run scouts (see `scout`).
         familiar: whether the task is known to be AnyMDP's; elsewhere a slot with b outcomes (see
-            `memory.branching`) calls for b times the scouting and b^2 times the exploring.
+            `memory.branching`) calls for b times the scouting and b^3 times the exploring.
         first: temperature while it explores.
         least: probability of being the best that the network must give an action that is scouted.
     """
@@ -54,7 +54,7 @@ class Schedule:
 
     def temperature(self, visits: Float64s, branching: Float64s) -> Float64s:
         """Temperatures [k] of runs after so many visits a slot."""
-        until = self.settled * (np.ones_like(branching) if self.familiar else branching**2)
+        until = self.settled * (np.ones_like(branching) if self.familiar else branching**3)
         return fallen(self.first, until, visits)
 
     def scouting_visits(self, branching: Float64s) -> Float64s:
@@ -68,8 +68,8 @@ class Schedule:
 FEW = 24
 FAMILIAR = (Schedule(9.0, 0.0, True), Schedule(14.0, 0.0, True))
 """On AnyMDP, with up to `FEW` observations and with more."""
-ELSEWHERE = Schedule(7.0, 3.0, False)
-HIDDEN = Schedule(0.5, 0.0, False)
+ELSEWHERE = Schedule(3.0, 3.0, False)
+HIDDEN = Schedule(0.35, 0.0, False)
 """By ids that tell observations apart by what came before (see `history`)."""
 
 
