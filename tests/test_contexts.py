@@ -143,7 +143,7 @@ def test_a_run_is_shown_the_same_in_any_company(runs):
 
 def test_a_unit_carries_its_context():
     empty, shown = (
-        play_unit(AgentSpec("random"), Unit(ID, ((0, 0),), context), Budget(episodes=2))
+        play_unit(AgentSpec("random"), Budget(episodes=2), Unit(ID, ((0, 0),), context))
         for context in ("empty", "imitation")
     )
     assert empty.curves[0].return_.tolist() != shown.curves[0].return_.tolist()

@@ -99,13 +99,9 @@ def runs(draw: st.DrawFn) -> RunRecord:
 @given(st.lists(runs(), min_size=1, max_size=4, unique_by=lambda run: run.run_seed))
 def test_what_is_written_is_read_back_to_the_bit(written: list[RunRecord]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        first, second = Path(folder, "1.part"), Path(folder, "2.part")
-        records.save_part(first, written)
-        loaded = records.load_part(first)
-        records.save_part(second, loaded)
-        assert first.read_bytes() == second.read_bytes()
+        first = Path(folder, "1.csv")
+        records.write_csv(first, written, {})
         kept = [run for run in written if len(run.episode)]
-        assert [run.key for run in loaded] == [run.key for run in kept]
         if kept:
             frame = records.read_csv(first)
             expected = records.to_frame(kept)
@@ -329,17 +325,6 @@ def test_a_header_key_must_be_plain(tmp_path: Path, key: str) -> None:
     with pytest.raises(ValueError, match="header key"):
         records.write_csv(tmp_path / "a.csv", [], {key: "1"})
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_part_is_no_csv(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"must not end in \.csv"):
-        records.save_part(tmp_path / "a.csv", [a_run()])
-    records.save_part(tmp_path / "a.part", [a_run(), a_run(0, task_seed=8)])
-    (loaded,) = records.load_part(tmp_path / "a.part")
-    assert loaded.key == a_run().key
-    np.testing.assert_array_equal(loaded.score, a_run().score)
-    assert loaded.measure == "episode"
-    assert loaded.gap == 2.0
 
 
 def test_read_many_gathers_files_and_folders(tmp_path: Path) -> None:

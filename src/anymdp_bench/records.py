@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,6 @@ from anymdp_bench.record_format import (
     check_rows,
     explain,
     fill_missing,
-    group_runs,
     printable,
 )
 
@@ -42,15 +41,14 @@ __all__ = [
     "RUN_KEY",
     "RecordError",
     "RunRecord",
-    "load_part",
     "read_csv",
     "read_header",
     "read_many",
     "read_rows",
-    "records_from_frame",
-    "save_part",
+    "row_lines",
     "to_frame",
     "write_csv",
+    "write_rows",
 ]
 
 MAX_BYTES = 2**30
@@ -126,6 +124,14 @@ class RunRecord:
 def write_csv(path: Path, records: Iterable[RunRecord], header: Mapping[str, str]) -> None:
     """Write `records`, in the order given, under `path`, which appears complete or not at all.
 
+    `header` and errors: as in `write_rows`.
+    """
+    write_rows(path, (line for record in records for line in row_lines(record)), header)
+
+
+def write_rows(path: Path, rows: Iterable[str], header: Mapping[str, str]) -> None:
+    """Write text of `row_lines`, in the order given, as a result file: complete or not at all.
+
     `header` becomes `# key: value` lines; line breaks and other unprintable characters in a value
     become spaces. Raises ValueError for a key with a colon or unprintable, OSError where the folder
     cannot be written.
@@ -135,8 +141,7 @@ def write_csv(path: Path, records: Iterable[RunRecord], header: Mapping[str, str
         with temporary.open("w", encoding="utf-8", newline="") as file:
             file.writelines(_header_lines(header))
             file.write(",".join(COLUMNS) + "\n")
-            for record in records:
-                file.writelines(_row_lines(record))
+            file.writelines(rows)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -152,8 +157,8 @@ def _header_lines(header: Mapping[str, str]) -> Iterator[str]:
         yield f"# {key}: {' '.join(clean.split())}\n"
 
 
-def _row_lines(record: RunRecord) -> Iterator[str]:
-    """The rows of one run; the text before and after the numbers is quoted once."""
+def row_lines(record: RunRecord) -> Iterator[str]:
+    """The rows of one run, each with its line end; the text before and after the numbers is quoted once."""
     start, end = (_quoted(part) for part in (record.key, (record.measure, float(record.gap))))
     arrays = (record.return_, record.return_corrected, record.score, record.regret)
     numbers = zip(*(array.tolist() for array in arrays), strict=True)
@@ -286,34 +291,3 @@ def to_frame(records: Sequence[RunRecord]) -> pd.DataFrame:
         else:
             columns[name] = np.concatenate(values)
     return pd.DataFrame(columns)
-
-
-def records_from_frame(frame: pd.DataFrame) -> list[RunRecord]:
-    """The runs in a frame of `read_csv`, as first seen; gap and regret must not be NaN."""
-    order, starts = group_runs(frame)
-    records = []
-    for rows in np.split(order, starts[1:]) if len(order) else []:
-        run = frame.iloc[rows]
-        first = run.iloc[0]
-        fields: dict[str, Any] = {name: first[name] for name in (*RUN_KEY, "measure", "gap")}
-        for name in ("task_seed", "run_seed"):
-            fields[name] = int(fields[name])
-        for name in ("episode", "steps", "return", "return_corrected", "score", "regret"):
-            fields["return_" if name == "return" else name] = run[name].to_numpy()
-        records.append(RunRecord(**fields))
-    return records
-
-
-def save_part(path: Path, records: Sequence[RunRecord]) -> None:
-    """Store finished runs for a later resume, complete or not at all; the text is that of the CSV.
-
-    Raises ValueError for a name that ends in `.csv`, which only finished results may bear.
-    """
-    if path.suffix == ".csv":
-        raise ValueError(f"a part file must not end in .csv: {path}")
-    write_csv(path, records, {})
-
-
-def load_part(path: Path) -> list[RunRecord]:
-    """The runs of a part file, less any without rows. Raises RecordError if it is damaged."""
-    return records_from_frame(_parse(path)[0])

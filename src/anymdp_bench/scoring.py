@@ -27,6 +27,7 @@ from anymdp_bench.tasks.switch2.game import Switch2
 
 ORACLE_GAMMA = 0.994
 LEAST_GAP_IN_SD = 0.5
+_AHEAD = 128  # tasks scored at a time, when looking for those that count
 
 
 @dataclass(frozen=True)
@@ -129,16 +130,36 @@ def tasks_that_count(
         return [scored_task(source, 0)], []
     kept: list[ScoredTask] = []
     skipped: list[int] = []
-    first = scored_task(source, start)  # compiles before the threads start
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for task in itertools.chain([first], _ahead(pool, source, start + 1, 2 * n)):
-            if len(kept) == n:
-                break
-            if task.references.counts:
-                kept.append(task)
-            else:
-                skipped.append(task.seed)
+    if n == 0:
+        return kept, skipped
+    for task in _scored_tasks(source, n, start):
+        if task.references.counts:
+            kept.append(task)
+        else:
+            skipped.append(task.seed)
+        if len(kept) == n:
+            break
     return kept, skipped
+
+
+def seeds_that_count(source: TaskSource, n: int, start: int = 0) -> tuple[list[int], list[int]]:
+    """(seeds, seeds skipped) of `tasks_that_count`, without keeping the tasks in memory."""
+    if not source.sampled:
+        return [0], []
+    kept: list[int] = []
+    skipped: list[int] = []
+    for task in _scored_tasks(source, n, start):
+        (kept if task.references.counts else skipped).append(task.seed)
+        if len(kept) == n:
+            break
+    return kept, skipped
+
+
+def _scored_tasks(source: TaskSource, n: int, start: int) -> Iterator[ScoredTask]:
+    """Scored tasks in order of seed from `start` on, computed in threads, a batch ahead of their use."""
+    yield scored_task(source, start)  # compiles before the threads start
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        yield from _ahead(pool, source, start + 1, min(2 * n, _AHEAD))
 
 
 def _ahead(

@@ -13,9 +13,10 @@ import pytest
 
 from anymdp_baselines.tql_ucb import TQLUCB
 from anymdp_bench.agents import AgentSpec
+from anymdp_bench.execution.executor import Executor
+from anymdp_bench.execution.output import OutputError
 from anymdp_bench.execution.plan import PlanError, make_plan
-from anymdp_bench.execution.play import RunError
-from anymdp_bench.execution.run import OutputError, run_plan
+from anymdp_bench.execution.run import RunError, run_plan
 from anymdp_bench.records import COLUMNS, read_csv, read_header
 from anymdp_bench.suites import Limits, custom_suite
 
@@ -60,7 +61,7 @@ def a_plan(agent="tql-ucb", episodes=12, tasks=2, **settings):
 
 
 def play(plan, out, workers=1, command="test"):
-    return run_plan(plan, out, workers=workers, command=command)
+    return run_plan(plan, out, executor=Executor(workers), command=command)
 
 
 def names(folder):
@@ -151,16 +152,16 @@ def test_a_finished_result_is_left_as_it_is(plan, bytes_of_plan, tmp_path):
 
 def interrupted(plan, out, after):
     """Plays until `after` units are stored, and stops there as Ctrl-C would."""
-    stored = []
+    stored = set()
 
     def report(index, share, score):
         if share == 1.0:
-            stored.append(index)
+            stored.add(index)
         if len(stored) > after:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_plan(plan, out, workers=1, command="test", report=report)
+        run_plan(plan, out, command="test", report=report)
 
 
 @pytest.mark.parametrize("after", [0, 1, 3])
@@ -168,7 +169,7 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(plan, bytes_of_plan, tmp_p
     interrupted(plan, tmp_path, after)
     assert not list(tmp_path.rglob("*.csv"))
     counts = []
-    outcome = run_plan(plan, tmp_path, workers=1, command="test", begin=lambda *c: counts.append(c))
+    outcome = run_plan(plan, tmp_path, command="test", begin=lambda *c: counts.append(c))
     assert counts == [(4, after)]
     assert outcome.played == 4 - after
     assert outcome.csv.read_bytes() == bytes_of_plan
@@ -237,13 +238,12 @@ def test_an_agent_that_breaks_ends_the_run_and_keeps_what_is_done(tmp_path, monk
             play(a_plan("breaking:Breaks"), tmp_path, workers)
 
 
-def test_a_worker_that_dies_ends_the_run_in_one_line(tmp_path, monkeypatch):
+def test_an_agent_that_kills_its_workers_is_tried_again_and_given_up(tmp_path, monkeypatch):
     (tmp_path / "dying.py").write_text(SLOW)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(
-        RunError, match=r"a worker process died.*the same command goes on from here"
-    ):
+    what = r"agent dying:Dies on AnyMDP-16s5a-v0, task seed 0.*: 3 worker processes died of it"
+    with pytest.raises(RunError, match=what):
         play(a_plan("dying:Dies"), tmp_path, workers=2)
 
 

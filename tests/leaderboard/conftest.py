@@ -20,7 +20,7 @@ def made(tmp_path_factory):
             out = tmp_path_factory.mktemp("made")
             command = f"anymdp-bench run --agent {agent} --suite smoke"
             plan = make_plan(load_suite("smoke"), AgentSpec(agent))
-            known[agent] = run_plan(plan, out, workers=1, command=command).csv
+            known[agent] = run_plan(plan, out, command=command).csv
         return known[agent]
 
     return make

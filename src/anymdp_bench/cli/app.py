@@ -75,9 +75,10 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def run(arguments: list[str]) -> int:
     """Runs one command; returns its exit code."""
     from anymdp_bench.agents import AgentError
+    from anymdp_bench.execution.crew import ExecutorError
+    from anymdp_bench.execution.output import OutputError
     from anymdp_bench.execution.plan import PlanError
-    from anymdp_bench.execution.play import RunError
-    from anymdp_bench.execution.run import OutputError
+    from anymdp_bench.execution.run import RunError
     from anymdp_bench.mdp import TaskError
     from anymdp_bench.record_format import RecordError
     from anymdp_bench.recording import RecordingError
@@ -95,6 +96,7 @@ def run(arguments: list[str]) -> int:
         return 2
     except (
         AgentError,
+        ExecutorError,
         OutputError,
         PlanError,
         RecordError,

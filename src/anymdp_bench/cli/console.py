@@ -63,7 +63,8 @@ class _Bar:
     def __init__(self, progress: Progress, label: str) -> None:
         self._progress = progress
         self._bar = progress.add_task(label, total=None, score="")
-        self._shares: dict[int, float] = {}
+        self._shares: dict[int, float] = {}  # of units under way
+        self._over: set[int] = set()
         self._done = 0
 
     def begin(self, total: int, done: int) -> None:
@@ -71,10 +72,13 @@ class _Bar:
         self._progress.update(self._bar, total=total, completed=done)
 
     def report(self, index: int, share: float, score: float) -> None:
-        self._shares[index] = share
-        self._progress.update(
-            self._bar, completed=self._done + sum(self._shares.values()), score=f"score {score:.2f}"
-        )
+        if share < 1.0:
+            self._shares[index] = share
+        elif index not in self._over:
+            self._over.add(index)
+            self._shares.pop(index, None)
+        completed = self._done + len(self._over) + sum(self._shares.values())
+        self._progress.update(self._bar, completed=completed, score=f"score {score:.2f}")
 
 
 @contextmanager

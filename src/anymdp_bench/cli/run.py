@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from anymdp_bench.cli.completion import agent_names, env_ids, known_suites
-from anymdp_bench.cli.console import meter, note, say
+from anymdp_bench.cli.console import complain, meter, note, say
 
 
 class Context(StrEnum):
@@ -22,7 +21,7 @@ class Context(StrEnum):
     IMITATION = "imitation"
 
 
-class Executor(StrEnum):
+class Where(StrEnum):
     """Where the work runs."""
 
     LOCAL = "local"
@@ -61,7 +60,15 @@ def run(
     context: Annotated[Context, typer.Option(help="Starting context.")] = Context.EMPTY,
     task_seed_start: Annotated[int, typer.Option(min=0, max=_MOST, help="First task seed.")] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: cores.")] = None,
-    executor: Annotated[Executor, typer.Option(help="Where to run.")] = Executor.LOCAL,
+    executor: Annotated[Where, typer.Option(help="Where to run.")] = Where.LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="A Ray cluster; default: RAY_ADDRESS, or else one of its own."),
+    ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Seconds for a run (or a batch of them); else it failed."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Output directory.")] = Path("results"),
     seed: Annotated[int, typer.Option(min=0, max=_MOST, help="First run seed.")] = 0,
     checkpoint: Annotated[str | None, typer.Option(help="An agent's weights.")] = None,
@@ -79,7 +86,8 @@ def run(
     `anymdp-bench run --agent mymodule:MyAgent --env AnyMDP-64s5a-v0 --tasks 16 --episodes 500`.
     """
     from anymdp_bench.agents import AgentSpec
-    from anymdp_bench.execution.plan import PlanError, make_plan
+    from anymdp_bench.execution.executor import Executor
+    from anymdp_bench.execution.plan import make_plan
     from anymdp_bench.execution.run import run_plan
     from anymdp_bench.suites import Limits, custom_suite, load_suite
 
@@ -87,13 +95,11 @@ def run(
         raise typer.BadParameter("give --suite or --env, not both")
     if episodes is not None and steps is not None:
         raise typer.BadParameter("give --episodes or --steps, not both")
-    if executor is Executor.RAY:
-        raise PlanError("--executor ray is not part of this version; use --executor local")
+    if ray_address is not None and executor is not Where.RAY:
+        raise typer.BadParameter("--ray-address goes with --executor ray")
     chosen = custom_suite(env) if env else load_suite(suite or "quick")
     limits = Limits(episodes, steps) if episodes or steps else None
     chosen = chosen.with_overrides(tasks, runs, limits)
-    if workers is None:
-        workers = os.cpu_count() or 1
     note("preparing tasks (the first run ever compiles the engine: about a minute)", quiet)
     plan = make_plan(
         chosen,
@@ -106,7 +112,7 @@ def run(
         outcome = run_plan(
             plan,
             out,
-            workers=workers,
+            executor=Executor(workers, executor is Where.RAY, ray_address, time_limit),
             command=_command(locals()),
             begin=shown.begin,
             report=shown.report,
@@ -120,6 +126,9 @@ def run(
         print_json([outcome.csv], score.value, 0.9)
     else:
         print_table([outcome.csv], score=score.value)
+    if outcome.failed:
+        _tell_failures(outcome.csv, outcome.failed, outcome.failed_runs, outcome.runs)
+        raise typer.Exit(1)
     whole = not env and tasks is None and runs is None and limits is None
     for line in _ending(outcome.csv, out, outcome.played, outcome.seconds, whole):
         say(line, quiet)
@@ -167,6 +176,20 @@ def print_json(paths: list[Path], score: str, target: float, overall: bool = Fal
     mode = cast("metrics.ScoreMode", score)
     rows = metrics.overall(frame, mode) if overall else metrics.summarise(frame, target, mode)
     print(rows.to_json(orient="records", indent=1, double_precision=15))
+
+
+_TOLD = 5  # failures that are told in full
+
+
+def _tell_failures(csv: Path, failed: tuple[str, ...], failed_runs: int, runs: int) -> None:
+    """What failed, on stderr: with --quiet too."""
+    for line in failed[:_TOLD]:
+        complain(line)
+    more = f"; {len(failed) - _TOLD} more reasons are not shown" if len(failed) > _TOLD else ""
+    complain(
+        f"{failed_runs} of {runs} runs failed and are not in {csv}{more};"
+        " the same command tries them again"
+    )
 
 
 def _ending(csv: Path, out: Path, played: int, seconds: float, published: bool) -> list[str]:

@@ -32,7 +32,7 @@ def study(
 
     Example: `anymdp-bench study stationary --scale tiny`; `anymdp-bench study list` names them all.
     """
-    from anymdp_bench.execution.run import writable
+    from anymdp_bench.execution.output import writable
     from anymdp_bench.studies import load_study, study_names
 
     if name == "list":

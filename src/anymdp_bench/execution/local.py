@@ -1,4 +1,4 @@
-"""Units on this machine: in this process, or spread over worker processes that end with it."""
+"""Workers on this machine: processes that end with the one that started them."""
 
 from __future__ import annotations
 
@@ -6,62 +6,95 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from functools import partial
+from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing import connection
+from typing import Any
 
-from anymdp_bench.agents import AgentSpec
-from anymdp_bench.execution.plan import Unit
-from anymdp_bench.execution.play import Played, RunError, play_unit
-from anymdp_bench.protocol import Budget
+from anymdp_bench.execution.crew import ExecutorError, Gone, Work, attempt
 
-Report = Callable[[int, float, float], None]
-"""report(index of the unit, share done, latest score)."""
+_READY = "ready"
 
 
-def play_all(
-    spec: AgentSpec,
-    units: Sequence[tuple[int, Unit]],
-    budget: Budget,
-    workers: int,
-    report: Report,
-) -> Iterator[tuple[int, Played]]:
-    """Plays numbered units and yields each as it is done, in any order.
+class LocalWorker:
+    """A process at the other end of a pipe."""
 
-    Raises:
-        RunError: an agent raised or broke the contract, or a worker died; units under way are given up.
-    """
-    if workers == 1 or len(units) == 1:
-        for index, unit in units:
-            yield index, play_unit(spec, unit, budget, partial(report, index))
-        return
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload(["anymdp_bench.execution.play"])
-    pool = ProcessPoolExecutor(min(workers, len(units)), context, initializer=_end_with_driver)
+    def __init__(self, context: Any, work: Work) -> None:
+        self.pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+        self._process.start()
+        theirs.close()  # so that its death is heard as the end of the pipe
+
+    def give(self, job: Any) -> None:
+        """Sends a job; a dead worker's is heard of in `take`."""
+        with suppress(OSError):
+            self.pipe.send(job)
+
+    def take(self) -> Any:
+        """What it sent.
+
+        Raises:
+            Gone: it died.
+        """
+        try:
+            return self.pipe.recv()
+        except (EOFError, OSError):
+            raise Gone from None
+
+    def kill(self) -> None:
+        """Ends the process."""
+        self._process.kill()
+        self._process.join()
+        self.pipe.close()
+
+
+class LocalCrew:
+    """Up to `size` worker processes, started from a clean one that has the package loaded."""
+
+    def __init__(self, work: Work, size: int) -> None:
+        self.size, self._work = size, work
+        method = (
+            "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+        )
+        self._context = multiprocessing.get_context(method)
+        if method == "forkserver":
+            self._context.set_forkserver_preload(["anymdp_bench.execution.play"])
+        self._hired: list[LocalWorker] = []
+
+    def hire(self) -> LocalWorker:
+        """Starts a process.
+
+        Raises:
+            ExecutorError: the operating system has none left.
+        """
+        try:
+            worker = LocalWorker(self._context, self._work)
+        except OSError as error:
+            what = f"cannot start a worker process: {error.strerror}"
+            raise ExecutorError(f"{what}; give fewer --workers") from None
+        self._hired.append(worker)
+        return worker
+
+    def wait(self, workers: Sequence[LocalWorker], seconds: float | None) -> list[LocalWorker]:
+        """Those that sent something or died."""
+        by_pipe = {worker.pipe: worker for worker in workers}
+        return [by_pipe[pipe] for pipe in connection.wait(list(by_pipe), seconds)]
+
+    def close(self) -> None:
+        """Ends all processes."""
+        for worker in self._hired:
+            worker.kill()
+
+
+def _serve(pipe: connection.Connection, work: Work) -> None:
+    """A worker's life."""
+    _end_with_driver()
     try:
-        waiting = {pool.submit(play_unit, spec, unit, budget): k for k, unit in units}
-        for done in as_completed(waiting):
-            played = done.result()
-            report(waiting[done], 1.0, _last_score(played))
-            yield waiting[done], played
-    except BrokenProcessPool:
-        raise RunError(
-            "a worker process died, perhaps for want of memory;"
-            " the same command goes on from here, with fewer --workers if need be"
-        ) from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
-
-
-def _last_score(played: Played) -> float:
-    scores = [curve.score[-1] for curve in played.curves if len(curve.score)]
-    return float(sum(scores) / len(scores)) if scores else float("nan")
+        pipe.send(_READY)
+        while True:
+            pipe.send(attempt(work, pipe.recv()))
+    except (EOFError, OSError):  # the driver is gone
+        return
 
 
 def _end_with_driver() -> None:

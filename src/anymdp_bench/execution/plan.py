@@ -8,17 +8,21 @@ from pathlib import Path
 
 from anymdp_bench.agents import AgentSpec, AnyAgent, is_privileged, trains
 from anymdp_bench.protocol import Budget
-from anymdp_bench.scoring import tasks_that_count
+from anymdp_bench.scoring import seeds_that_count
 from anymdp_bench.suites import Suite
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
+
+BATCH = 64
+"""Runs that an in-context agent plays side by side: whatever the number of workers, since the last digits
+of a neural agent's sums may depend on the batch."""
 
 
 @dataclass(frozen=True)
 class Unit:
     """What a worker plays in one go: runs (task seed, run seed) of one environment.
 
-    One run for a learner that trains; all runs of the environment for an in-context agent, which
-    batches them. `context` is what these have seen before they start: a key of `protocol.CONTEXTS`.
+    One run for a learner that trains; up to `BATCH` runs of the environment for an in-context agent,
+    which batches them. `context` is what these have seen before they start: a key of `protocol.CONTEXTS`.
     """
 
     env_id: str
@@ -89,14 +93,15 @@ def make_plan(
     units: list[Unit] = []
     skipped: dict[str, list[int]] = {}
     for row in suite.rows:
-        tasks, left_out = tasks_that_count(task_source(row.env_id), row.tasks, task_seed_start)
-        if tasks[-1].seed >= PUBLIC_SEEDS:
+        seeds, left_out = seeds_that_count(task_source(row.env_id), row.tasks, task_seed_start)
+        if seeds[-1] >= PUBLIC_SEEDS:
             raise PlanError(
                 f"task seeds run beyond {PUBLIC_SEEDS - 1}; start lower with --task-seed-start"
             )
         skipped[row.env_id] = left_out
-        runs = [(task.seed, seed + k) for task in tasks for k in range(row.runs)]
-        groups = [tuple(runs)] if batched else [(run,) for run in runs]
+        runs = [(task, seed + k) for task in seeds for k in range(row.runs)]
+        each = BATCH if batched else 1
+        groups = [tuple(runs[k : k + each]) for k in range(0, len(runs), each)]
         units += [Unit(row.env_id, group, context) for group in groups]
     limits = suite.in_context if batched else suite.training
     return Plan(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from anymdp_bench.agents import Agent, AgentError, AgentSpec, FusedAgent, RefusalError
+from anymdp_bench.execution.crew import JobError, RefusedError, Tell
 from anymdp_bench.execution.plan import Unit
 from anymdp_bench.protocol import (
     CONTEXTS,
@@ -22,12 +22,6 @@ from anymdp_bench.protocol import (
 )
 from anymdp_bench.scoring import ScoredTask, scored_task
 from anymdp_bench.tasks.family import task_source
-
-Report = Callable[[float, float], None]
-
-
-class RunError(RuntimeError):
-    """An agent raised or broke the contract while it played: the message says where."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +39,7 @@ def _task(env_id: str, seed: int) -> ScoredTask:
     return scored_task(task_source(env_id), seed)
 
 
-def _train(spec: AgentSpec, agent: Agent, run: Run, budget: Budget, report: Report | None) -> Curve:
+def _train(spec: AgentSpec, agent: Agent, run: Run, budget: Budget, report: Tell | None) -> Curve:
     """One run of a learner in plain Python; a game of several players gets a copy for each."""
     if run.task.players > 1:
         others = [spec.make() for _ in range(run.task.players - 1)]
@@ -53,12 +47,12 @@ def _train(spec: AgentSpec, agent: Agent, run: Run, budget: Budget, report: Repo
     return play_training(agent, run, budget, report)
 
 
-def play_unit(spec: AgentSpec, unit: Unit, budget: Budget, report: Report | None = None) -> Played:
+def play_unit(spec: AgentSpec, budget: Budget, unit: Unit, tell: Tell | None = None) -> Played:
     """Plays one unit with a new agent.
 
     Raises:
-        RunError: the agent raised, or broke the contract.
-        RefusalError: the agent cannot play the unit.
+        JobError: the agent raised, or broke the contract.
+        RefusedError: the agent cannot play the unit.
     """
     begin = time.perf_counter()
     known = {seed: _task(unit.env_id, seed) for seed, _ in dict.fromkeys(unit.runs)}
@@ -66,18 +60,17 @@ def play_unit(spec: AgentSpec, unit: Unit, budget: Budget, report: Report | None
     try:
         agent = spec.make()
         if isinstance(agent, FusedAgent):
-            curves = [play_fused(agent, run, budget, report) for run in runs]
+            curves = [play_fused(agent, run, budget, tell) for run in runs]
         elif agent.trains:
-            curves = [_train(spec, agent, run, budget, report) for run in runs]
+            curves = [_train(spec, agent, run, budget, tell) for run in runs]
         else:
-            curves = play_in_context(agent, runs, budget, report, CONTEXTS[unit.context])
+            curves = play_in_context(agent, runs, budget, tell, CONTEXTS[unit.context])
     except RefusalError as error:
-        raise RefusalError(f"agent {spec.name} on {unit.env_id}: {error}") from None
+        raise RefusedError(str(error)) from None
     except AgentError as error:
-        raise RunError(f"agent {spec.name} on {unit.env_id}: {error}") from None
-    except Exception as error:
-        where = f"agent {spec.name} on {unit.env_id}, task seed {unit.runs[0][0]}"
-        raise RunError(f"{where}: {type(error).__name__}: {error}") from error
+        raise JobError(str(error)) from None
+    except (Exception, SystemExit) as error:  # whatever a stranger's code does
+        raise JobError(f"{type(error).__name__}: {error}") from error
     gaps = [run.task.references.gap for run in runs]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return Played(curves, gaps, time.perf_counter() - begin, peak)

@@ -2,54 +2,60 @@
 
 In the output directory, for a plan with stem X: `X.csv`, the result; `X.timing.json`, how long it took;
 and while it runs `.X/`, holding `settings.json` and one part a finished unit. `.X.lock`, which is what
-is locked, stays.
+is locked, stays. Where runs failed, the result holds the others, its header names the failed ones, and
+`.X/` stays too: the same command tries them again.
 """
 
 from __future__ import annotations
 
 import glob
 import json
-import resource
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from anymdp_bench.execution.local import Report, play_all
+from anymdp_bench.agents import RefusalError
+from anymdp_bench.execution.crew import JobError, Lost
+from anymdp_bench.execution.executor import Executor, Report
+from anymdp_bench.execution.output import OutputError, check_settings, claim, locked, writable
+from anymdp_bench.execution.parts import load_part, save_part
 from anymdp_bench.execution.plan import Plan, Unit
-from anymdp_bench.execution.play import Played
-from anymdp_bench.records import (
-    RecordError,
-    RunRecord,
-    load_part,
-    read_header,
-    save_part,
-    write_csv,
-)
+from anymdp_bench.execution.play import Played, play_unit
+from anymdp_bench.execution.timing import Timing
+from anymdp_bench.records import RunRecord, read_header, write_rows
+
+FAILED = "failed"
+"""The header line of a result that names the runs which failed."""
 
 
-class OutputError(ValueError):
-    """An output directory that cannot be used: the message says why, and how to mend it."""
+class RunError(JobError):
+    """Every run failed: the message says why the first did."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where the result is, how many units were played now, and for how many seconds."""
+    """Where the result is, how many units were played now, for how many seconds, and which failed why.
+
+    `failed` has a line for each failed unit; `failed_runs` of `runs` runs were in them.
+    """
 
     csv: Path
     played: int
     seconds: float
+    failed: tuple[str, ...] = ()
+    failed_runs: int = 0
+    runs: int = 0
 
 
 def run_plan(
     plan: Plan,
     out: Path,
     *,
-    workers: int,
+    executor: Executor = Executor(),  # noqa: B008 - frozen
     command: str,
     begin: Callable[[int, int], None] = lambda total, done: None,
     report: Report = lambda index, share, score: None,
@@ -59,43 +65,114 @@ def run_plan(
     Args:
         plan: what to play.
         out: the output directory; made if need be.
-        workers: number of worker processes, 1: this process.
+        executor: where it is played.
         command: the command line that reproduces the result; goes into its header.
         begin: called once with the number of units and of those that are there already.
         report: called as units get on.
 
     Raises:
+        ExecutorError: workers cannot be had.
         OutputError: `out` cannot be written, is in use, or holds a result of other settings.
-        RunError: the agent raised or broke the contract; what is finished is kept.
+        RunError: every run failed.
         RefusalError: the agent cannot play an environment; what is finished is kept.
     """
     csv, work = out / f"{plan.stem}.csv", out / f".{plan.stem}"
     started = time.perf_counter()
-    with writable(out), _locked(out, plan.stem):
-        for torn in out.glob(
-            f".{glob.escape(csv.name)}.*.tmp"
-        ):  # of a driver that died while it wrote
-            torn.unlink()
+    with writable(out), locked(out, plan.stem):
+        _sweep(out, csv.name)
         if csv.exists():
-            _same_settings(csv, read_header(csv).get("settings"), plan)
+            header = read_header(csv)
+            check_settings(csv, header.get("settings"), plan)
+            if FAILED not in header:
+                shutil.rmtree(work, ignore_errors=True)
+                begin(len(plan.units), len(plan.units))
+                return Outcome(csv, 0, 0.0)
+        claim(work, plan)
+        timing = Timing()
+        played, failed = _play(plan, work, executor, begin, report, timing)
+        header = _header(plan, command, failed)
+        write_rows(csv, _rows(plan, work, failed), header)
+        timing.write(out / f"{plan.stem}.timing.json")
+        if not failed:
             shutil.rmtree(work, ignore_errors=True)
-            begin(len(plan.units), len(plan.units))
-            return Outcome(csv, 0, 0.0)
-        _claim(work, plan)
-        parts = {k: work / f"{k:06d}.part" for k in range(len(plan.units))}
-        missing = [(k, plan.units[k]) for k in parts if not _is_part(parts[k], plan.units[k])]
-        begin(len(parts), len(parts) - len(missing))
-        spent: dict[int, Played] = {}
-        for k, played in play_all(plan.agent, missing, plan.budget, workers, report):
-            save_part(parts[k], _records(plan, plan.units[k], played))
-            spent[k] = played
-        records = [record for path in parts.values() for record in load_part(path)]
-        if not records:
-            raise OutputError(_nothing(plan))
-        write_csv(csv, records, _header(plan, command))
-        _write_timing(out / f"{plan.stem}.timing.json", spent, time.perf_counter() - started)
-        shutil.rmtree(work, ignore_errors=True)
-    return Outcome(csv, len(missing), time.perf_counter() - started)
+    return Outcome(
+        csv,
+        played,
+        time.perf_counter() - started,
+        tuple(_where(plan, plan.units[k], why) for k, why in sorted(failed.items())),
+        sum(len(plan.units[k].runs) for k in failed),
+        sum(len(unit.runs) for unit in plan.units),
+    )
+
+
+def _sweep(out: Path, name: str) -> None:
+    """Removes what drivers that died left half-written."""
+    for torn in out.glob(f".{glob.escape(name)}.*.tmp"):
+        torn.unlink()
+
+
+def _part(work: Path, index: int) -> Path:
+    return work / f"{index:06d}.part"
+
+
+def _play(
+    plan: Plan,
+    work: Path,
+    executor: Executor,
+    begin: Callable[[int, int], None],
+    report: Report,
+    timing: Timing,
+) -> tuple[int, dict[int, str]]:
+    """Plays the units without a part; (number played, the failed ones with reasons)."""
+    units = list(enumerate(plan.units))
+    missing = [(k, unit) for k, unit in units if load_part(_part(work, k), unit) is None]
+    begin(len(units), len(units) - len(missing))
+    failed: dict[int, str] = {}
+    work_on = partial(play_unit, plan.agent, plan.budget)
+    with closing(executor.run(work_on, missing, report)) as answers:  # ends workers at once
+        for k, answer in answers:
+            if isinstance(answer, Lost):
+                if answer.refused:
+                    raise RefusalError(_where(plan, plan.units[k], answer.reason))
+                failed[k] = answer.reason
+                continue
+            save_part(_part(work, k), plan.units[k], _records(plan, plan.units[k], answer))
+            timing.add(answer)
+            report(k, 1.0, _last_score(answer))
+    if failed and len(failed) == len(units):
+        first = min(failed)
+        more = f" (and {len(failed) - 1} more units like it)" if len(failed) > 1 else ""
+        raise RunError(_where(plan, plan.units[first], failed[first]) + more)
+    return len(missing), failed
+
+
+def _where(plan: Plan, unit: Unit, reason: str) -> str:
+    """A failure in one line."""
+    task, run = unit.runs[0]
+    others = f" and {len(unit.runs) - 1} other runs" if len(unit.runs) > 1 else ""
+    where = f"{unit.env_id}, task seed {task}, run seed {run}{others}"
+    return f"agent {plan.agent.name} on {where}: {' '.join(reason.split())}"
+
+
+def _rows(plan: Plan, work: Path, failed: dict[int, str]) -> Iterator[str]:
+    """The rows of the result, unit by unit.
+
+    Raises:
+        OutputError: a part is gone, or there is no row at all.
+    """
+    some = False
+    for k, unit in enumerate(plan.units):
+        if k in failed:
+            continue
+        rows = load_part(_part(work, k), unit)
+        if rows is None:
+            raise OutputError(
+                f"{_part(work, k)} was removed or changed; run the same command again"
+            )
+        some = some or bool(rows)
+        yield rows
+    if not some:
+        raise OutputError(_nothing(plan))
 
 
 def _nothing(plan: Plan) -> str:
@@ -105,6 +182,11 @@ def _nothing(plan: Plan) -> str:
     return (
         f"{plan.budget.episodes} episodes hold no test point of this learner; give --episodes 100"
     )
+
+
+def _last_score(played: Played) -> float:
+    scores = [curve.score[-1] for curve in played.curves if len(curve.score)]
+    return float(sum(scores) / len(scores)) if scores else float("nan")
 
 
 def _records(plan: Plan, unit: Unit, played: Played) -> list[RunRecord]:
@@ -133,94 +215,16 @@ def _records(plan: Plan, unit: Unit, played: Played) -> list[RunRecord]:
     ]
 
 
-def _header(plan: Plan, command: str) -> dict[str, str]:
+def _header(plan: Plan, command: str, failed: dict[int, str]) -> dict[str, str]:
     skipped = {env: seeds for env, seeds in plan.skipped.items() if seeds}
     header = {"command": command, "settings": json.dumps(plan.settings)}
     if skipped:
         header["skipped task seeds"] = json.dumps(skipped)
     if plan.privileged:
         header["privileged"] = "yes: this agent looks at the task; it is no leaderboard entry"
+    if failed:
+        runs: dict[str, list[tuple[int, int]]] = {}
+        for k in sorted(failed):
+            runs.setdefault(plan.units[k].env_id, []).extend(plan.units[k].runs)
+        header[FAILED] = json.dumps(runs)  # (task seed, run seed) of each
     return header
-
-
-def _same_settings(where: Path, found: str | None, plan: Plan) -> None:
-    try:
-        old = json.loads(found or "")
-    except ValueError:
-        raise OutputError(
-            f"{where} names no settings; move it away, or give another --out"
-        ) from None
-    differ = [k for k, v in plan.settings.items() if old.get(k) != v]
-    if differ:
-        k = differ[0]
-        raise OutputError(
-            f"{where} has {k} {old.get(k)!r}, this command {plan.settings[k]!r};"
-            " give another --out, or remove it"
-        )
-
-
-def _claim(work: Path, plan: Plan) -> None:
-    """Makes the work directory this plan's, or checks that it is."""
-    work.mkdir(exist_ok=True)
-    settings = work / "settings.json"
-    if settings.exists():
-        _same_settings(settings, settings.read_text(encoding="utf-8"), plan)
-        return
-    fresh = work / "settings.new"
-    fresh.write_text(json.dumps(plan.settings), encoding="utf-8")
-    fresh.replace(settings)
-
-
-def _is_part(path: Path, unit: Unit) -> bool:
-    """Whether `path` holds the unit's finished runs; a broken part is played again."""
-    if not path.exists():
-        return False
-    try:
-        found = [(record.task_seed, record.run_seed) for record in load_part(path)]
-    except RecordError:
-        return False
-    return found == list(unit.runs)
-
-
-def _write_timing(path: Path, spent: dict[int, Played], wall: float) -> None:
-    steps = sum(int(c.steps[-1]) for p in spent.values() for c in p.curves if len(c.steps))
-    seconds = sum(p.seconds for p in spent.values())
-    timing = {
-        "wall_seconds": round(wall, 3),
-        "worker_seconds": round(seconds, 3),
-        "steps": steps,
-        "steps_per_worker_second": round(steps / seconds) if seconds else None,
-        "driver_peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        "worker_peak_mib": round(max((p.peak_mib for p in spent.values()), default=0)),
-    }
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(timing, indent=1) + "\n", encoding="utf-8")
-    fresh.replace(path)
-
-
-@contextmanager
-def writable(out: Path) -> Iterator[None]:
-    """Makes the directory `out`; turns the operating system's refusals there into an `OutputError`."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to {error.filename or out}: {error.strerror}; give another --out"
-        ) from None
-
-
-@contextmanager
-def _locked(out: Path, stem: str) -> Iterator[None]:
-    """Holds the result's lock; the operating system frees a dead driver's."""
-    lock = FileLock(out / f".{stem}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise OutputError(
-            f"another command is writing {stem} in {out}; wait for it, or give another --out"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
