@@ -45,7 +45,7 @@ class Faulty:
     ("fault", "reason"),
     [
         ("raises", "OverflowError: too much"),
-        ("hangs", "longer than the time limit, 3 s"),
+        ("hangs", "longer than the time limit, 15 s"),
         ("exits", "SystemExit: 0"),
         ("shape", r"act\(\) returned shape \[2, 2\]"),
         ("range", "an action outside 0..4"),
@@ -61,7 +61,7 @@ def test_failed_runs_are_named_and_the_rest_goes_on(tmp_path, monkeypatch, fault
         1, None, Limits(5, None)
     )
     plan = make_plan(suite, AgentSpec("faulty:Faulty"))
-    executor = Executor(1, time_limit=3.0 if fault == "hangs" else None)
+    executor = Executor(1, time_limit=15.0 if fault == "hangs" else None)
     outcome = run_plan(plan, tmp_path / "out", executor=executor, command="test")
     assert (outcome.failed_runs, outcome.runs, len(outcome.failed)) == (1, 2, 1)
     assert set(read_csv(outcome.csv)["env_id"]) == {"AnyMDP-16s5a-v0"}

@@ -21,7 +21,7 @@ from anymdp_bench.records import COLUMNS, read_csv, read_header
 from anymdp_bench.suites import Limits, custom_suite
 
 ENVIRONMENTS = ["AnyMDP-16s5a-v0", "Garnet-16s5a2b-v0"]
-ANY = 60  # seconds after which a process that should have done something is given up
+ANY = 300  # seconds after which a process that should have done something is given up
 
 # A learner that takes its time, so that a signal finds it at work: half a second a run.
 SLOW = """
