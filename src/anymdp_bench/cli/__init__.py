@@ -11,6 +11,9 @@ import sys
 
 def main() -> None:
     """Entry point of `anymdp-bench`."""
+    from anymdp_bench.cli.interrupt import end_on_signals
+
+    end_on_signals()  # before the imports that take a while
     from anymdp_bench.cli.app import run
 
     sys.exit(run(sys.argv[1:]))

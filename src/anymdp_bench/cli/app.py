@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 from importlib.metadata import entry_points
-from types import FrameType
 
 import typer
 
@@ -21,6 +19,7 @@ from anymdp_bench.cli import show as show_command
 from anymdp_bench.cli import study as study_command
 from anymdp_bench.cli import table as table_command
 from anymdp_bench.cli.console import complain
+from anymdp_bench.cli.interrupt import INTERRUPTED, MESSAGE
 
 _NARROW = 76  # columns below which rich's tables cut the names of options off; plain help wraps
 
@@ -65,11 +64,6 @@ def _options(
 
 # Newer versions of Typer carry their own copy of click: this name leads to the base class in all of them.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-_INTERRUPTED = 130
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def run(arguments: list[str]) -> int:
@@ -84,10 +78,9 @@ def run(arguments: list[str]) -> int:
     from anymdp_bench.recording import RecordingError
     from anymdp_bench.suites import SuiteError
 
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = app(args=arguments, prog_name="anymdp-bench", standalone_mode=False)
-        if code == _INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
+        if code == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except _UsageError as error:
@@ -107,8 +100,8 @@ def run(arguments: list[str]) -> int:
         complain(str(error))
         return 2
     except (KeyboardInterrupt, typer.Abort):
-        complain("interrupted; the same command goes on from here")
-        return _INTERRUPTED
+        complain(MESSAGE)
+        return INTERRUPTED
     except RunError as error:
         complain(str(error))
         return 1

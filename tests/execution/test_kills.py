@@ -1,0 +1,24 @@
+"""A slice of `python tests/kills.py --kills 50`: killed at random, the result is the undisturbed one."""
+
+from pathlib import Path
+
+import pytest
+
+from kills import disturb
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc"),
+]
+
+
+def test_random_kills_change_nothing(tmp_path):
+    killed, results = disturb(tmp_path, kills=5, seed=1)
+    assert killed.total() == 5
+    assert results >= 1
+
+
+def test_random_kills_of_ray_nodes_change_nothing(tmp_path):
+    pytest.importorskip("ray", reason="needs the extra ray")
+    killed, _ = disturb(tmp_path, kills=2, seed=3, ray=True)
+    assert killed.total() == 2
