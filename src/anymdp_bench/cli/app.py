@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from contextlib import suppress
 from importlib.metadata import entry_points
 
 import typer
@@ -80,6 +81,7 @@ def run(arguments: list[str]) -> int:
 
     try:
         code = app(args=arguments, prog_name="anymdp-bench", standalone_mode=False)
+        sys.stdout.flush()
         if code == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
@@ -106,5 +108,17 @@ def run(arguments: list[str]) -> int:
         complain(str(error))
         return 1
     except BrokenPipeError:  # the reader of stdout went away: `anymdp-bench table | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_stdout()
         return 0
+    except OSError as error:
+        complain(
+            f"cannot write to {error.filename or 'standard output'}: {error.strerror or error}"
+        )
+        _close_stdout()
+        return 2
+
+
+def _close_stdout() -> None:
+    """Has what was not written go nowhere, or Python would complain at its end."""
+    with suppress(OSError):  # it is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
