@@ -239,7 +239,10 @@ class TabularMDP:
                 metadata: dict[str, str] = file.metadata() or {}
                 arrays: dict[str, AnyArray] = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
         except (SafetensorError, AttributeError, TypeError, ValueError) as error:
-            raise TaskError(f"{path} is not a task file ({error}); write one with save()") from None
+            reason = " ".join(str(error).split())[:300]
+            raise TaskError(
+                f"{path} is not a task file ({reason}); write one with save()"
+            ) from None
         if metadata.get("format") != _FORMAT:
             refuse(f"{path} is a safetensors file, but not an {_FORMAT!r}; write one with save()")
         try:
@@ -256,7 +259,7 @@ class TabularMDP:
         except KeyError as error:
             raise TaskError(f"{path} lacks {error}; write it again with save()") from None
         except (RecursionError, TypeError, ValueError) as error:
-            raise TaskError(f"{path}: {error}") from None
+            raise TaskError(f"{path}: {' '.join(str(error).split())[:300]}") from None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TabularMDP):

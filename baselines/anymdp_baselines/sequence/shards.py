@@ -120,5 +120,5 @@ def _metadata(path: Path) -> dict[str, str]:
         with safe_open(path, framework="np") as file:
             return dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split())[:300]
         raise ValueError(f"{path} cannot be read: {reason}") from None

@@ -25,8 +25,9 @@ def stderr() -> Console:
 
 
 def complain(message: str) -> None:
-    """One line on stderr, whatever `message` holds."""
-    print(f"anymdp-bench: {' '.join(message.split())}", file=sys.stderr)
+    """One line on stderr, whatever `message` holds; what steers a terminal is shown as `?`."""
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))
+    print(f"anymdp-bench: {line}", file=sys.stderr)
 
 
 def say(message: str, quiet: bool = False) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from anymdp_bench.cli.completion import agent_names, env_ids, known_suites
 from anymdp_bench.cli.console import complain, meter, note, say
+from anymdp_bench.suites import MOST_EPISODES, MOST_RUNS, MOST_STEPS
 
 
 class Context(StrEnum):
@@ -53,13 +54,19 @@ def run(
         list[str] | None,
         typer.Option(help="An environment id; repeat for more.", autocompletion=env_ids),
     ] = None,
-    tasks: Annotated[int | None, typer.Option(min=1, help="Tasks per sampled environment.")] = None,
-    runs: Annotated[int | None, typer.Option(min=1, help="Runs per task.")] = None,
-    episodes: Annotated[int | None, typer.Option(min=1, help="Episodes per run.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps per run.")] = None,
+    tasks: Annotated[
+        int | None, typer.Option(min=1, max=MOST_RUNS, help="Tasks per sampled environment.")
+    ] = None,
+    runs: Annotated[int | None, typer.Option(min=1, max=MOST_RUNS, help="Runs per task.")] = None,
+    episodes: Annotated[
+        int | None, typer.Option(min=1, max=MOST_EPISODES, help="Episodes per run.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, max=MOST_STEPS, help="Steps per run.")] = None,
     context: Annotated[Context, typer.Option(help="Starting context.")] = Context.EMPTY,
     task_seed_start: Annotated[int, typer.Option(min=0, max=_MOST, help="First task seed.")] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: cores.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=10**4, help="Processes; default: cores.")
+    ] = None,
     executor: Annotated[Where, typer.Option(help="Where to run.")] = Where.LOCAL,
     ray_address: Annotated[
         str | None,

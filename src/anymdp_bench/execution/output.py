@@ -68,7 +68,7 @@ def check_settings(where: Path, found: str | None, plan: Plan) -> None:
     if differ:
         k = differ[0]
         raise OutputError(
-            f"{where} has {k} {old.get(k)!r}, this command {plan.settings[k]!r};"
+            f"{where} has {k} {old.get(k)!r:.80}, this command {plan.settings[k]!r};"
             " give another --out, or remove it"
         )
 
@@ -102,6 +102,6 @@ def claim(work: Path, plan: Plan) -> None:
     version = _settings(path, found).get("parts", 1)
     if version != FORMAT:
         raise OutputError(
-            f"{work} holds unfinished runs of another version of anymdp-bench (format {version!r},"
+            f"{work} holds unfinished runs of another version of anymdp-bench (format {version!r:.40},"
             f" this one writes {FORMAT}); finish them with that one, give another --out, or remove it"
         )

@@ -44,7 +44,7 @@ def scan(path: Path, most_rows: Callable[[str, int], int]) -> str:
             continue
         rows += 1
         if rows == 1:
-            limit = most_rows(next(csv.reader([line]), [""])[0], number)
+            limit = most_rows((next(csv.reader([line]), []) or [""])[0], number)
         if rows > max(limit, 1):
             what = f"more rows than the suite has, which is {limit}"
             raise _fault(path, number, what, "submit one run of one suite")

@@ -106,9 +106,30 @@ def load_receipt(path: Path) -> Receipt:
         data = json.loads(path.read_text(encoding="utf-8"))
         del data["holds"]
         rows = [row | {"fresh_seeds": tuple(row["fresh_seeds"])} for row in data["environments"]]
-        return Receipt(**data | {"environments": tuple(Environment(**row) for row in rows)})
+        receipt = Receipt(**data | {"environments": tuple(Environment(**row) for row in rows)})
+        _check_kinds(receipt)
+        return receipt
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise RecordError(f"{path}: is no receipt; write one with leaderboard verify") from None
+
+
+def _check_kinds(receipt: Receipt) -> None:
+    """Raises TypeError or ValueError where a field holds something of another kind."""
+    kinds: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (float, int)}
+    kinds |= {"int | None": (int, type(None))}
+    parts: tuple[Receipt | Environment, ...] = (receipt, *receipt.environments)
+    for part in parts:
+        for field in dataclasses.fields(part):
+            value = getattr(part, field.name)
+            if field.type not in kinds:
+                continue
+            if isinstance(value, bool) or not isinstance(value, kinds[str(field.type)]):
+                raise TypeError(field.name)
+            if isinstance(value, (int, float)) and not abs(value) < 2**63:
+                raise ValueError(field.name)
+    for row in receipt.environments:
+        if any(type(seed) is not int for seed in row.fresh_seeds):
+            raise TypeError("fresh_seeds")
 
 
 class _Pair(NamedTuple):

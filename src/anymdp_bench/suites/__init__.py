@@ -15,6 +15,8 @@ from importlib.resources import files
 from anymdp_bench.tasks.family import task_source
 
 CUSTOM = "custom"
+MOST_RUNS, MOST_EPISODES, MOST_STEPS = 10**6, 10**7, 10**10
+"""What a plan and its curves can hold in memory."""
 SAMPLED_TASKS, SAMPLED_RUNS, FIXED_RUNS = 64, 1, 3
 
 
@@ -109,13 +111,27 @@ def load_suite(name: str) -> Suite:
     if name not in suite_names():
         raise SuiteError(f"no suite {name!r}; known: {', '.join(suite_names())}")
     text = (files("anymdp_bench.suites") / f"{name}.toml").read_text(encoding="utf-8")
-    data = tomllib.loads(text)
-    rows = tuple(
-        _row(entry["env_id"], entry.get("tasks"), entry.get("runs")) for entry in data["rows"]
-    )
-    return Suite(
-        name, data["description"], rows, _limits(data["training"]), _limits(data["in_context"])
-    )
+    return parse_suite(name, text)
+
+
+def parse_suite(name: str, text: str) -> Suite:
+    """The suite that a file's text (TOML) defines.
+
+    Raises:
+        SuiteError: it defines none.
+    """
+    try:
+        data = tomllib.loads(text)
+        rows = tuple(
+            _row(entry["env_id"], entry.get("tasks"), entry.get("runs")) for entry in data["rows"]
+        )
+        limits = (_limits(data["training"]), _limits(data["in_context"]))
+        return Suite(name, str(data["description"]), rows, *limits)
+    except SuiteError:
+        raise
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise SuiteError(f"suite {name} cannot be read: {reason}") from None
 
 
 def custom_suite(env_ids: list[str]) -> Suite:
@@ -137,6 +153,8 @@ def custom_suite(env_ids: list[str]) -> Suite:
 
 
 def _row(env_id: str, tasks: int | None, runs: int | None) -> Row:
+    _check_count("tasks", tasks, MOST_RUNS)
+    _check_count("runs", runs, MOST_RUNS)
     sampled = is_sampled(env_id)
     return Row(
         env_id,
@@ -145,5 +163,12 @@ def _row(env_id: str, tasks: int | None, runs: int | None) -> Row:
     )
 
 
+def _check_count(what: str, value: object, most: int) -> None:
+    if value is not None and not (type(value) is int and 1 <= value <= most):
+        raise SuiteError(f"{what} is {value!r:.40}; give a whole number from 1 to {most}")
+
+
 def _limits(entry: dict[str, int]) -> Limits:
+    _check_count("episodes", entry.get("episodes"), MOST_EPISODES)
+    _check_count("steps", entry.get("steps"), MOST_STEPS)
     return Limits(entry.get("episodes"), entry.get("steps"))
