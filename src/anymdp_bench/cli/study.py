@@ -1,4 +1,4 @@
-"""`anymdp-bench study NAME`: a study, found by looking into `anymdp_bench.studies`."""
+"""`anymdp-bench study NAME`: a study; `anymdp_bench.studies` says what one is."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Scale(StrEnum):
 def study(
     name: Annotated[str, typer.Argument(help="Name of the study; `list` names them all.")],
     scale: Annotated[Scale, typer.Option(help="Size of the study.")] = Scale.SMALL,
-    out: Annotated[Path, typer.Option(help="Output directory.")] = Path("results"),
+    out: Annotated[Path, typer.Option(help="Output directory.")] = Path("studies"),
     as_json: AsJson = False,
 ) -> None:
     """Run a study: a table on stdout (with --json on stderr), a picture in --out.
@@ -34,6 +34,7 @@ def study(
     """
     from anymdp_bench.execution.output import writable
     from anymdp_bench.studies import load_study, study_names
+    from anymdp_bench.suites import SuiteError
 
     if name == "list":
         about = {
@@ -47,7 +48,12 @@ def study(
         return
     chosen = load_study(name)
     with writable(out), redirect_stdout(sys.stderr) if as_json else nullcontext():
-        paths = chosen.run(scale.value, out)
+        try:
+            paths = chosen.run(scale.value, out)
+        except ModuleNotFoundError as error:
+            raise SuiteError(
+                f"study {name} needs {error.name}; install it (PyTorch: pip install 'anymdp-bench[torch]')"
+            ) from None
     if as_json:
         files = [str(path) for path in paths]
         print_value({"study": name, "scale": scale.value, "files": files})
