@@ -89,7 +89,7 @@ def test_behaviours_come_in_their_shares():
     kinds = np.zeros(len(SHARES))
     out = np.empty(10)
     for _ in range(20_000):
-        draw_behaviour(rng, S * A, out)
+        draw_behaviour(rng, S * A, np.array(SHARES), out)
         kinds[int(out[KIND])] += 1
     np.testing.assert_allclose(kinds / kinds.sum(), SHARES, atol=0.01)
 

@@ -16,6 +16,7 @@ from anymdp_bench.engine.rng import exponential, integer, normal, uniform
 
 ORACLE_GAMMAS = (0.0, 0.5, 0.93, 0.994)  # tags 0 to 3
 TAG_MODEL, TAG_Q, TAG_RANDOM, TAG_UNKNOWN = 4, 5, 6, 7
+KINDS = 12
 SHARES = (0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.02, 0.03, 0.05)
 RANDOM, MODEL, Q_LEARNER, MIXED, NOISY, PURE = 0, 1, 2, 3, 7, 9  # first kinds of each sort
 KIND, EPS, EPS_FALL, EPS_LEAST, ORACLE, SHARE, SHARE_RISE, SHARE_MOST, DISCOUNT, RATE = range(10)
@@ -28,11 +29,14 @@ def _between(rng, low, high):
 
 
 @njit(cache=True, nogil=True)
-def draw_behaviour(rng, n_slots, out):
-    """Writes a behaviour of the mixture to `out` [10]; `n_slots` = S * A sets how fast schedules move."""
+def draw_behaviour(rng, n_slots, shares, out):
+    """Writes a behaviour of the mixture `shares` [12] to `out` [10].
+
+    `n_slots` = S * A sets how fast schedules move.
+    """
     left, kind = uniform(rng, 0), 0
-    while kind < len(SHARES) - 1 and left >= SHARES[kind]:
-        left -= SHARES[kind]
+    while kind < KINDS - 1 and left >= shares[kind]:
+        left -= shares[kind]
         kind += 1
     out[:] = 0.0
     out[KIND] = kind

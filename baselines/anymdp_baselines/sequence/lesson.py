@@ -15,6 +15,7 @@ from torch.nn.functional import (
     binary_cross_entropy_with_logits,
     cross_entropy,
     log_softmax,
+    one_hot,
     smooth_l1_loss,
 )
 
@@ -43,13 +44,19 @@ class Taught(NamedTuple):
 
 
 def losses(
-    outlook: Outlook, forecast: Forecast, taught: Taught, softness: float
+    outlook: Outlook, forecast: Forecast, taught: Taught, softness: float, label: str = "oracle"
 ) -> dict[str, Tensor]:
-    """Scalars by name; `total` is what is minimised, `agree` the share of steps with the oracle's action."""
+    """Scalars by name; `total` is what is minimised, `agree` the share of steps with the oracle's action.
+
+    With the `label` "actor" what is taught is the action taken, and nothing of the oracle's.
+    """
     weight = (taught.age / RAMP).clamp(LEAST_WEIGHT, 1.0)
     weight = weight / weight.sum()
     advantage = taught.advantage
-    target = torch.softmax(advantage / softness, -1)
+    if label == "oracle":
+        target = torch.softmax(advantage / softness, -1)
+    else:
+        target = one_hot(taught.action, advantage.shape[-1]).float()
     predicted = log_softmax(outlook.logit, -1)
     divergence = (target * (torch.log(target + 1e-9) - predicted)).sum(-1)
     value = smooth_l1_loss(outlook.value, torch.log1p(-advantage), reduction="none").mean(-1)
@@ -61,7 +68,8 @@ def losses(
         "reward": smooth_l1_loss(forecast.reward, torch.asinh(taught.reward)),
         "ends": binary_cross_entropy_with_logits(forecast.ends, taught.ends),
     }
-    out["total"] = out["policy"] + sum(SHARES[k] * out[k] for k in SHARES)
+    known = [k for k in SHARES if k != "value" or label == "oracle"]
+    out["total"] = out["policy"] + sum(SHARES[k] * out[k] for k in known)
     with torch.no_grad():
         right = outlook.logit.argmax(-1) == advantage.argmax(-1)
         out["agree"] = (weight * right).sum()

@@ -14,6 +14,7 @@ from torch import Tensor
 from anymdp_baselines.sequence.model import SequenceModel
 from anymdp_baselines.sequence.play import UNKNOWN, Player, temperature
 from anymdp_baselines.sequence.presets import Room
+from anymdp_baselines.sequence.recipes import RECIPES, DataRecipe
 from anymdp_baselines.sequence.seats import Seats
 from anymdp_baselines.sequence.segments import Recorded, Segment
 from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
@@ -42,10 +43,16 @@ class PlayRoom:
         model: the student.
         seeds: two first task seeds, of the student's runs and of the recorded ones.
         half: whether the student plays in bfloat16.
+        recipe: of the recorded runs.
     """
 
     def __init__(
-        self, room: Room, model: SequenceModel, seeds: tuple[int, int], half: bool = False
+        self,
+        room: Room,
+        model: SequenceModel,
+        seeds: tuple[int, int],
+        half: bool = False,
+        recipe: DataRecipe = RECIPES["omnirl"],
     ) -> None:
         if room.life % room.segment:
             raise ValueError(f"life {room.life} is no multiple of segment {room.segment}")
@@ -54,7 +61,7 @@ class PlayRoom:
         self.seats = Seats(room.students, *size)
         self.player = Player(model, room.students, *size, half)
         ends = first_ends(room.behaviours, room.life, room.segment)
-        self.recorded = Recorded(*size, ends, room.life, seeds[1])
+        self.recorded = Recorded(*size, ends, room.life, seeds[1], recipe)
         self.shown = Player(model, room.behaviours, *size)
         self.next_seed = seeds[0]
         self.seats.sit(np.arange(room.students), self._seeds(room.students))
@@ -71,12 +78,14 @@ class PlayRoom:
 
     def go_on(self, rng: np.random.Generator) -> Round:
         """All runs by a segment; `rng` is for the student's choices."""
-        mine = self.play(rng)
         if not self.room.behaviours:
-            return mine
+            return self.play(rng)
         self.shown.forget(self.recorded.renew())
         before = [memory.clone() for memory in self.shown.state]
         theirs = self.recorded.take(self.room.segment, self.shown)
+        if not self.room.students:
+            return Round(theirs, before)
+        mine = self.play(rng)
         memory = [torch.cat(pair) for pair in zip(mine.memory, before, strict=True)]
         return Round(Segment.join([mine.segment, theirs]), memory)
 

@@ -49,6 +49,7 @@ class Preset:
         learning_rate: peak of AdamW's; warm-up over 2% of the updates, then a cosine to 3%.
         softness: temperature of the labels, in units of gap / H.
         seed: of weights, choices and tasks.
+        recipe: of the recorded runs and of all labels: a key of `recipes.RECIPES`.
     """
 
     model: ModelSize
@@ -59,6 +60,7 @@ class Preset:
     learning_rate: float = 2e-3
     softness: float = 0.1
     seed: int = 0
+    recipe: str = "omnirl"
 
     def record(self) -> dict[str, Any]:
         """The settings as plain values, for a checkpoint."""

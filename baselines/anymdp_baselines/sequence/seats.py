@@ -55,6 +55,8 @@ class Seats:
 
     def sit(self, seats: Int64s, seeds: Int64s) -> None:
         """Fresh tasks, of the public-free `seeds`, for `seats`."""
+        if not self.n:
+            return
         if not self._mdps:
             self._mdps = [None] * self.n  # type: ignore[list-item]
         for i, seed in zip(seats.tolist(), seeds.tolist(), strict=True):

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from anymdp_baselines.sequence.behaviours import TAG_UNKNOWN
 from anymdp_baselines.sequence.lesson import Taught
 from anymdp_baselines.sequence.play import Player, root_mean_square
+from anymdp_baselines.sequence.recipes import RECIPES, DataRecipe
 from anymdp_baselines.sequence.synthesis import TERMINATED, Sequences, synthesise
 from anymdp_baselines.sequence.tokens import NOTHING, Steps
 from anymdp_bench.engine.arrays import AnyArray, Int64s
@@ -103,12 +105,18 @@ class Segment:
 
 
 class Recorded:
-    """Runs of the behaviour mixture, recorded ahead for a life, and read segment by segment."""
+    """Runs of a recipe's behaviours, recorded ahead for a life, and read segment by segment."""
 
     def __init__(
-        self, n_states: int, n_actions: int, ends: Int64s, life: int, first_seed: int
+        self,
+        n_states: int,
+        n_actions: int,
+        ends: Int64s,
+        life: int,
+        first_seed: int,
+        recipe: DataRecipe = RECIPES["omnirl"],
     ) -> None:
-        self._size, self._life = (n_states, n_actions), life
+        self._size, self._life, self._recipe = (n_states, n_actions), life, recipe
         self.next_seed = first_seed
         n = len(ends)
         self.seeds = np.full(n, -1, np.int64)
@@ -131,7 +139,11 @@ class Recorded:
 
     def _record(self, i: int) -> None:
         seed = int(self.seeds[i])
-        self._runs[i] = synthesise(*self._size, range(seed, seed + 1), self._life)
+        mixture = self._recipe.mixture
+        run = synthesise(*self._size, range(seed, seed + 1), self._life, mixture)
+        if not self._recipe.tags:
+            run.tag[:] = TAG_UNKNOWN
+        self._runs[i] = run
 
     def take(self, length: int, player: Player) -> Segment:
         """The next `length` steps of every run; the player's last step moves on with them."""

@@ -16,6 +16,7 @@ from numba import njit, prange
 
 from anymdp_baselines.sequence.behaviours import (
     ORACLE_GAMMAS,
+    SHARES,
     TAG_UNKNOWN,
     choose,
     draw_behaviour,
@@ -33,8 +34,22 @@ from anymdp_bench.tasks.anymdp.sampler import sample_arrays
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
 WENT_ON, TERMINATED, TRUNCATED = 0, 1, 2
-_REDRAWN_SEQUENCES, _REDRAW = 0.85, 0.2
+_REDRAW = 0.2
 _HIDDEN_SEQUENCE, _HIDDEN_EPISODE = 0.15, 0.15
+
+
+class Mixture(NamedTuple):
+    """Which behaviours are recorded.
+
+    Attributes:
+        shares: how often each of the twelve kinds is drawn (`behaviours.SHARES`); they sum to 1.
+        redrawn: share of the sequences whose behaviour is redrawn now and then; in the others it stays.
+        pace: how many times longer than S * A steps the schedules of its noise last.
+    """
+
+    shares: tuple[float, ...] = SHARES
+    redrawn: float = 0.85
+    pace: float = 1.0
 
 
 class Sequences(NamedTuple):
@@ -93,17 +108,20 @@ def _solved(bands, start, terminal, ids, n_actions, horizon, answers, advantage,
 
 
 @njit(cache=True, nogil=True)
-def _record(row, cells, values, rng, dynamics, answers, seen, action, reward, ending, arrival, tag):
-    """Fills one sequence with the behaviour mixture."""
+def _record(
+    row, cells, values, rng, dynamics, answers, shares, redrawn, pace, seen, action, reward, ending,
+    arrival, tag,
+):  # fmt: skip
+    """Fills one sequence with a mixture of behaviours."""
     n_observations, n_actions = answers.shape[1], (len(row) - 3) // answers.shape[1]
-    n_slots = n_observations * n_actions
+    n_slots = n_observations * n_actions * pace
     behaviour, random_policy = np.empty(10), np.empty((n_observations, n_actions))
     q_model, q_table = np.zeros_like(random_policy), np.zeros_like(random_policy)
     onward = np.zeros((n_observations, n_actions, n_observations))
     visits, gained = np.zeros_like(random_policy), np.zeros_like(random_policy)
-    draw_behaviour(rng, n_slots, behaviour)
+    draw_behaviour(rng, n_slots, shares, behaviour)
     draw_random_policy(rng, random_policy)
-    redraws = uniform(rng, 0) < _REDRAWN_SEQUENCES
+    redraws = uniform(rng, 0) < redrawn
     hide_all = uniform(rng, 0) < _HIDDEN_SEQUENCE
     hide = hide_all or uniform(rng, 0) < _HIDDEN_EPISODE
     state, o, _ = unpack(first_state(row, cells, dynamics, 0))
@@ -134,14 +152,15 @@ def _record(row, cells, values, rng, dynamics, answers, seen, action, reward, en
             sweep_model(behaviour, q_model, onward, visits, gained)
             hide = hide_all or uniform(rng, 0) < _HIDDEN_EPISODE
             if redraws and uniform(rng, 0) < _REDRAW:
-                draw_behaviour(rng, n_slots, behaviour)
+                draw_behaviour(rng, n_slots, shares, behaviour)
                 draw_random_policy(rng, random_policy)
 
 
 @njit(cache=True, nogil=True, parallel=True)
 def _synthesise(
-    streams, n_states, n_actions, seen, action, reward, ending, arrival, tag, advantage, entropy
-):
+    streams, n_states, n_actions, shares, redrawn, pace, seen, action, reward, ending, arrival, tag,
+    advantage, entropy,
+):  # fmt: skip
     """One sequence for each of `streams` (uint64 [n])."""
     for i in prange(len(streams)):
         rng = streams[i : i + 1].copy()
@@ -162,9 +181,12 @@ def _synthesise(
         dynamics = rng.copy()
         rng[0] ^= np.uint64(0xD1B54A32D192ED03)  # behaviours draw apart from the dynamics
         _record(
-            row, cells, values, rng, dynamics, answers, seen[i], action[i], reward[i], ending[i],
-            arrival[i], tag[i],
+            row, cells, values, rng, dynamics, answers, shares, redrawn, pace, seen[i], action[i],
+            reward[i], ending[i], arrival[i], tag[i],
         )  # fmt: skip
+
+
+_MIXTURE = Mixture()  # the specification's
 
 
 def training_stream(n_states: int, n_actions: int, seed: int) -> UInt64s:
@@ -178,7 +200,9 @@ def training_stream(n_states: int, n_actions: int, seed: int) -> UInt64s:
     return stream("AnyMDP", n_states, n_states, n_actions, seed)
 
 
-def synthesise(n_states: int, n_actions: int, seeds: range, length: int) -> Sequences:
+def synthesise(
+    n_states: int, n_actions: int, seeds: range, length: int, mixture: Mixture = _MIXTURE
+) -> Sequences:
     """Sequences of `length` steps on the training tasks `seeds` of tau(S, A), in parallel threads.
 
     Raises:
@@ -196,5 +220,6 @@ def synthesise(n_states: int, n_actions: int, seeds: range, length: int) -> Sequ
         np.zeros((len(seeds), n_states, n_actions), np.float32),
         np.zeros((len(seeds), n_states, n_actions), np.float32),
     )
-    _synthesise(streams, n_states, n_actions, *out)
+    numbers = (np.array(mixture.shares), float(mixture.redrawn), float(mixture.pace))
+    _synthesise(streams, n_states, n_actions, *numbers, *out)
     return out

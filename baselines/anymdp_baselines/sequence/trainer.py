@@ -19,6 +19,7 @@ from anymdp_baselines.sequence.lesson import losses
 from anymdp_baselines.sequence.model import SequenceModel
 from anymdp_baselines.sequence.playroom import PlayRoom, Round
 from anymdp_baselines.sequence.presets import Preset
+from anymdp_baselines.sequence.recipes import RECIPES
 from anymdp_bench.engine.arrays import Int64s
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
@@ -47,6 +48,7 @@ class Trainer:
 
     def __init__(self, preset: Preset, machine: Machine | None = None) -> None:
         self.preset, self.machine = preset, machine or Machine()
+        self.recipe = RECIPES[preset.recipe]
         torch.manual_seed(preset.seed)
         self.model = SequenceModel(preset.model).to(self.machine.device)
         self._forward = torch.compile(self.model) if self.machine.compiled else self.model
@@ -61,7 +63,7 @@ class Trainer:
         first = PUBLIC_SEEDS + (16 * self.preset.seed + k) * _ROOM_SEEDS
         seeds = (first, first + _BEHAVIOUR_SEEDS)
         half = self.machine.half and self.machine.device != "cpu"  # there a step is all overhead
-        return PlayRoom(self.preset.rooms[k], self.model, seeds, half)
+        return PlayRoom(self.preset.rooms[k], self.model, seeds, half, self.recipe)
 
     def advance(self) -> list[list[dict[str, float]]]:
         """A round: the losses of its updates, by update and room."""
@@ -118,7 +120,7 @@ class Trainer:
             memory = [m[rows] for m in found.memory]
             outlook, new = self._forward(steps, memory, codes, n_actions)
             forecast = self.model.forecast(outlook, taught.action, codes)
-        return losses(outlook, forecast, taught, self.preset.softness), new
+        return losses(outlook, forecast, taught, self.preset.softness, self.recipe.label), new
 
     def _rate(self) -> float:
         """The learning rate of this update: warm-up, then a cosine to 3%."""

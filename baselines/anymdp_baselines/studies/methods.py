@@ -1,0 +1,40 @@
+"""The agents of the study `icrl-methods`: one network and trainer, a data recipe each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from anymdp_baselines.sequence.presets import Preset
+
+METHODS = ("ad", "ad-eps", "dpt", "omnirl-recorded", "omnirl-untagged", "omnirl")
+_WIDTH = {"tiny": 16, "small": 48, "paper": 256}
+_RUNS = {"tiny": 12, "small": 144, "paper": 768}  # side by side, a multiple of 3
+_SEGMENT = {"tiny": 32, "small": 256, "paper": 2048}
+_LIFE = {"tiny": 128, "small": 2304, "paper": 12288}
+_ROUNDS = {"tiny": 4, "small": 100, "paper": 12000}
+_MINIBATCHES = {"tiny": 2, "small": 8, "paper": 32}
+
+
+def method_preset(scale: str, name: str) -> Preset:
+    """How `name` is trained: on tau(16,5) alone, with as many steps and updates whatever the recipe."""
+    from anymdp_baselines.sequence.presets import Room, dial
+    from anymdp_baselines.sequence.recipes import RECIPES
+
+    runs = _RUNS[scale]
+    students = runs * 2 // 3 if RECIPES[name].students else 0
+    room = Room(16, 5, students, runs - students, _SEGMENT[scale], _LIFE[scale])
+    settings = {"rounds": _ROUNDS[scale], "minibatches": _MINIBATCHES[scale], "recipe": name}
+    return dial(_WIDTH[scale], "delta", (room,), **settings)
+
+
+def trained(scale: str, name: str, folder: Path) -> Path:
+    """The weights of `name`, trained into `folder` where they are not there yet; goes on after a stop."""
+    from anymdp_baselines.sequence.train import train
+
+    done = folder / "done"
+    if not done.exists():
+        train(method_preset(scale, name), folder, resume=True)
+        done.touch()
+    return folder / "weights"
