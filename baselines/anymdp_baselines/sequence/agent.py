@@ -46,6 +46,8 @@ class SequenceAgent:
         first_temperature: of the softmax it acts by at the first step; it cools (`play.temperature`).
         half: matrix products in bfloat16.
         trained: the sizes of tasks it was trained on, in words.
+        shown_tag: what it takes the steps of a demonstrator to be (`behaviours`): 3 the oracle's, by default 7,
+            anybody's.
     """
 
     version: ClassVar[str] = "1"
@@ -58,9 +60,10 @@ class SequenceAgent:
         first_temperature: float,
         half: bool = False,
         trained: str = "unknown sizes",
+        shown_tag: int = _UNKNOWN,
     ) -> None:
         self._model, self._first, self._half = model, first_temperature, half
-        self._trained = trained
+        self._trained, self._shown_tag = trained, shown_tag
 
     def start(self, streams: Streams) -> None:
         """Forgets everything.
@@ -106,8 +109,23 @@ class SequenceAgent:
         truncated: Bools,
     ) -> None:
         """Keeps the step for the next forward."""
+        step = (observation, action, reward, next_observation, terminated, truncated)
+        self.demonstrate(*step, np.zeros(len(observation), np.bool_))
+
+    def demonstrate(
+        self,
+        observation: Int64s,
+        action: Int64s,
+        reward: Float64s,
+        next_observation: Int64s,
+        terminated: Bools,
+        truncated: Bools,
+        shown: Bools,
+    ) -> None:
+        """Keeps the step for the next forward; in the runs `shown` a demonstrator acted."""
         ending = np.where(terminated, _TERMINATED, np.where(truncated, _TRUNCATED, _WENT_ON))
-        self._player.note(observation, action, reward, ending, next_observation, _UNKNOWN)
+        tag = np.where(shown, self._shown_tag, _UNKNOWN)
+        self._player.note(observation, action, reward, ending, next_observation, tag)
         self._steps += 1
 
     def policy(self) -> None:
@@ -176,20 +194,31 @@ def omnirl_linear(checkpoint: str | None = None) -> SequenceAgent:
 
 
 def _load(name: str, checkpoint: str | None, kinds: tuple[str, ...]) -> SequenceAgent:
-    """On a GPU in bfloat16 where there is one, else on the CPU in float32."""
+    return load_agent(f"omnirl-{name}", checkpoint, kinds)
+
+
+def load_agent(
+    name: str, checkpoint: str | None, kinds: tuple[str, ...], shown_tag: int = _UNKNOWN
+) -> SequenceAgent:
+    """The agent of a checkpoint, by default of the weights `name` that ship.
+
+    On a GPU in bfloat16 where there is one, else on the CPU in float32.
+
+    Raises:
+        AgentError: there is no PyTorch, or the checkpoint is none; the message is one line.
+    """
     try:
         import torch
     except ImportError:
-        raise AgentError(
-            f"omnirl-{name} needs PyTorch: pip install 'anymdp-bench[torch]'"
-        ) from None
+        raise AgentError(f"{name} needs PyTorch: pip install 'anymdp-bench[torch]'") from None
     from anymdp_baselines.sequence.checkpoint import load_model, trained_for
 
-    shipped = Path(str(files("anymdp_baselines.sequence") / "weights" / f"omnirl-{name}"))
+    shipped = Path(str(files("anymdp_baselines.sequence") / "weights" / name))
     try:
         model, numbers = load_model(Path(checkpoint) if checkpoint else shipped, kinds)
     except ValueError as error:
         raise AgentError(str(error)) from None
     gpu = torch.cuda.is_available()
     model = model.to("cuda" if gpu else "cpu")
-    return SequenceAgent(model, float(numbers["temperature"]), gpu, trained_for(numbers))
+    first, trained = float(numbers["temperature"]), trained_for(numbers)
+    return SequenceAgent(model, first, gpu, trained, shown_tag)

@@ -1,0 +1,199 @@
+"""Offline baselines: behaviour cloning and conservative Q-learning from the demonstrations of a run.
+
+Both learn from the steps of a demonstrator alone (`--context offline|imitation`), at the end of each of its
+episodes; in a state that was never shown they act at random, as everywhere in an empty context.
+
+    bc    the action shown most often: what a classifier's argmax is when it has a table to itself
+    cql   discrete CQL (Kumar et al. 2020, the form CQL(H); as in d3rlpy's DiscreteCQL), the greedy action
+
+With n(s,a) demonstrated steps, N(s) their sum over actions, and y the targets r + gamma max Q(s', .), CQL
+repeats Q <- argmin of
+
+    sum_(s,a,y) 1/2 (Q(s,a) - y)^2 + alpha sum_s N(s) (logsumexp Q(s, .) - sum_a n(s,a) / N(s) Q(s,a))     (1)
+
+which d3rlpy minimises by gradient steps with a network (its squares become linear beyond 1). With a table (1)
+falls apart into one convex problem a state, solved by Newton's method. Actions never shown have their
+minimum at minus infinity: sums and maxima run over the others. The change of the minimiser with the means
+of the targets is a stochastic matrix (that of an M-matrix with row sums n), so repeating is a contraction
+by gamma, and ends where nothing moves.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import numpy as np
+from numba import njit
+
+from anymdp_bench.agents import Streams
+from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
+from anymdp_bench.engine.rng import integer
+
+GAMMA, ALPHA = 0.99, 1.0  # d3rlpy's defaults
+_NEWTON, _SWEEPS, _TOLERANCE = 50, 5000, 1e-9
+
+
+@njit(cache=True)
+def conservative(n, target, alpha, q):
+    """Minimises (1) for one state in place: n, target (the mean y) and q float64 [A]; q where n > 0."""
+    total = n.sum()
+    p = np.zeros(len(n))
+    for _ in range(_NEWTON):
+        top, weight = -math.inf, 0.0
+        for a in range(len(n)):
+            if n[a] > 0.0:
+                top = max(top, q[a])
+        for a in range(len(n)):
+            p[a] = math.exp(q[a] - top) if n[a] > 0.0 else 0.0
+            weight += p[a]
+        c, along, curve, largest = alpha * total, 0.0, 0.0, 0.0
+        for a in range(len(n)):
+            p[a] /= weight
+            if n[a] > 0.0:  # the Hessian is diag(n + c p) - c p p^T: Sherman and Morrison's formula
+                g = n[a] * (q[a] - target[a]) + c * p[a] - alpha * n[a]
+                along += p[a] * g / (n[a] + c * p[a])
+                curve += p[a] * p[a] / (n[a] + c * p[a])
+        for a in range(len(n)):
+            if n[a] > 0.0:
+                g = n[a] * (q[a] - target[a]) + c * p[a] - alpha * n[a]
+                step = (g + c * p[a] * along / (1.0 - c * curve)) / (n[a] + c * p[a])
+                largest = max(largest, abs(step))
+                q[a] -= max(min(step, 2.0), -2.0)  # far from the minimum a full step may overshoot
+        if largest < _TOLERANCE:
+            return
+
+
+@njit(cache=True)
+def fit_cql(onward, ended, reward, gamma, alpha, q):
+    """Q of conservative Q-learning, in place, from where `q` is; -inf where nothing was shown.
+
+    Args:
+        onward: demonstrated steps by what they led to without ending there, float64 [O, A, O].
+        ended: demonstrated steps that terminated the episode, [O, A].
+        reward: sum of their rewards, [O, A].
+        gamma: discount.
+        alpha: weight of the conservative term.
+        q: float64 [O, A].
+    """
+    n_observations, n_actions = q.shape
+    n = ended.copy()
+    value, target = np.zeros(n_observations), np.zeros(n_actions)
+    for o in range(n_observations):
+        for a in range(n_actions):
+            n[o, a] += onward[o, a].sum()
+            if n[o, a] == 0.0:
+                q[o, a] = -math.inf
+            elif q[o, a] == -math.inf:
+                q[o, a] = 0.0
+        value[o] = q[o].max() if n[o].sum() > 0.0 else 0.0
+    for _ in range(_SWEEPS):
+        moved, largest = 0.0, 1.0
+        for o in range(n_observations):
+            if n[o].sum() == 0.0:
+                continue
+            for a in range(n_actions):
+                if n[o, a] > 0.0:
+                    target[a] = (reward[o, a] + gamma * np.dot(onward[o, a], value)) / n[o, a]
+            conservative(n[o], target, alpha, q[o])
+            moved = max(moved, abs(q[o].max() - value[o]))
+            value[o] = q[o].max()
+            largest = max(largest, abs(value[o]))
+        if moved < 1e-7 * largest:
+            return
+
+
+@njit(cache=True)
+def _take_in(onward, ended, reward, observation, action, gained, following, terminated, shown):
+    for i in np.flatnonzero(shown):
+        o, a = observation[i], action[i]
+        reward[i, o, a] += gained[i]
+        if terminated[i]:
+            ended[i, o, a] += 1.0
+        else:
+            onward[i, o, a, following[i]] += 1.0
+
+
+@njit(cache=True)
+def _act(preference, observation, rng):
+    """The best action of each run, int64 [n]; where all are alike, a random one."""
+    out = np.empty(len(observation), np.int64)
+    for i in range(len(observation)):
+        row = preference[i, observation[i]]
+        if row.min() == row.max():
+            out[i] = integer(rng, i, len(row))
+        else:
+            out[i] = np.argmax(row)
+    return out
+
+
+class Cloning:
+    """Behaviour cloning; see the module."""
+
+    version: ClassVar[str] = "1"
+    trains: ClassVar[bool] = False
+    privileged: ClassVar[bool] = False
+
+    def start(self, streams: Streams) -> None:
+        """Forgets everything."""
+        shape = (streams.n, streams.n_observations, streams.n_actions)
+        self._onward = np.zeros((*shape, streams.n_observations))
+        self._ended, self._reward, self._preference = (np.zeros(shape) for _ in range(3))
+        self._rng: UInt64s = streams.seeds.copy()
+
+    def act(self, observation: Int64s, test: bool = False) -> Int64s:
+        """The preferred action, int64 [n]."""
+        out: Int64s = _act(self._preference, observation, self._rng)
+        return out
+
+    def learn(
+        self,
+        observation: Int64s,
+        action: Int64s,
+        reward: Float64s,
+        next_observation: Int64s,
+        terminated: Bools,
+        truncated: Bools,
+    ) -> None:
+        """Learns nothing from steps of its own."""
+
+    def demonstrate(
+        self,
+        observation: Int64s,
+        action: Int64s,
+        reward: Float64s,
+        next_observation: Int64s,
+        terminated: Bools,
+        truncated: Bools,
+        shown: Bools,
+    ) -> None:
+        """Takes in the steps of the runs `shown`, and fits those whose episode ended."""
+        _take_in(
+            self._onward, self._ended, self._reward, observation, action, reward,
+            next_observation, terminated, shown,
+        )  # fmt: skip
+        for i in np.flatnonzero(shown & (terminated | truncated)).tolist():
+            self._fit(i)
+
+    def policy(self) -> None:
+        """No table is needed: every episode counts."""
+        return None
+
+    def _fit(self, i: int) -> None:
+        self._preference[i] = self._onward[i].sum(axis=2) + self._ended[i]
+
+
+class ConservativeQ(Cloning):
+    """Conservative Q-learning; see the module.
+
+    Args:
+        gamma: discount.
+        alpha: weight of the conservative term.
+    """
+
+    def __init__(self, gamma: float = GAMMA, alpha: float = ALPHA) -> None:
+        self._gamma, self._alpha = gamma, alpha
+
+    def _fit(self, i: int) -> None:
+        shown = (self._onward[i], self._ended[i], self._reward[i])
+        fit_cql(*shown, self._gamma, self._alpha, self._preference[i])
