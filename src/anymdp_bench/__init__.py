@@ -13,6 +13,7 @@ from anymdp_bench.envs.registration import register_all
 
 if TYPE_CHECKING:
     from anymdp_bench.envs.switch2 import switch2_parallel_env
+    from anymdp_bench.hardness import task_table
     from anymdp_bench.mdp import TabularMDP, TaskError
     from anymdp_bench.solution import (
         Solution,
@@ -37,6 +38,7 @@ __all__ = [
     "solve",
     "stationary_distribution",
     "switch2_parallel_env",
+    "task_table",
 ]
 
 _HOME = {
@@ -50,6 +52,7 @@ _HOME = {
     "switch2_parallel_env": "envs.switch2",
     "sample_task": "tasks.family",
     "sample_tasks": "tasks.family",
+    "task_table": "hardness",
 }
 
 

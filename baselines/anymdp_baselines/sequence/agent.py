@@ -46,7 +46,7 @@ class SequenceAgent:
         first_temperature: of the softmax it acts by at the first step; it cools (`play.temperature`).
         half: matrix products in bfloat16.
         trained: the sizes of tasks it was trained on, in words.
-        shown_tag: what it takes the steps of a demonstrator to be (`behaviours`): 3 the oracle's, by default 7,
+        shown_tag: what it takes a demonstrator's steps for (`behaviours`): 3 the oracle's, by default 7,
             anybody's.
     """
 

@@ -66,3 +66,34 @@ def suites(as_json: AsJson = False) -> None:
         )
         lines.append(f"{name:16} {len(ids)} environments  {suite.hash}  {suite.description}")
     _show(rows, lines, as_json)
+
+
+@app.command("tasks")
+def tasks(
+    env_id: Annotated[str, typer.Argument(help="A tabular environment id (see `list envs`).")],
+    n: Annotated[int, typer.Option("--tasks", min=1, help="How many task seeds.")] = 16,
+    start: Annotated[int, typer.Option("--task-seed-start", min=0, help="The first of them.")] = 0,
+    sort: Annotated[str, typer.Option(help="A column to sort by, the largest first.")] = "",
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for machines.")] = False,
+) -> None:
+    """Tasks with exact measures of how hard they are, to choose some by; `anymdp_bench.task_table` in Python.
+
+    Example: `anymdp-bench list tasks AnyMDP-16s5a-v0 --tasks 100 --sort diameter`
+    """
+    from anymdp_bench.hardness import task_table
+    from anymdp_bench.mdp import TaskError
+    from anymdp_bench.tasks.family import task_source
+
+    try:
+        source = task_source(env_id)
+    except KeyError as error:
+        raise TaskError(str(error.args[0])) from None
+    table = task_table(env_id, range(start, start + n) if source.sampled else [0])
+    if sort and sort not in table:
+        raise typer.BadParameter(f"no column {sort!r}; there are {', '.join(map(str, table))}")
+    if sort:
+        table = table.sort_values(sort, ascending=False)
+    if as_csv:
+        print(table.to_csv(index=False, lineterminator="\n"), end="")
+    else:
+        print(table.to_string(index=False, float_format=lambda x: f"{x:.4g}"))
