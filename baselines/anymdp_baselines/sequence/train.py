@@ -34,11 +34,13 @@ def train(
     machine: Machine | None = None,
     tensorboard: bool = False,
     start_from: Path | None = None,
+    exams: bool = True,
 ) -> Path:
     """Trains the preset `chosen` into `folder`, and returns the folder of the weights.
 
     The folder gets the weights (`weights/`), the state to resume from (`state/`) and the log (`log.csv`).
-    `start_from` are weights of the same size to be trained on.
+    `start_from` are weights of the same size to be trained on. Without `exams` the online score on unseen
+    tasks is not taken, and the first temperature is 0.8.
 
     Raises:
         ValueError: there is no such device, or the folder holds another run.
@@ -61,7 +63,7 @@ def train(
         _tell(f"resumed at round {trainer.round}")
     elif start_from is not None:
         _start_from(trainer, start_from)
-    return _train(trainer, folder, Log(folder, trainer.round, tensorboard))
+    return _train(trainer, folder, Log(folder, trainer.round, tensorboard), exams)
 
 
 def _start_from(trainer: Trainer, path: Path) -> None:
@@ -73,7 +75,7 @@ def _start_from(trainer: Trainer, path: Path) -> None:
         raise ValueError(f"{path} holds no weights of this size ({reason})") from None
 
 
-def _train(trainer: Trainer, folder: Path, log: Log) -> Path:
+def _train(trainer: Trainer, folder: Path, log: Log, exams: bool) -> Path:
     total = trainer.preset.rounds
     recent: list[list[dict[str, float]]] = []
     begin = time.perf_counter()
@@ -87,8 +89,10 @@ def _train(trainer: Trainer, folder: Path, log: Log) -> Path:
             recent = []
         if trainer.round % SAVE == 0 or last:
             keep(trainer, folder)
-        if trainer.round % EXAM == 0 and not last:
+        if exams and trainer.round % EXAM == 0 and not last:
             _tell_scores(trainer, TEMPERATURES[1])
+    if not exams:
+        return folder / "weights"
     best = best_temperature(trainer)
     keep(trainer, folder, best)
     _tell_scores(trainer, best, public=True)

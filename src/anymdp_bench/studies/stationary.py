@@ -7,11 +7,13 @@ nearly flat on Garnet; under the oracle it is concentrated.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from anymdp_bench.engine.arrays import Float64s
+from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.scoring import ORACLE_GAMMA
 from anymdp_bench.solution import solve, stationary_distribution
 from anymdp_bench.tasks.family import sample_tasks
@@ -20,10 +22,10 @@ ENVIRONMENTS = ("AnyMDP-64s5a-v0", "Garnet-64s5a2b-v0")
 _TASKS = {"tiny": 8, "small": 64, "paper": 1024}
 
 
-def sorted_distributions(env_id: str, n_tasks: int) -> dict[str, Float64s]:
-    """Mean over task seeds 0..n_tasks-1 of the sorted distribution, float64 [S], by policy."""
+def sorted_distributions(mdps: Sequence[TabularMDP]) -> dict[str, Float64s]:
+    """Mean over tasks of the sorted distribution, float64 [S], by policy."""
     out: dict[str, list[Float64s]] = {"uniform": [], "oracle": []}
-    for mdp in sample_tasks(env_id, range(n_tasks)):
+    for mdp in mdps:
         uniform = np.full((mdp.n_states, mdp.n_actions), 1.0 / mdp.n_actions)
         for name, policy in (("uniform", uniform), ("oracle", solve(mdp, ORACLE_GAMMA).policy)):
             out[name].append(np.sort(stationary_distribution(mdp, policy))[::-1])
@@ -50,7 +52,8 @@ def run(scale: str, out: Path) -> list[Path]:
     colours = {"uniform": "#0072B2", "oracle": "#D55E00"}
     print(f"{'environment':20} {'policy':8} {'slope per rank':>14} {'R2':>6} {'first/last':>10}")
     for axis, env_id in zip(axes, ENVIRONMENTS, strict=True):
-        for name, mean in sorted_distributions(env_id, _TASKS[scale]).items():
+        mdps = sample_tasks(env_id, range(_TASKS[scale]))
+        for name, mean in sorted_distributions(mdps).items():
             slope, fit = decay(mean)
             ratio = mean[0] / max(mean[-1], 1e-300)
             print(f"{env_id:20} {name:8} {slope:14.4f} {fit:6.3f} {ratio:10.3g}")
