@@ -1,0 +1,172 @@
+"""In-context RL by data recipe: AD, AD-eps, DPT and OmniRL with and without its parts, in three contexts.
+
+One network, trainer and number of updates; only the data differ (`anymdp_baselines.sequence.recipes`). Each
+method then plays unseen tasks of tau(16,5) from an empty context, after 100 demonstration episodes of the
+oracle with 30% random actions (offline), and after 100 of the oracle (imitation); the score is by episode.
+A model trained with tags is told that the imitation's demonstrator is the oracle, and nothing of the offline
+one; it is played without that word too. Behaviour cloning and conservative Q-learning get the same
+demonstrations, and so do all on the classic tasks, offline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from anymdp_baselines.offline import Cloning, ConservativeQ
+from anymdp_baselines.studies.methods import METHODS, method_preset, trained
+from anymdp_bench.agents import Agent
+from anymdp_bench.plots.style import RC, looks
+from anymdp_bench.protocol import CONTEXTS, Budget, Run, play_in_context
+from anymdp_bench.scoring import tasks_that_count
+from anymdp_bench.study import Kept, markdown, publish
+from anymdp_bench.tasks.family import task_source
+
+TASKS = "AnyMDP-16s5a-v0"
+CLASSICS = (
+    "FrozenLake4x4-v0", "FrozenLake4x4Slippery-v0", "CliffWalkingTerminal-v0", "Darkroom-8x8-v0",
+    "DiscretePendulum-g5-v0",
+)  # fmt: skip
+OFFLINE = {"bc": Cloning, "cql": ConservativeQ}
+UNTOLD = "imitation, untold"  # without the word that it is the oracle who acts
+ORACLE = 3  # its tag
+_RUNS = {"tiny": 2, "small": 32, "paper": 128}  # tasks of tau(16,5)
+_EPISODES = {"tiny": 3, "small": 30, "paper": 200}
+_SHOWN = {"tiny": 2, "small": 100, "paper": 100}  # demonstration episodes
+_CLASSIC = {"tiny": 1, "small": 5, "paper": 5}  # of CLASSICS
+_CLASSIC_RUNS = {"tiny": 2, "small": 8, "paper": 32}
+_CLASSIC_EPISODES = 10
+
+
+def contexts_of(method: str) -> tuple[str, ...]:
+    """The contexts that a method is played in."""
+    from anymdp_baselines.sequence.recipes import RECIPES
+
+    if method in OFFLINE:
+        return ("offline", "imitation")
+    told = (UNTOLD,) if RECIPES[method].tags else ()
+    return ("empty", "offline", "imitation", *told)
+
+
+def agent_of(method: str, context: str, weights: Path) -> Agent:
+    """The method as an agent that is told of demonstrations what it is to know."""
+    from anymdp_baselines.sequence.agent import load_agent
+    from anymdp_baselines.sequence.recipes import RECIPES
+
+    if method in OFFLINE:
+        return OFFLINE[method]()
+    told = context == "imitation" and RECIPES[method].tags
+    return load_agent(method, str(weights), ("delta",), **({"shown_tag": ORACLE} if told else {}))
+
+
+def played(agent: Agent, env_id: str, context: str, scale: str) -> list[dict[str, Any]]:
+    """The score of every episode of an agent."""
+    demonstrations = CONTEXTS[context.partition(",")[0]]
+    if demonstrations is not None:
+        demonstrations = replace(demonstrations, episodes=_SHOWN[scale])
+    sampled = env_id == TASKS
+    tasks, _ = tasks_that_count(task_source(env_id), _RUNS[scale])
+    seeds = range(1 if sampled else _CLASSIC_RUNS[scale])
+    runs = [Run(env_id, task, seed) for task in tasks for seed in seeds]
+    episodes = _EPISODES[scale] if sampled else _CLASSIC_EPISODES
+    curves = play_in_context(agent, runs, Budget(episodes=episodes), None, demonstrations)
+    return [
+        {"run": i, "episode": e, "score": round(s, 5)}
+        for i, curve in enumerate(curves)
+        for e, s in zip(curve.episode.tolist(), curve.score.tolist(), strict=True)
+    ]
+
+
+def run(scale: str, out: Path) -> list[Path]:
+    """Trains and plays what is missing, and puts out the tables and the picture."""
+    kept = Kept(out / "icrl-methods.rows.csv", ("scale", "env_id", "method", "context"))
+    for method in (*METHODS, *OFFLINE):
+        folder = out / "icrl-methods" / scale / method
+        parts = [(TASKS, context) for context in contexts_of(method)]
+        parts += [(env_id, "offline") for env_id in CLASSICS[: _CLASSIC[scale]]]
+        missing = [part for part in parts if not kept.has(scale, part[0], method, part[1])]
+        weights = trained(scale, method, folder) if missing and method in METHODS else folder
+        for env_id, context in missing:
+            agent = agent_of(method, context, weights)
+            kept.add((scale, env_id, method, context), played(agent, env_id, context, scale))
+    rows = kept.rows(scale)
+    preset = method_preset(scale, "omnirl")
+    runs = sum(room.students + room.behaviours for room in preset.rooms)
+    steps = preset.rounds * preset.rooms[0].segment * runs
+    classics = _classics(rows[rows["env_id"] != TASKS])
+    note = (
+        f"Mean score (0 random, 1 oracle) ± standard error over {_RUNS[scale]} unseen tasks of {TASKS}, of the"
+        f" first and last fifth of {_EPISODES[scale]} episodes. Every method: width {preset.model.width},"
+        f" {preset.model.blocks} blocks, {preset.rounds * preset.minibatches:,} updates, {steps:,} steps.\n\n"
+        f"Classic tasks, offline, {_CLASSIC_RUNS[scale]} runs of {_CLASSIC_EPISODES} episodes:\n\n"
+        f"{markdown(classics)}\n\nCommand: `anymdp-bench study icrl-methods --scale {scale}`."
+    )
+    anymdp = rows[rows["env_id"] == TASKS]
+    paths = publish("icrl-methods", out, _table(anymdp), note, _figure(anymdp))
+    print(classics.to_string(index=False), flush=True)
+    return [kept.path, *paths]
+
+
+def _shown(values: pd.Series[float]) -> str:
+    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
+    return f"{values.mean():.2f} ± {error:.2f}"
+
+
+def _name(method: str) -> str:
+    from anymdp_baselines.sequence.recipes import RECIPES
+
+    return RECIPES[method].name if method in RECIPES else method
+
+
+def _table(rows: pd.DataFrame) -> pd.DataFrame:
+    last = int(rows["episode"].max())
+    fifth = max(last // 5, 1)
+    table = []
+    for method, part in rows.groupby("method", sort=False):
+        line: dict[str, str] = {"method": _name(str(method))}
+        for context in ("empty", "offline", "imitation", UNTOLD):
+            own = part[part["context"] == context]
+            ends = {"first": own["episode"] <= fifth, "last": own["episode"] > last - fifth}
+            for when, inside in ends.items():
+                mean = own[inside].groupby("run")["score"].mean()
+                line[f"{context}, {when}"] = _shown(mean) if len(mean) else "—"
+        table.append(line)
+    return pd.DataFrame(table)
+
+
+def _classics(rows: pd.DataFrame) -> pd.DataFrame:
+    table = []
+    for method, part in rows.groupby("method", sort=False):
+        line = {"method": _name(str(method))}
+        for env_id, own in part.groupby("env_id", sort=False):
+            line[str(env_id).removesuffix("-v0")] = _shown(own.groupby("run")["score"].mean())
+        table.append(line)
+    return pd.DataFrame(table)
+
+
+def _figure(rows: pd.DataFrame) -> Figure:
+    with matplotlib.rc_context(RC):  # type: ignore[arg-type]
+        figure = Figure(figsize=(9.5, 3.4), layout="constrained")
+        axes: Any = figure.subplots(1, 3, sharey=True)
+        every = looks((*METHODS, *OFFLINE))
+        for axis, context in zip(axes, ("empty", "offline", "imitation"), strict=True):
+            for method, look in every.items():
+                own = rows[(rows["method"] == method) & (rows["context"] == context)]
+                if own.empty:
+                    continue
+                mean = own.groupby("episode")["score"].mean().rolling(3, min_periods=1).mean()
+                axis.plot(
+                    mean.index, mean, color=look.color, linestyle=look.dash, label=_name(method)
+                )
+            axis.axhline(1.0, color="0.55", linewidth=0.8, linestyle=(0, (1, 2)))
+            axis.set(title=f"{context} context", xlabel="episode", ylim=(-0.3, 1.06))
+        axes[0].set_ylabel("score, mean of 3 episodes")
+        handles, labels = axes[1].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
+    return figure
