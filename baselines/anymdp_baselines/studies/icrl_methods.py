@@ -101,8 +101,8 @@ def run(scale: str, out: Path) -> list[Path]:
     steps = preset.rounds * preset.rooms[0].segment * runs
     classics = _classics(rows[rows["env_id"] != TASKS])
     note = (
-        f"Mean score (0 random, 1 oracle) ± standard error over {_RUNS[scale]} unseen tasks of {TASKS}, of the"
-        f" first and last fifth of {_EPISODES[scale]} episodes. Every method: width {preset.model.width},"
+        f"Mean score (0 random, 1 oracle), ± standard error, of {_RUNS[scale]} unseen tasks of {TASKS}, in"
+        f" the first and last fifth of {_EPISODES[scale]} episodes. Every method: width {preset.model.width},"
         f" {preset.model.blocks} blocks, {preset.rounds * preset.minibatches:,} updates, {steps:,} steps.\n\n"
         f"Classic tasks, offline, {_CLASSIC_RUNS[scale]} runs of {_CLASSIC_EPISODES} episodes:\n\n"
         f"{markdown(classics)}\n\nCommand: `anymdp-bench study icrl-methods --scale {scale}`."
