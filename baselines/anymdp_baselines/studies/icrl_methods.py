@@ -37,11 +37,18 @@ OFFLINE = {"bc": Cloning, "cql": ConservativeQ}
 UNTOLD = "imitation, untold"  # without the word that it is the oracle who acts
 ORACLE = 3  # its tag
 _RUNS = {"tiny": 2, "small": 32, "paper": 128}  # tasks of tau(16,5)
-_EPISODES = {"tiny": 3, "small": 30, "paper": 200}
+_EPISODES = {"tiny": 3, "small": 20, "paper": 200}
 _SHOWN = {"tiny": 2, "small": 100, "paper": 100}  # demonstration episodes
 _CLASSIC = {"tiny": 1, "small": 5, "paper": 5}  # of CLASSICS
 _CLASSIC_RUNS = {"tiny": 2, "small": 8, "paper": 32}
 _CLASSIC_EPISODES = 10
+
+
+def _questions(scale: str) -> list[tuple[str, str]]:
+    """All (environment, context), in the order in which they are played."""
+    contexts = ("empty", "imitation", UNTOLD, "offline")
+    classics = CLASSICS[: _CLASSIC[scale]]
+    return [*((TASKS, c) for c in contexts), *((env_id, "offline") for env_id in classics)]
 
 
 def contexts_of(method: str) -> tuple[str, ...]:
@@ -86,15 +93,16 @@ def played(agent: Agent, env_id: str, context: str, scale: str) -> list[dict[str
 def run(scale: str, out: Path) -> list[Path]:
     """Trains and plays what is missing, and puts out the tables and the picture."""
     kept = Kept(out / "icrl-methods.rows.csv", ("scale", "env_id", "method", "context"))
-    for method in (*METHODS, *OFFLINE):
-        folder = out / "icrl-methods" / scale / method
-        parts = [(TASKS, context) for context in contexts_of(method)]
-        parts += [(env_id, "offline") for env_id in CLASSICS[: _CLASSIC[scale]]]
-        missing = [part for part in parts if not kept.has(scale, part[0], method, part[1])]
-        weights = trained(scale, method, folder) if missing and method in METHODS else folder
-        for env_id, context in missing:
+    for env_id, context in _questions(scale):
+        for method in (*METHODS, *OFFLINE):
+            part = (scale, env_id, method, context)
+            if context not in contexts_of(method) or kept.has(*part):
+                continue
+            weights = out / "icrl-methods" / scale / method
+            if method in METHODS:
+                weights = trained(scale, method, weights)
             agent = agent_of(method, context, weights)
-            kept.add((scale, env_id, method, context), played(agent, env_id, context, scale))
+            kept.add(part, played(agent, env_id, context, scale))
     rows = kept.rows(scale)
     preset = method_preset(scale, "omnirl")
     runs = sum(room.students + room.behaviours for room in preset.rooms)
@@ -128,8 +136,9 @@ def _table(rows: pd.DataFrame) -> pd.DataFrame:
     last = int(rows["episode"].max())
     fifth = max(last // 5, 1)
     table = []
-    for method, part in rows.groupby("method", sort=False):
-        line: dict[str, str] = {"method": _name(str(method))}
+    for method in (*METHODS, *OFFLINE):
+        part = rows[rows["method"] == method]
+        line: dict[str, str] = {"method": _name(method)}
         for context in ("empty", "offline", "imitation", UNTOLD):
             own = part[part["context"] == context]
             ends = {"first": own["episode"] <= fifth, "last": own["episode"] > last - fifth}
@@ -142,8 +151,9 @@ def _table(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _classics(rows: pd.DataFrame) -> pd.DataFrame:
     table = []
-    for method, part in rows.groupby("method", sort=False):
-        line = {"method": _name(str(method))}
+    for method in (*METHODS, *OFFLINE):
+        part = rows[rows["method"] == method]
+        line = {"method": _name(method)}
         for env_id, own in part.groupby("env_id", sort=False):
             line[str(env_id).removesuffix("-v0")] = _shown(own.groupby("run")["score"].mean())
         table.append(line)
