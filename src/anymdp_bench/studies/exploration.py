@@ -112,7 +112,7 @@ def run(scale: str, out: Path) -> list[Path]:
         if not kept.has(*part):
             kept.add(part, measured(name, _TASKS[scale], _STEPS[scale]))
         by = kept.rows(*part).groupby("steps")
-        regret = by["regret"].agg(["mean", "sem"])
+        regret = by["regret"].agg(["mean", "sem", "median"])
         curves[name] = pd.DataFrame({"entropy": -np.log(by["collision"].mean())}).join(regret)
     marks = [_STEPS[scale] * k // WINDOWS for k in (1, 3, WINDOWS)]
     rows = []
@@ -122,6 +122,7 @@ def run(scale: str, out: Path) -> list[Path]:
         row |= {
             f"regret at {m:,}": f"{curve['mean'][m]:.2f} ± {curve['sem'][m]:.2f}" for m in marks
         }
+        row["its median"] = f"{curve['median'][marks[-1]]:.2f}"
         rows.append(row)
     note = (
         f"{_TASKS[scale]} tasks of {ENV_ID} that count. Entropy of decisions in nats, in the window of"
