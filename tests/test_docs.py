@@ -22,10 +22,13 @@ def blocks(path):
     return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("path", ["README.md", "docs/index.md", "docs/tour.md"])
-def test_snippets_run(path):
+@pytest.mark.parametrize(
+    "path", ["README.md", "docs/index.md", "docs/tour.md", "docs/longcontext.md"]
+)
+def test_snippets_run(path, tmp_path):
     assert blocks(path)
-    subprocess.run([sys.executable, "-W", "error", "-c", "\n".join(blocks(path))], check=True)
+    python = [sys.executable, "-W", "error", "-c", "\n".join(blocks(path))]
+    subprocess.run(python, check=True, cwd=tmp_path)
 
 
 def test_the_agent_of_the_tutorial_passes_the_kit_and_runs(tmp_path):

@@ -12,6 +12,10 @@ SIZES = {
     "delta without bootstrap": ModelSize("delta", 32, 3, 4, 16, 16, bootstrap=False),
     "linear": ModelSize("linear", 32, 3, 4, 16, 16, n_observations=8, key_size=12),
     "gated": ModelSize("gated", 32, 2, 2, n_observations=8),
+    **{
+        k: ModelSize(k, 32, 2, 2, n_observations=8)
+        for k in ("gsa", "mamba2", "rwkv7", "window", "lstm")
+    },
     "gated, four tokens": ModelSize("gated", 32, 2, 2, tokens=4, n_observations=8),
 }
 

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from anymdp_baselines.sequence import shards
-from anymdp_baselines.sequence.synthesis import synthesise
+from anymdp_bench.synthesis.sequences import synthesise
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
 RECIPE = shards.Recipe(n_states=8, n_actions=3, length=50, sequences=5, first_seed=PUBLIC_SEEDS)

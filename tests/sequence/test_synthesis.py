@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from anymdp_baselines.sequence.behaviours import KIND, SHARES, TAG_UNKNOWN, draw_behaviour
-from anymdp_baselines.sequence.synthesis import TERMINATED, TRUNCATED, WENT_ON, synthesise
 from anymdp_bench.scoring import references
 from anymdp_bench.solution import solve
+from anymdp_bench.synthesis.behaviours import KIND, SHARES, TAG_UNKNOWN, draw_behaviour
+from anymdp_bench.synthesis.sequences import TERMINATED, TRUNCATED, WENT_ON, synthesise
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 
 S, A, LENGTH = 8, 3, 600

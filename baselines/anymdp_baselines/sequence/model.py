@@ -3,7 +3,7 @@
 Three kinds. `delta` knows no ids: it addresses its memory by slot, carries a stream for every action of
 the current state, and plays any numbers of states and actions. `linear` is the same, but the keys of its
 memory are learned, one for each of the ids it can take. `gated` is the paper's: learned ids, gated
-DeltaNet, one or four tokens a step, one output for each of its actions.
+DeltaNet, one or four tokens a step, one output for each of its actions. Any other mixer can take its place.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from anymdp_baselines.sequence.mixers import Stream, Where
+from anymdp_baselines.sequence.mixers import Stream, Where, mixers
 from anymdp_baselines.sequence.mixers.delta_memory import DeltaMemory
-from anymdp_baselines.sequence.mixers.gated_deltanet import GatedDeltaNet
 from anymdp_baselines.sequence.mixers.learned_memory import LearnedMemory
 from anymdp_baselines.sequence.tokens import (
     CODE,
@@ -36,14 +35,14 @@ class ModelSize:
     """What a model is made of.
 
     Attributes:
-        kind: "delta", "linear" or "gated".
+        kind: "delta", "linear", or a mixer: "gated", "gsa", "mamba2", "rwkv7", "window", "lstm".
         width: of the main stream.
         blocks: number of blocks.
         heads: of each mixer.
-        per_action: width of the streams of actions (but `gated`).
-        slot_size: columns of the memory (but `gated`).
-        bootstrap: whether its heads may bootstrap (but `gated`).
-        tokens: a step's tokens, 1 or 4 (`gated`).
+        per_action: width of the streams of actions (`delta`, `linear`).
+        slot_size: columns of the memory (`delta`, `linear`).
+        bootstrap: whether its heads may bootstrap (`delta`, `linear`).
+        tokens: a step's tokens, 1 or 4 (of a mixer).
         n_observations: number of ids known (but `delta`).
         n_actions: number of actions known (but `delta`).
         key_size: of the learned keys (`linear`).
@@ -90,12 +89,13 @@ class Forecast(NamedTuple):
 
 
 class FeedForward(nn.Module):
-    """A residual two-layer network on the main stream."""
+    """A residual two-layer network on the main stream, by default twice as wide inside."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, hidden: int = 0) -> None:
         super().__init__()
+        hidden = hidden or 2 * width
         self.norm = nn.RMSNorm(width)
-        self.widen, self.narrow = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+        self.widen, self.narrow = nn.Linear(width, hidden), nn.Linear(hidden, width)
 
     def forward(self, stream: Stream) -> Stream:
         """The stream with the network's output added."""
@@ -109,18 +109,18 @@ class SequenceModel(nn.Module):
     def __init__(self, size: ModelSize) -> None:
         super().__init__()
         self.size = size
-        width, self.nameless = size.width, size.kind != "gated"
+        width, self.nameless = size.width, size.kind in ("delta", "linear")
         d = size.per_action if self.nameless else 0
         self.tokens: NamelessTokens | OneToken | FourTokens
-        mixers: list[nn.Module]
+        found: list[nn.Module]
         if self.nameless:
             self.tokens = NamelessTokens(width)
-            mixers = [_memory(size) for _ in range(size.blocks)]
+            found = [_memory(size) for _ in range(size.blocks)]
         else:
             layout = OneToken if size.tokens == 1 else FourTokens
             self.tokens = layout(width, size.n_observations, size.n_actions)
-            mixers = [GatedDeltaNet(width, size.heads) for _ in range(size.blocks)]
-        self.mixers = nn.ModuleList(mixers)
+            found = [mixers()[size.kind](width, size.heads) for _ in range(size.blocks)]
+        self.mixers = nn.ModuleList(found)
         self.feeds = nn.ModuleList(FeedForward(width) for _ in range(size.blocks))
         self.norm = nn.RMSNorm(width)
         if self.nameless:

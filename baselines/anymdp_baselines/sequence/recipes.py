@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anymdp_baselines.sequence.behaviours import KINDS, MODEL, NOISY, Q_LEARNER, RANDOM, SHARES
-from anymdp_baselines.sequence.synthesis import Mixture
+from anymdp_bench.synthesis.behaviours import KINDS, MODEL, NOISY, Q_LEARNER, RANDOM, SHARES
+from anymdp_bench.synthesis.sequences import Mixture
 
 
 @dataclass(frozen=True)

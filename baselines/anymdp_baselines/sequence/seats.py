@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from anymdp_baselines.sequence.synthesis import TERMINATED, TRUNCATED, WENT_ON
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.engine.step import (
@@ -23,6 +22,7 @@ from anymdp_bench.engine.step import (
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.scoring import LEAST_GAP_IN_SD, ORACLE_GAMMA, oracle_advantages, references
 from anymdp_bench.solution import solve
+from anymdp_bench.synthesis.sequences import TERMINATED, TRUNCATED, WENT_ON
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 
 

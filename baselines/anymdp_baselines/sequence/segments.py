@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from anymdp_baselines.sequence.behaviours import TAG_UNKNOWN
 from anymdp_baselines.sequence.lesson import Taught
 from anymdp_baselines.sequence.play import Player, root_mean_square
 from anymdp_baselines.sequence.recipes import RECIPES, DataRecipe
-from anymdp_baselines.sequence.synthesis import TERMINATED, Sequences, synthesise
 from anymdp_baselines.sequence.tokens import NOTHING, Steps
 from anymdp_bench.engine.arrays import AnyArray, Int64s
+from anymdp_bench.synthesis.behaviours import TAG_UNKNOWN
+from anymdp_bench.synthesis.sequences import TERMINATED, Sequences, synthesise
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anymdp_baselines.sequence.synthesis import Sequences, synthesise
+from anymdp_bench.synthesis.sequences import Sequences, synthesise
 
 FORMAT = "anymdp-bench data 1"
 SHARD_STEPS = 2**20  # steps a shard holds at most, about 11 MiB, unless one sequence is longer

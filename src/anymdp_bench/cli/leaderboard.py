@@ -118,12 +118,16 @@ def build(
     ] = None,
     out: Annotated[Path, typer.Option(help="The site's folder.")] = Path("leaderboard/site"),
     as_json: AsJson = False,
+    longcontext: Annotated[
+        Path, typer.Option(help="Folder of long-context results; none if it is not there.")
+    ] = Path("leaderboard/longcontext"),
 ) -> None:
     """Write the leaderboard as a static site: one page that works from the file system.
 
     Example: `anymdp-bench leaderboard build leaderboard/submissions --out site`
     """
     from anymdp_bench.leaderboard.entries import receipt_of
+    from anymdp_bench.leaderboard.longcontext import load_board
     from anymdp_bench.leaderboard.page import build as write
     from anymdp_bench.leaderboard.validate import submission_paths
     from anymdp_bench.leaderboard.validate import validate as check
@@ -132,7 +136,7 @@ def build(
     for path in submission_paths(paths or [SUBMISSIONS]):
         note(f"checking {path}")
         submissions.append(check(path)[0])
-    page = write(submissions, out)
+    page = write(submissions, out, load_board(longcontext))
     if as_json:
         entries = [
             {

@@ -18,24 +18,25 @@ from typing import Any
 
 from anymdp_bench import __version__
 from anymdp_bench.leaderboard.entries import TARGET, Board, make_board
+from anymdp_bench.leaderboard.longcontext import board_rows, titles
 from anymdp_bench.leaderboard.submission import Submission
+from anymdp_bench.longcontext import Result
 from anymdp_bench.record_format import RecordError
 
 
-def build(submissions: Sequence[Submission], out: Path) -> Path:
-    """Writes `index.html` and copies of the submissions into `out`; returns the page's path.
+def build(
+    submissions: Sequence[Submission], out: Path, contexts: Sequence[tuple[Path, Result]] = ()
+) -> Path:
+    """Writes `index.html` and copies of what it shows into `out`; returns the page's path.
 
     Raises:
         RecordError: submissions that clash, or an `out` that cannot be written.
     """
-    text = render(make_board(submissions))
+    text = render(make_board(submissions), board_rows(contexts))
     try:
-        folder = out / "submissions"
-        folder.mkdir(parents=True, exist_ok=True)
-        for each in submissions:
-            copy = folder / each.path.name
-            if not (copy.exists() and copy.samefile(each.path)):
-                shutil.copyfile(each.path, copy)
+        _copy([each.path for each in submissions], out / "submissions")
+        if contexts:
+            _copy([path for path, _ in contexts], out / "longcontext")
         page = out / "index.html"
         fresh = out / ".index.html.new"
         fresh.write_text(text, encoding="utf-8")
@@ -48,8 +49,16 @@ def build(submissions: Sequence[Submission], out: Path) -> Path:
     return page
 
 
-def render(board: Board) -> str:
-    """The page as text, the same for the same board."""
+def _copy(paths: Sequence[Path], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        copy = folder / path.name
+        if not (copy.exists() and copy.samefile(path)):
+            shutil.copyfile(path, copy)
+
+
+def render(board: Board, contexts: Sequence[dict[str, Any]] = ()) -> str:
+    """The page as text, the same for the same board; `contexts` are rows of the board of long contexts."""
     import jinja2
 
     assets = files("anymdp_bench.leaderboard") / "assets"
@@ -60,6 +69,8 @@ def render(board: Board) -> str:
     template = environment.from_string((assets / "page.html").read_text("utf-8"))
     return template.render(
         board=board,
+        long_contexts=contexts,
+        positions=titles(contexts),
         suites=_distinct(board.rows, "suite"),
         families=_distinct(board.rows, "family"),
         contexts=_distinct(board.rows, "context"),

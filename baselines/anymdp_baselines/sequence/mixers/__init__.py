@@ -2,13 +2,19 @@
 
 A mixer turns the stream of a run into one that knows the past. It has two forms that give the same
 numbers: `forward` for a whole segment in training, and `step` for one step in inference. What it
-remembers is its state, of constant size; passing it from one segment to the next (detached) makes
-sequences of any length.
+remembers is its state, of constant size (but for attention without a window); passing it from one segment
+to the next (detached) makes sequences of any length.
+
+A module here may declare `MIXERS`, by name what makes a mixer of (width, heads): `mixers` finds them.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -39,3 +45,12 @@ class Mixer(Protocol):
 
     def step(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
         """One step (T = 1), without gradients; may write to `state`."""
+
+
+@cache
+def mixers() -> dict[str, Callable[[int, int], Any]]:
+    """By name, what makes a mixer of (width, heads)."""
+    found: dict[str, Callable[[int, int], Any]] = {}
+    for module in pkgutil.iter_modules(__path__):
+        found |= getattr(import_module(f"{__name__}.{module.name}"), "MIXERS", {})
+    return found

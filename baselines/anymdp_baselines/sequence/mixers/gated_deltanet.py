@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, normalize, silu
 
-from anymdp_baselines.sequence.mixers import Stream, Where
+from anymdp_baselines.sequence.mixers import Stream, Where, kernels
 
 _CHUNK = 32
 _SLOWEST, _FASTEST = 4096.0, 16.0  # steps over which heads forget at first
@@ -92,6 +92,13 @@ def chunkwise(
     q: Tensor, k: Tensor, v: Tensor, beta: Tensor, decay: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
     """A segment: q, k, v [B, H, T, size], beta and log decay [B, H, T]; (output, state after), float32."""
+    if kernel := kernels.usable(state, "gated_delta_rule", "chunk_gated_delta_rule"):
+        out, state = kernel(
+            *kernels.turned(q, k, v), g=decay.transpose(1, 2).contiguous(),
+            beta=beta.transpose(1, 2).contiguous().bfloat16(), scale=1.0,
+            initial_state=state.contiguous(), output_final_state=True,
+        )  # fmt: skip
+        return kernels.back(out), state
     n, heads, length, size = q.shape
     chunk = min(_CHUNK, length)
     pad = -length % chunk
@@ -120,3 +127,6 @@ def chunkwise(
         outs.append(q_c @ state + inner_c @ u)
         state = last_c * state + key_c.transpose(-1, -2) @ u
     return torch.stack(outs, 2).reshape(n, heads, -1, size)[:, :, :length], state
+
+
+MIXERS = {"gated": GatedDeltaNet}

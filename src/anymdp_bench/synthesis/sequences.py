@@ -14,7 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
 
-from anymdp_baselines.sequence.behaviours import (
+from anymdp_bench.engine.arrays import Bands, UInt64s
+from anymdp_bench.engine.evaluate import episode_moments, episode_values
+from anymdp_bench.engine.rng import stream, uniform
+from anymdp_bench.engine.solve import mean_reward, policy_iteration
+from anymdp_bench.engine.step import fill_tables, first_state, noisy, transition, unpack
+from anymdp_bench.scoring import LEAST_GAP_IN_SD
+from anymdp_bench.synthesis.behaviours import (
     ORACLE_GAMMAS,
     SHARES,
     TAG_UNKNOWN,
@@ -24,12 +30,6 @@ from anymdp_baselines.sequence.behaviours import (
     learn_q,
     sweep_model,
 )
-from anymdp_bench.engine.arrays import Bands, UInt64s
-from anymdp_bench.engine.evaluate import episode_moments, episode_values
-from anymdp_bench.engine.rng import stream, uniform
-from anymdp_bench.engine.solve import mean_reward, policy_iteration
-from anymdp_bench.engine.step import fill_tables, first_state, noisy, transition, unpack
-from anymdp_bench.scoring import LEAST_GAP_IN_SD
 from anymdp_bench.tasks.anymdp.sampler import sample_arrays
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
@@ -158,10 +158,10 @@ def _record(
 
 @njit(cache=True, nogil=True, parallel=True)
 def _synthesise(
-    streams, n_states, n_actions, shares, redrawn, pace, seen, action, reward, ending, arrival, tag,
-    advantage, entropy,
+    streams, draws, n_states, n_actions, shares, redrawn, pace,
+    seen, action, reward, ending, arrival, tag, advantage, entropy,
 ):  # fmt: skip
-    """One sequence for each of `streams` (uint64 [n])."""
+    """One sequence for each of `streams` (uint64 [n]): number `draws` (uint64 [n]) on the stream's task."""
     for i in prange(len(streams)):
         rng = streams[i : i + 1].copy()
         attempts = -1
@@ -178,6 +178,7 @@ def _synthesise(
         cells = np.zeros((len(packed.prob) + n_states, 4), np.uint64)
         values = cells.view(np.float64)
         fill_tables(packed, start, terminal, ids, n_actions, row, cells, values)
+        rng[0] ^= draws[i] * np.uint64(0xA24BAED4963EE407)
         dynamics = rng.copy()
         rng[0] ^= np.uint64(0xD1B54A32D192ED03)  # behaviours draw apart from the dynamics
         _record(
@@ -208,8 +209,24 @@ def synthesise(
     Raises:
         ValueError: a seed is public (below 2**32).
     """
-    streams = np.concatenate([training_stream(n_states, n_actions, seed) for seed in seeds])
-    shape = (len(seeds), length)
+    streams = [training_stream(n_states, n_actions, seed) for seed in seeds]
+    return record(n_states, n_actions, np.concatenate(streams), length, mixture=mixture)
+
+
+def record(
+    n_states: int,
+    n_actions: int,
+    streams: UInt64s,
+    length: int,
+    draws: UInt64s | None = None,
+    mixture: Mixture = _MIXTURE,
+) -> Sequences:
+    """One sequence of `length` steps for each random stream (uint64 [n]), which draws its task too.
+
+    Of each task it is number `draws` (uint64 [n], 0 by default): others differ in behaviours and luck.
+    """
+    draws = np.zeros(len(streams), np.uint64) if draws is None else draws
+    shape, table = (len(streams), length), (len(streams), n_states, n_actions)
     out = Sequences(
         np.zeros(shape, np.int16),
         np.zeros(shape, np.int8),
@@ -217,9 +234,9 @@ def synthesise(
         np.zeros(shape, np.int8),
         np.zeros(shape, np.int16),
         np.zeros(shape, np.int8),
-        np.zeros((len(seeds), n_states, n_actions), np.float32),
-        np.zeros((len(seeds), n_states, n_actions), np.float32),
+        np.zeros(table, np.float32),
+        np.zeros(table, np.float32),
     )
     numbers = (np.array(mixture.shares), float(mixture.redrawn), float(mixture.pace))
-    _synthesise(streams, n_states, n_actions, *numbers, *out)
+    _synthesise(streams, draws, n_states, n_actions, *numbers, *out)
     return out

@@ -1,0 +1,33 @@
+"""What mixers with a decaying matrix memory share: chunks of a segment, and memories at their starts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+
+def in_chunks(length: int, chunk: int, *given: Tensor) -> list[Tensor]:
+    """[B, H, T, ...] as [B, H, T / chunk, chunk, ...], zeros added to the end."""
+    missing = -length % chunk
+    out = []
+    for x in given:
+        trailing = (0, 0) * (x.ndim - 3)
+        padded = pad(x, (*trailing, 0, missing)) if missing else x
+        out.append(padded.unflatten(2, (-1, chunk)))
+    return out
+
+
+def chunk_starts(decay: Tensor, added: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    """(Memories at the chunks' starts, memory at the end) of M <- decay * M + added, a chunk at a time.
+
+    Args:
+        decay: [B, H, N, K, 1] or broadcast.
+        added: [B, H, N, K, V].
+        state: [B, H, K, V].
+    """
+    starts = []
+    for factor, more in zip(decay.unbind(2), added.unbind(2), strict=True):
+        starts.append(state)
+        state = factor * state + more
+    return torch.stack(starts, 2), state
