@@ -152,7 +152,7 @@ def shards(folder):
     from safetensors.numpy import save_file
 
     from anymdp_baselines.sequence.shards import FORMAT, read_shards
-    from anymdp_baselines.sequence.synthesis import Sequences
+    from anymdp_bench.synthesis.sequences import Sequences
 
     n, length, S, A = 2, 6, 4, 3
     kinds = ("i2", "i1", "f4", "i1", "i2", "i1")
