@@ -23,7 +23,8 @@ def blocks(path):
 
 
 @pytest.mark.parametrize(
-    "path", ["README.md", "docs/index.md", "docs/tour.md", "docs/longcontext.md"]
+    "path",
+    ["README.md", "docs/index.md", "docs/tour.md", "docs/longcontext.md", "docs/studies.md"],
 )
 def test_snippets_run(path, tmp_path):
     assert blocks(path)

@@ -101,7 +101,7 @@ def test_all_streams_count():
 def test_it_plays_switch2_with_a_copy_for_each_agent():
     """Through the command's own worker: both tables are scored exactly, all 16 games' steps count."""
     unit = Unit("Switch2-v0", ((0, 0),))
-    [curve] = play_unit(AgentSpec("ppo"), unit, Budget(episodes=64)).curves
+    [curve] = play_unit(AgentSpec("ppo"), Budget(episodes=64), unit).curves
     assert curve.measure == "exact"
     assert curve.episode[-1] <= 64
     assert (curve.steps % 16 == 0).all()

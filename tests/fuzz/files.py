@@ -172,7 +172,7 @@ def shards(folder):
 
 def checkpoints(folder):
     """Weights of both kinds of OmniRL."""
-    from anymdp_baselines.omnirl.checkpoint import load_planner, save_arrays
+    from anymdp_baselines.omnirl.checkpoint import load_weights, save_arrays
     from anymdp_baselines.omnirl.model import Planner, PlannerSize
     from anymdp_baselines.sequence.checkpoint import load_model, save
     from anymdp_baselines.sequence.model import ModelSize, SequenceModel
@@ -181,7 +181,7 @@ def checkpoints(folder):
     numbers = {"width": 8, "loops": 1, "temperature": 0.5, "preset": {"rooms": []}}
     arrays = {name: tensor.detach() for name, tensor in planner.state_dict().items()}
     sample = _saved(lambda path: save_arrays(path, arrays, numbers), "planner", folder)
-    call = partial(_read, load_planner, ValueError, "f.safetensors")
+    call = partial(_read, load_weights, ValueError, "f.safetensors")
     yield Target("planners", mutated([sample]), call, 3)
     yield Target("planners' claims", claims([sample]), call, 5)
 

@@ -149,14 +149,15 @@ def test_a_hostile_context_gets_one_line(agent, how, tmp_path):
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         about = file.metadata()
     numbers = json.loads(about["numbers"])
+    rng = next(name for name in ("rng", "mind.rng") if name in tensors)
     if how == "no rng":
-        del tensors["rng"]
+        del tensors[rng]
     elif how == "type":
-        tensors["rng"] = tensors["rng"].to(torch.int32)
-    elif how == "words":
-        numbers["context"]["steps"] = "many"
+        tensors[rng] = tensors[rng].to(torch.int32)
+    elif agent == "omnirl":
+        tensors["mind.age"][:] = -5 if how == "negative" else 2**62
     else:
-        numbers["context"]["steps"] = -5
+        numbers["context"]["steps"] = -5 if how == "negative" else "many"
     write(tmp_path / "bad.safetensors", tensors, numbers, about["format"])
     with pytest.raises(ValueError, match=r"bad\.safetensors") as caught:
         player.load_context(tmp_path / "bad.safetensors")

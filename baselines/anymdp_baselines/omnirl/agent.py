@@ -42,6 +42,7 @@ from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
 
 LARGEST = 8 * 2**30  # bytes of memory for all runs together
 _HISTORY = np.uint64(0xE7037ED1A0B428DB)  # the second mind draws apart from the first
+_LONGEST = 2**53  # steps of a context
 _WATCHED = range(2, 257)  # numbers of observations of runs that are watched for hidden state
 
 
@@ -177,6 +178,16 @@ class OmniRL:
             parts |= {"deep": self._deep.arrays(), "history": self._history._asdict()}
         return {f"{part}.{k}": array for part, own in parts.items() for k, array in own.items()}
 
+    def _bounds(self) -> dict[str, int]:
+        """The largest values that arrays of a context may have; the least is 0."""
+        _, n_observations, n_actions = self._mind.shape
+        bounds = {"mind.age": _LONGEST, "mind.scouted": n_actions - 1}
+        if self._deep is not None:
+            room = self._deep.shape[1]
+            bounds |= {"deep.age": _LONGEST, "deep.scouted": n_actions - 1}
+            bounds |= {"history.known": room, "history.before": n_observations}
+        return bounds
+
     def save_context(self, path: str | os.PathLike[str]) -> None:
         """Writes all that the runs remember to `path` (safetensors), whole or not at all."""
         import torch
@@ -201,9 +212,9 @@ class OmniRL:
                     f"{path} is the context of other runs: {name} has shape {list(found.shape)},"
                     f" not {list(array.shape)}"
                 )
-        for name in ("mind.age", "deep.age", "history.known"):
-            if name in mine and bool((arrays[name] < 0).any()):
-                raise ValueError(f"{path} is a context after no number of steps")
+        for name, most in self._bounds().items():
+            if bool((arrays[name] < 0).any()) or bool((arrays[name] > most).any()):
+                raise ValueError(f"{path} is no sound context: {name} lies outside 0 to {most}")
         for name, array in mine.items():
             array[:] = arrays[name].numpy()
         if self._mind.memory.shown.any():

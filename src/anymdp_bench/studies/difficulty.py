@@ -193,6 +193,7 @@ def _figure(found: dict[str, Found]) -> Figure:
             axis.set(title=f"{policy} policy", xlabel="state, by its probability", ylim=(1e-5, 1))
             axis.set_ylabel("stationary probability")
         axes[1][2].set(title="a dot a task", xlabel="diameter", ylabel="value norm")
+        log_axis(axes[1][2])
         handles, labels = axes[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
     return figure
