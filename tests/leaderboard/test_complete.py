@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from anymdp_bench.agents import AgentSpec
-from anymdp_bench.execution.plan import make_plan
 from anymdp_bench.execution.executor import Executor
+from anymdp_bench.execution.plan import make_plan
 from anymdp_bench.execution.run import run_plan
 from anymdp_bench.leaderboard.complete import _is_whole
 from anymdp_bench.leaderboard.validate import validate
@@ -43,7 +43,9 @@ def test_a_run_is_whole_when_its_budget_may_be_spent(limits, last, steps, at_onc
 def test_a_suite_with_both_budgets_is_validated(tmp_path, sheet_of):
     """`table1-small` as `run` writes it; and with a run's last ten rows cut off."""
     plan = make_plan(load_suite("table1-small"), AgentSpec("tql-ucb"))
-    path = run_plan(plan, tmp_path / "out", executor=Executor(workers=1), command="x").csv
+    path = run_plan(
+        plan, tmp_path / "out", executor=Executor(workers=1), command="anymdp-bench run"
+    ).csv
     assert len(validate(path)[1]) == 38
     sheet = sheet_of(path)
     ends = [

@@ -20,8 +20,8 @@ from anymdp_bench.tasks.family import PUBLIC_SEEDS  # noqa: E402
 SEEDS = range(PUBLIC_SEEDS, PUBLIC_SEEDS + 24)
 
 
-def recorded(name):
-    return synthesise(8, 3, SEEDS, 400, RECIPES[name].mixture)
+def recorded(name, seeds=SEEDS):
+    return synthesise(8, 3, seeds, 400, RECIPES[name].mixture)
 
 
 def shown_tags(data):
@@ -32,7 +32,8 @@ def test_the_behaviours_are_those_of_the_recipe():
     assert shown_tags(recorded("dpt")) == {TAG_RANDOM}
     assert shown_tags(recorded("ad")) == {TAG_MODEL, TAG_RANDOM}
     assert shown_tags(recorded("ad-eps")) == {3, TAG_RANDOM}
-    assert shown_tags(recorded("omnirl")) == {0, 1, 2, 3, 4, 5, 6}
+    many = range(PUBLIC_SEEDS, PUBLIC_SEEDS + 96)  # short-sighted oracles are rare
+    assert shown_tags(recorded("omnirl", many)) == {0, 1, 2, 3, 4, 5, 6}
 
 
 def test_the_noise_of_ad_eps_falls_over_the_whole_history():

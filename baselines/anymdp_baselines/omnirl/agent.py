@@ -179,13 +179,14 @@ class OmniRL:
         return {f"{part}.{k}": array for part, own in parts.items() for k, array in own.items()}
 
     def _bounds(self) -> dict[str, int]:
-        """The largest values that arrays of a context may have; the least is 0."""
+        """The largest values that arrays of a context may have; the least is 0, and -1 of an id."""
         _, n_observations, n_actions = self._mind.shape
         bounds = {"mind.age": _LONGEST, "mind.scouted": n_actions - 1}
         if self._deep is not None:
             room = self._deep.shape[1]
             bounds |= {"deep.age": _LONGEST, "deep.scouted": n_actions - 1}
             bounds |= {"history.known": room, "history.before": n_observations}
+            bounds["history.ids"] = room - 1
         return bounds
 
     def save_context(self, path: str | os.PathLike[str]) -> None:
@@ -213,8 +214,11 @@ class OmniRL:
                     f" not {list(array.shape)}"
                 )
         for name, most in self._bounds().items():
-            if bool((arrays[name] < 0).any()) or bool((arrays[name] > most).any()):
-                raise ValueError(f"{path} is no sound context: {name} lies outside 0 to {most}")
+            least = -1 if name == "history.ids" else 0
+            if bool((arrays[name] < least).any()) or bool((arrays[name] > most).any()):
+                raise ValueError(
+                    f"{path} is no sound context: {name} lies outside {least} to {most}"
+                )
         for name, array in mine.items():
             array[:] = arrays[name].numpy()
         if self._mind.memory.shown.any():
