@@ -20,7 +20,10 @@ def _train() -> None:
 @app.command("omnirl")
 def omnirl(
     preset: Annotated[
-        str, typer.Option(help="tiny (seconds), small (minutes), base (an hour), general, garnet.")
+        str,
+        typer.Option(
+            help="tiny (seconds), small, few, many (minutes), base (an hour), general, garnet."
+        ),
     ],
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
     out: Annotated[
