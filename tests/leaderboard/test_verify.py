@@ -10,12 +10,12 @@ import pytest
 from anymdp_bench.agents import AgentError, AgentSpec
 from anymdp_bench.cli.app import run
 from anymdp_bench.leaderboard.chance import p_fresh, p_paired
-from anymdp_bench.leaderboard.rerun import remote, replay
+from anymdp_bench.leaderboard.rerun import remote, remote_players, replay
 from anymdp_bench.leaderboard.validate import validate
 from anymdp_bench.leaderboard.verify import load_receipt, verify
-from anymdp_bench.protocol import Budget, Run
+from anymdp_bench.protocol import Budget, Run, play_training
 from anymdp_bench.record_format import RecordError
-from anymdp_bench.scoring import tasks_that_count
+from anymdp_bench.scoring import scored_task, tasks_that_count
 from anymdp_bench.tasks.family import task_source
 
 AGENTS = """
@@ -166,8 +166,35 @@ def test_the_host_tells_the_version_of_a_compiled_agent():
     from anymdp_baselines.psrl import PSRL
     from anymdp_bench.leaderboard.host import Host
 
-    assert Host(AgentSpec("psrl")).describe() == {"version": PSRL.version, "trains": True}
+    told = {"version": PSRL.version, "trains": True, "parallel": 1}
+    assert Host(AgentSpec("psrl")).describe() == told
     assert PSRL.version != "1"
+
+
+SIXTEEN = """
+from anymdp_baselines.random import Random
+
+class Sixteen(Random):
+    trains, parallel = True, 16
+
+    def act(self, observation, test=False):  # a test is a single stream
+        return super().act(observation)[: len(observation)]
+"""
+
+
+def test_a_learner_of_several_streams_is_rerun_with_as_many(monkeypatch, tmp_path):
+    """The same curve as in this process, all streams' steps on its account."""
+    (tmp_path / "many.py").write_text(SIXTEEN, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    run = Run("FrozenLake4x4-v0", scored_task(task_source("FrozenLake4x4-v0"), 0), 0)
+    budget = Budget(episodes=200)
+    here = play_training(AgentSpec("many:Sixteen").make(), run, budget)
+    with remote_players(AgentSpec("many:Sixteen"), 1) as agents:
+        assert agents[0].parallel == 16
+        [there] = replay(agents, [run], budget, "none")
+    assert here.steps.tolist() == there.steps.tolist()
+    assert here.score.tolist() == there.score.tolist()
 
 
 def test_too_few_episodes_to_compare_are_refused(made):

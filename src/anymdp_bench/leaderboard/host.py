@@ -16,7 +16,15 @@ from typing import Any, cast
 
 import numpy as np
 
-from anymdp_bench.agents import Agent, AgentError, AgentSpec, FusedAgent, Streams, is_privileged
+from anymdp_bench.agents import (
+    Agent,
+    AgentError,
+    AgentSpec,
+    FusedAgent,
+    Streams,
+    is_privileged,
+    parallel,
+)
 from anymdp_bench.protocol import Unfused
 
 STEP = ("observation", "action", "reward", "next_observation", "terminated", "truncated")
@@ -35,7 +43,8 @@ class Host:
 
     def describe(self) -> dict[str, Any]:
         """What the agent declares."""
-        return {"version": self._version, "trains": bool(self.agent.trains)}
+        trains = bool(self.agent.trains)
+        return {"version": self._version, "trains": trains, "parallel": parallel(self.agent)}
 
     def answer(self, request: dict[str, Any]) -> Any:
         """Does what one request says; requests are those of `rerun.RemoteAgent`."""

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from anymdp_bench.agents import Agent, AgentError, AgentSpec, Streams
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
+from anymdp_bench.leaderboard.complete import ENVIRONMENTS_AT_ONCE
 from anymdp_bench.leaderboard.host import STEP
 from anymdp_bench.protocol import (
     CONTEXTS,
@@ -48,6 +49,7 @@ class RemoteAgent:
         self._rest = b""
         described = self._read()
         self.version, self.trains = str(described["version"]), bool(described["trains"])
+        self.parallel = min(max(int(described["parallel"]), 1), ENVIRONMENTS_AT_ONCE)
 
     def start(self, streams: Streams) -> None:
         """Forgets everything."""
