@@ -6,15 +6,15 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from anymdp_baselines.sequence.agent import SequenceAgent  # noqa: E402
-from anymdp_baselines.sequence.behaviours import TAG_MODEL, TAG_RANDOM, TAG_UNKNOWN  # noqa: E402
 from anymdp_baselines.sequence.lesson import Taught, losses  # noqa: E402
 from anymdp_baselines.sequence.model import Forecast, Outlook  # noqa: E402
 from anymdp_baselines.sequence.recipes import RECIPES  # noqa: E402
 from anymdp_baselines.sequence.segments import Recorded  # noqa: E402
-from anymdp_baselines.sequence.synthesis import synthesise  # noqa: E402
 from anymdp_baselines.sequence.trainer import Trainer  # noqa: E402
 from anymdp_baselines.studies.methods import METHODS, method_preset  # noqa: E402
 from anymdp_bench.agents import Streams  # noqa: E402
+from anymdp_bench.synthesis.behaviours import TAG_MODEL, TAG_RANDOM, TAG_UNKNOWN  # noqa: E402
+from anymdp_bench.synthesis.sequences import synthesise  # noqa: E402
 from anymdp_bench.tasks.family import PUBLIC_SEEDS  # noqa: E402
 
 SEEDS = range(PUBLIC_SEEDS, PUBLIC_SEEDS + 24)
