@@ -178,6 +178,6 @@ def _note(name: str, scale: Scale, device: str) -> str:
         f" two tokens a step; {course.updates:,} updates on {course.runs} runs x {course.segment} steps"
         f" ({course.steps / 1e6:.2f}M steps, lives of {course.life}), the same for all; scored on"
         f" {scale.runs} runs of {scale.length:,} steps of stream {scale.stream}. Losses in nats, by position."
-        f" Rates in environment steps a second of {'the GPU' if device != 'cpu' else 'processor time'};"
+        f" Rates in environment steps a second of {'the GPU' if device != 'cpu' else 'processor time'}."
         f" Command: `anymdp-bench study {NAME} --scale {name}`."
     )
