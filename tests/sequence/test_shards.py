@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from anymdp_baselines.sequence import shards
+from anymdp_bench.execution.executor import Executor
 from anymdp_bench.synthesis.sequences import synthesise
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
@@ -33,6 +34,18 @@ def test_writing_goes_on_where_it_stopped_and_keeps_other_data(tmp_path, monkeyp
     other = shards.Recipe(8, 3, 50, 5, PUBLIC_SEEDS + 1)
     with pytest.raises(ValueError, match="holds other data"):
         list(shards.write_shards(tmp_path, other))
+
+
+def test_workers_write_the_same_data(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_STEPS", 100)
+    list(shards.write_shards(tmp_path / "one", RECIPE))
+    done = sorted(shards.write_shards(tmp_path / "two", RECIPE, Executor(2)))
+    assert done == [50, 100, 100]
+    assert (tmp_path / "two" / "000002.safetensors").exists()
+    pairs = zip(*map(shards.read_shards, (tmp_path / "one", tmp_path / "two")), strict=True)
+    for one, two in pairs:
+        for array, other in zip(one, two, strict=True):
+            np.testing.assert_array_equal(array, other)
 
 
 @pytest.mark.parametrize("content", [b"", b"no shard at all", b"\x08\0\0\0\0\0\0\0{}      "])

@@ -117,7 +117,7 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
             _planner(tensors, numbers if k == 0 else part)
             for k, (tensors, part) in enumerate(zip(own, parts, strict=True))
         ]
-    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ValueError(f"{path} does not hold a planner ({reason})") from None
     experts = tuple(Expert(p, *span) for p, span in zip(planners[1:], spans, strict=True))

@@ -132,7 +132,9 @@ def load_model(path: Path, kinds: tuple[str, ...]) -> tuple[SequenceModel, dict[
         for name, tensor in tensors.items():
             if tensor.dtype != torch.float32 or not bool(torch.isfinite(tensor).all()):
                 raise ValueError(f"{name} is not float32, or not finite")
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (
+        KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError,
+    ) as error:  # fmt: skip
         reason = " ".join(str(error).split())[:300]
         which = " or ".join(f"omnirl-{kind}" for kind in kinds)
         raise ValueError(f"{path} does not hold the weights of {which} ({reason})") from None

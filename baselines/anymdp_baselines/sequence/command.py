@@ -22,6 +22,14 @@ def write(
     seed: Annotated[
         int, typer.Option(min=2**32, help="First task seed; lower ones are public.")
     ] = 2**32,
+    workers: Annotated[
+        int, typer.Option(min=1, max=10**4, help="Processes; one uses all cores in threads.")
+    ] = 1,
+    ray: Annotated[bool, typer.Option("--ray", help="On a Ray cluster.")] = False,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="That cluster; default: RAY_ADDRESS, or else one of its own."),
+    ] = None,
 ) -> None:
     """Write shards (safetensors): seen, action, reward, ending, arrival, tag, advantage, entropy.
 
@@ -30,14 +38,22 @@ def write(
     Example: `anymdp-bench data write --out shards --sequences 64 --length 2048`
     """
     from anymdp_baselines.sequence.shards import Recipe, write_shards
+    from anymdp_bench.execution.crew import ExecutorError, JobError
+    from anymdp_bench.execution.executor import Executor
+    from anymdp_bench.execution.output import OutputError
 
+    if ray_address is not None and not ray:
+        raise typer.BadParameter("--ray-address goes with --ray")
     begin, total = time.perf_counter(), 0
     try:
-        for steps in write_shards(out, Recipe(states, actions, length, sequences, seed)):
+        recipe = Recipe(states, actions, length, sequences, seed)
+        for steps in write_shards(out, recipe, Executor(workers, ray, ray_address)):
             total += steps
             rate = total / (time.perf_counter() - begin)
             typer.echo(f"{total} steps, {rate:,.0f} steps/s", err=True)
-    except (OSError, ValueError) as error:
+    except (ExecutorError, OutputError):  # their lines are complete
+        raise
+    except (JobError, OSError, ValueError) as error:
         raise typer.BadParameter(str(error)) from None
     typer.echo(str(out))
 

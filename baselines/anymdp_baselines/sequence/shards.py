@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numba import get_num_threads, set_num_threads
 
+from anymdp_bench.execution.crew import JobError, Lost
+from anymdp_bench.execution.executor import Executor
+from anymdp_bench.execution.output import locked, writable
 from anymdp_bench.synthesis.sequences import Sequences, synthesise
+from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
 FORMAT = "anymdp-bench data 1"
 SHARD_STEPS = 2**20  # steps a shard holds at most, about 11 MiB, unless one sequence is longer
@@ -30,33 +37,67 @@ class Recipe:
     first_seed: int
 
 
-def write_shards(folder: Path, recipe: Recipe) -> Iterator[int]:
-    """Writes the data of `recipe`, and yields the steps of each shard once it is there.
+def write_shards(
+    folder: Path,
+    recipe: Recipe,
+    executor: Executor = Executor(),  # noqa: B008 - frozen
+) -> Iterator[int]:
+    """Writes the data of `recipe`, and yields the steps of each shard once it is there, in any order.
 
-    Shards that are there already are kept: the same command goes on where it stopped.
+    Shards that are there already are kept: the same command goes on where it stopped. Their content does
+    not depend on the executor, whose workers synthesise; only this process writes.
 
     Raises:
         ValueError: a seed is public, or the folder holds other data.
-        OSError: the folder cannot be written.
+        OutputError: the folder cannot be written, or another command writes there.
+        ExecutorError, JobError: workers cannot be had, or a shard cannot be made.
     """
     from safetensors.numpy import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
+    if recipe.first_seed < PUBLIC_SEEDS:
+        raise ValueError(f"task seed {recipe.first_seed} is public; start from {PUBLIC_SEEDS}")
+    with writable(folder), locked(folder, "shards"):
+        missing = dict(_missing(folder, recipe))
+        threads = None if executor.workers == 1 and not executor.ray else 1
+        work = partial(_made, recipe, threads)
+        with closing(executor.run(work, list(missing.items()))) as answers:
+            for k, answer in answers:
+                begin, n = missing[k]
+                if isinstance(answer, Lost):
+                    raise JobError(f"shard {k} of {folder}: {answer.reason}")
+                path = _path(folder, k)
+                fresh = path.with_suffix(".new")
+                save_file(answer._asdict(), fresh, metadata=_about(recipe, begin, n))
+                os.replace(fresh, path)
+                yield n * recipe.length
+
+
+def _missing(folder: Path, recipe: Recipe) -> Iterator[tuple[int, tuple[int, int]]]:
+    """(number, (first sequence, how many)) of the shards that are not there."""
     each = max(1, SHARD_STEPS // recipe.length)
     for k, begin in enumerate(range(0, recipe.sequences, each)):
         n = min(each, recipe.sequences - begin)
-        about = _about(recipe, begin, n)
-        path = folder / f"{k:06d}.safetensors"
-        if path.exists():
-            if _metadata(path) != about:
-                raise ValueError(f"{path} holds other data; give another folder")
-            continue
-        seeds = range(recipe.first_seed + begin, recipe.first_seed + begin + n)
-        data = synthesise(recipe.n_states, recipe.n_actions, seeds, recipe.length)
-        fresh = path.with_suffix(".new")
-        save_file(data._asdict(), fresh, metadata=about)
-        os.replace(fresh, path)
-        yield n * recipe.length
+        path = _path(folder, k)
+        if not path.exists():
+            yield k, (begin, n)
+        elif _metadata(path) != _about(recipe, begin, n):
+            raise ValueError(f"{path} holds other data; give another folder")
+
+
+def _made(recipe: Recipe, threads: int | None, job: tuple[int, int], tell: object) -> Sequences:
+    """What a worker does: synthesises the sequences of one shard, in so many threads (None: all cores)."""
+    begin, n = job
+    seeds = range(recipe.first_seed + begin, recipe.first_seed + begin + n)
+    before = get_num_threads()
+    set_num_threads(threads or before)
+    try:
+        return synthesise(recipe.n_states, recipe.n_actions, seeds, recipe.length)
+    finally:
+        set_num_threads(before)
+
+
+def _path(folder: Path, k: int) -> Path:
+    return folder / f"{k:06d}.safetensors"
 
 
 def read_shards(folder: Path) -> Iterator[Sequences]:

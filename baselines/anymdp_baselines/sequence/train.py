@@ -1,6 +1,7 @@
 """Trains a sequence model: logs, checkpoints, and the online score on unseen tasks.
 
-Run it as `python -m anymdp_baselines.sequence.train delta small`.
+Run it as `python -m anymdp_baselines.sequence.train delta small`, or on several processes as
+`torchrun --nproc-per-node 2 -m anymdp_baselines.sequence.train delta small`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from anymdp_baselines.omnirl.evaluate import online_scores
+from anymdp_baselines.sequence import ranks
 from anymdp_baselines.sequence.agent import SequenceAgent
 from anymdp_baselines.sequence.checkpoint import load, save
 from anymdp_baselines.sequence.log import Log
@@ -41,13 +43,17 @@ def train(
     The folder gets the weights (`weights/`), the state to resume from (`state/`) and the log (`log.csv`).
     `start_from` are weights of the same size to be trained on. Without `exams` the online score on unseen
     tasks is not taken, and the first temperature is 0.8.
+    Under torchrun every process keeps the state of its own runs (`state/`, `state1/`, ...), and the first one
+    everything else.
 
     Raises:
         ValueError: there is no such device, or the folder holds another run.
         ModuleNotFoundError: TensorBoard is wanted and missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = folder / "state"
+    machine = machine or Machine()
+    machine = replace(machine, device=ranks.join(machine.device))
+    state = _state(folder)
     if state.exists() and not resume:
         raise ValueError(f"{state} exists; resume it, or give another folder")
     try:
@@ -63,7 +69,15 @@ def train(
         _tell(f"resumed at round {trainer.round}")
     elif start_from is not None:
         _start_from(trainer, start_from)
-    return _train(trainer, folder, Log(folder, trainer.round, tensorboard), exams)
+    if not ranks.agree(trainer.round):
+        raise ValueError(f"{folder} holds states of different rounds or numbers of processes")
+    log = Log(folder, trainer.round, tensorboard) if ranks.rank() == 0 else None
+    return _train(trainer, folder, log, exams)
+
+
+def _state(folder: Path) -> Path:
+    """Where this process keeps the state of its runs."""
+    return folder / f"state{ranks.rank() or ''}"
 
 
 def _start_from(trainer: Trainer, path: Path) -> None:
@@ -75,7 +89,8 @@ def _start_from(trainer: Trainer, path: Path) -> None:
         raise ValueError(f"{path} holds no weights of this size ({reason})") from None
 
 
-def _train(trainer: Trainer, folder: Path, log: Log, exams: bool) -> Path:
+def _train(trainer: Trainer, folder: Path, log: Log | None, exams: bool) -> Path:
+    """Trains to the end; `log` is None in all processes but the first, which alone reports."""
     total = trainer.preset.rounds
     recent: list[list[dict[str, float]]] = []
     begin = time.perf_counter()
@@ -83,20 +98,27 @@ def _train(trainer: Trainer, folder: Path, log: Log, exams: bool) -> Path:
         recent += trainer.advance()
         last = trainer.round == total
         if trainer.round % REPORT == 0 or last:
-            for k, room in enumerate(trainer.rooms):
-                losses = [update[k] for update in recent]
-                _report(log, trainer, room, losses, time.perf_counter() - begin)
+            if log is not None:
+                _report_rooms(log, trainer, recent, time.perf_counter() - begin)
             recent = []
         if trainer.round % SAVE == 0 or last:
             keep(trainer, folder)
-        if exams and trainer.round % EXAM == 0 and not last:
+        if log is not None and exams and trainer.round % EXAM == 0 and not last:
             _tell_scores(trainer, TEMPERATURES[1])
     if not exams:
         return folder / "weights"
-    best = best_temperature(trainer)
+    best = TEMPERATURES[1] if log is None else best_temperature(trainer)
     keep(trainer, folder, best)
-    _tell_scores(trainer, best, public=True)
+    if log is not None:
+        _tell_scores(trainer, best, public=True)
     return folder / "weights"
+
+
+def _report_rooms(
+    log: Log, trainer: Trainer, recent: list[list[dict[str, float]]], seconds: float
+) -> None:
+    for k, room in enumerate(trainer.rooms):
+        _report(log, trainer, room, [update[k] for update in recent], seconds)
 
 
 def best_temperature(trainer: Trainer) -> float:
@@ -110,10 +132,13 @@ def best_temperature(trainer: Trainer) -> float:
 
 
 def keep(trainer: Trainer, folder: Path, first: float = TEMPERATURES[1]) -> None:
-    """Writes weights and state."""
+    """Writes weights and state, once all processes have come so far."""
     tensors, numbers = trainer.state()
     about: dict[str, object] = {"preset": _plain(trainer.preset)}
-    save(folder / "state", tensors, numbers | about)
+    ranks.agree(trainer.round)
+    save(_state(folder), tensors, numbers | about)
+    if ranks.rank():
+        return
     weights = {k: v.detach() for k, v in trainer.model.state_dict().items()}
     about |= {"model": trainer.preset.model.record(), "temperature": first}
     save(folder / "weights", weights, about | {"updates": trainer.updates})
@@ -172,7 +197,8 @@ def _tell_scores(trainer: Trainer, first: float, public: bool = False) -> None:
 
 
 def _tell(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+    if ranks.rank() == 0:
+        print(message, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

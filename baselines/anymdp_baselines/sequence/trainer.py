@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from anymdp_baselines.sequence import ranks
 from anymdp_baselines.sequence.lesson import losses
 from anymdp_baselines.sequence.model import SequenceModel
 from anymdp_baselines.sequence.playroom import PlayRoom, Round
@@ -25,6 +26,7 @@ from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
 _ROOM_SEEDS = 2**28  # task seeds of a room, at most; a training seed has 16 rooms
 _BEHAVIOUR_SEEDS = 2**27  # recorded runs draw their tasks from here on within the room's
+_RANK_SEEDS = 2**44  # task seeds of a process among several, at most; beyond those of exams
 _CLIP = 1.0
 
 
@@ -60,14 +62,17 @@ class Trainer:
         self.round = self.updates = 0
 
     def _room(self, k: int) -> PlayRoom:
-        first = PUBLIC_SEEDS + (16 * self.preset.seed + k) * _ROOM_SEEDS
+        first = (
+            PUBLIC_SEEDS + (16 * self.preset.seed + k) * _ROOM_SEEDS + ranks.rank() * _RANK_SEEDS
+        )
         seeds = (first, first + _BEHAVIOUR_SEEDS)
         half = self.machine.half and self.machine.device != "cpu"  # there a step is all overhead
         return PlayRoom(self.preset.rooms[k], self.model, seeds, half, self.recipe)
 
     def advance(self) -> list[list[dict[str, float]]]:
         """A round: the losses of its updates, by update and room."""
-        rng = np.random.default_rng([self.preset.seed, self.round])
+        own = [ranks.rank()] if ranks.rank() else []
+        rng = np.random.default_rng([self.preset.seed, self.round, *own])
         found = [room.go_on(rng) for room in self.rooms]
         after = [[torch.empty_like(m) for m in each.memory] for each in found]
         out = [self._update(found, part, after) for part in range(self.preset.minibatches)]
@@ -88,6 +93,7 @@ class Trainer:
         for room, each, memories in zip(self.preset.rooms, found, after, strict=True):
             rows = np.arange(part, len(each.segment.age), self.preset.minibatches)
             out.append(self._accumulate(each, rows, room.share, memories))
+        ranks.average_gradients(self.model.parameters())
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), _CLIP)
         if torch.isfinite(norm):
             self.optimizer.step()

@@ -90,7 +90,7 @@ def is_sampled(env_id: str) -> bool:
     try:
         return task_source(env_id).sampled
     except KeyError as error:
-        raise SuiteError(str(error.args[0])) from None
+        raise SuiteError(str(error.args[0])[:300]) from None
 
 
 def suite_names() -> list[str]:
