@@ -117,4 +117,5 @@ def _connected(size: int | None, address: str | None) -> ModuleType:
     finally:
         for number, handler in kept.items():  # Ray sets its own, which exit without a word
             signal.signal(number, handler)
-    return ray
+    connected: ModuleType = ray
+    return connected
