@@ -2,11 +2,13 @@
 
 import os
 import signal
+from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from anymdp_bench.execution.local import LocalCrew
 from anymdp_bench.records import read_csv
 from slow_command import Command, alive_at_last
 
@@ -95,3 +97,14 @@ def test_a_second_command_on_the_same_out_is_refused(tmp_path, commands):
     assert err.count("\n") == 1
     assert first.done()[0] == 0  # unharmed
     assert np.isfinite(read_csv(first.csv)["score"]).all()
+
+
+def test_workers_start_though_the_process_that_starts_them_was_killed():
+    crew = LocalCrew(str, 2)
+    first = crew.hire()
+    assert first.take() == "ready"
+    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
+    second = crew.hire()
+    assert second.take() == "ready"
+    crew.close()
+    forkserver._forkserver._stop()  # the next test's has its own environment

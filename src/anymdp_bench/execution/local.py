@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing import connection
@@ -14,6 +15,7 @@ from typing import Any
 from anymdp_bench.execution.crew import ExecutorError, Gone, Work, attempt
 
 _READY = "ready"
+_STARTS = 50  # attempts at a worker
 
 
 class LocalWorker:
@@ -67,11 +69,19 @@ class LocalCrew:
         Raises:
             ExecutorError: the operating system has none left.
         """
-        try:
-            worker = LocalWorker(self._context, self._work)
-        except OSError as error:
-            what = f"cannot start a worker process: {error.strerror}"
-            raise ExecutorError(f"{what}; give fewer --workers") from None
+        for left in reversed(range(_STARTS)):
+            try:
+                worker = LocalWorker(self._context, self._work)
+                break
+            except (EOFError, OSError) as error:
+                if left and isinstance(error, EOFError | ConnectionError):
+                    time.sleep(
+                        0.1
+                    )  # the clean process was killed: once it is gone, a start brings another
+                    continue
+                reason = getattr(error, "strerror", None) or "the process that starts them ends"
+                what = f"cannot start a worker process: {reason}"
+                raise ExecutorError(f"{what}; give fewer --workers") from None
         self._hired.append(worker)
         return worker
 
