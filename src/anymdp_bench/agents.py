@@ -17,9 +17,11 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy.typing as npt
@@ -239,9 +241,14 @@ class AgentSpec:
         return agent
 
 
-def installed_agents() -> dict[str, EntryPoint]:
-    """Agents of the entry-point group, by name; none is imported."""
-    return {point.name: point for point in sorted(entry_points(group=GROUP))}
+@cache
+def installed_agents() -> Mapping[str, EntryPoint]:
+    """Agents of the entry-point group, by name; none is imported.
+
+    Looked for once a process: it reads the metadata of every installed package, and a worker makes an agent
+    for every run.
+    """
+    return MappingProxyType({point.name: point for point in sorted(entry_points(group=GROUP))})
 
 
 def _factory(name: str) -> Callable[..., Any]:
