@@ -26,11 +26,15 @@ from anymdp_bench.tasks.family import task_source
 
 @dataclass(frozen=True)
 class Played:
-    """A unit's curves, the gaps of its tasks, the seconds it took, and its process's peak memory."""
+    """A unit's curves, the gaps of its tasks, the seconds it took, and its process's peak memory.
+
+    `seconds` are those of a clock on the wall, `processor_seconds` the process's own, in all its threads.
+    """
 
     curves: list[Curve]
     gaps: list[float]
     seconds: float
+    processor_seconds: float
     peak_mib: float
 
 
@@ -54,7 +58,7 @@ def play_unit(spec: AgentSpec, budget: Budget, unit: Unit, tell: Tell | None = N
         JobError: the agent raised, or broke the contract.
         RefusedError: the agent cannot play the unit.
     """
-    begin = time.perf_counter()
+    begin, used = time.perf_counter(), time.process_time()
     known = {seed: _task(unit.env_id, seed) for seed, _ in dict.fromkeys(unit.runs)}
     runs = [Run(unit.env_id, known[seed], run_seed) for seed, run_seed in unit.runs]
     try:
@@ -73,4 +77,4 @@ def play_unit(spec: AgentSpec, budget: Budget, unit: Unit, tell: Tell | None = N
         raise JobError(f"{type(error).__name__}: {error}") from error
     gaps = [run.task.references.gap for run in runs]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Played(curves, gaps, time.perf_counter() - begin, peak)
+    return Played(curves, gaps, time.perf_counter() - begin, time.process_time() - used, peak)

@@ -17,12 +17,14 @@ class Timing:
 
     started: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
+    processor_seconds: float = 0.0
     steps: int = 0
     peak_mib: float = 0.0
 
     def add(self, played: Played) -> None:
         """Counts a unit."""
         self.seconds += played.seconds
+        self.processor_seconds += played.processor_seconds
         self.steps += sum(int(curve.steps[-1]) for curve in played.curves if len(curve.steps))
         self.peak_mib = max(self.peak_mib, played.peak_mib)
 
@@ -31,6 +33,7 @@ class Timing:
         timing = {
             "wall_seconds": round(time.perf_counter() - self.started, 3),
             "worker_seconds": round(self.seconds, 3),
+            "worker_processor_seconds": round(self.processor_seconds, 3),
             "steps": self.steps,
             "steps_per_worker_second": round(self.steps / self.seconds) if self.seconds else None,
             "driver_peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
