@@ -87,6 +87,15 @@ def test_save_replaces_and_has_the_usual_permissions(mdp, small_tasks, tmp_path)
     assert path.stat().st_mode == plain.stat().st_mode
 
 
+def test_the_same_task_is_the_same_bytes(mdp, tmp_path):
+    """safetensors alone would shuffle the metadata, from call to call and process to process."""
+    contents = set()
+    for k in range(16):
+        mdp.save(tmp_path / str(k))
+        contents.add((tmp_path / str(k)).read_bytes())
+    assert len(contents) == 1
+
+
 def test_a_missing_file_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         TabularMDP.load(tmp_path / "none.task")

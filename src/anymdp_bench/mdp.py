@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from anymdp_bench.engine.arrays import AnyArray, Bands, Bools, Float64s, Int64s
 from anymdp_bench.engine.step import StepTables, step_tables
+from anymdp_bench.file_bytes import ordered
 from anymdp_bench.task_checks import (
     TaskError,
     broadcast,
@@ -213,7 +214,8 @@ class TabularMDP:
         from safetensors.numpy import save
 
         numbers = {"max_steps": self.max_steps, "n_observations": self.n_observations}
-        blob = save(self._arrays(), metadata={"format": _FORMAT, "numbers": json.dumps(numbers)})
+        metadata = {"format": _FORMAT, "numbers": json.dumps(numbers)}
+        blob = ordered(save(self._arrays(), metadata=metadata))
         target = Path(path)
         partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
         try:

@@ -92,6 +92,28 @@ def test_a_local_ray_gives_the_same_bytes(tmp_path):
     assert run(tmp_path / "ray", "--executor", "ray", "--workers", "2") == expected
 
 
+def shards(folder, *words):
+    """The shards, by name, of three sequences that fill one each."""
+    command = [
+        Path(sys.executable).with_name("anymdp-bench"),
+        "data",
+        "write",
+        "--out",
+        str(folder),
+    ]
+    command += ["--states", "8", "--actions", "2", "--sequences", "3", "--length", "600000", *words]
+    subprocess.run(command, env=LOOPBACK, check=True, capture_output=True, timeout=300)
+    return {path.name: path.read_bytes() for path in folder.glob("*.safetensors")}
+
+
+def test_synthesis_in_processes_or_a_cluster_writes_the_same_shards(cluster, tmp_path):
+    expected = shards(tmp_path / "one")
+    assert sorted(expected) == [f"{k:06d}.safetensors" for k in range(3)]
+    assert shards(tmp_path / "two", "--workers", "2") == expected
+    words = ("--executor", "ray", "--ray-address", cluster[0])
+    assert shards(tmp_path / "cluster", *words) == expected
+
+
 def test_a_node_killed_at_work_changes_nothing(cluster, tmp_path):
     (tmp_path / "slow.py").write_text(SLOW)
     address, raylet = cluster

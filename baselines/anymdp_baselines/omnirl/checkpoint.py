@@ -9,6 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from anymdp_bench.file_bytes import ordered
+
 if TYPE_CHECKING:
     from anymdp_baselines.omnirl.model import Planner
 
@@ -21,10 +23,9 @@ def save_arrays(path: Path, arrays: dict[str, Any], numbers: dict[str, Any]) -> 
     """Writes tensors and plain numbers to `path`, whole or not at all."""
     from safetensors.torch import save
 
-    blob = save(
-        {name: tensor.contiguous() for name, tensor in arrays.items()},
-        metadata={"format": FORMAT, "numbers": json.dumps(numbers)},
-    )
+    tensors = {name: tensor.contiguous() for name, tensor in arrays.items()}
+    about = {"format": FORMAT, "numbers": json.dumps(numbers)}
+    blob = ordered(save(tensors, metadata=about))
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

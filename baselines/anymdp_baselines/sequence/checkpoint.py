@@ -8,6 +8,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anymdp_bench.file_bytes import ordered
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -20,7 +22,7 @@ _ROWS = "@"  # "name@3": rows of a tensor too large for one shard
 
 def save(folder: Path, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
     """Writes a checkpoint; what was there is replaced in one rename."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     fresh, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -28,7 +30,7 @@ def save(folder: Path, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> N
     shards = _shards(tensors)
     for k, shard in enumerate(shards):
         about = {"format": FORMAT, "shards": str(len(shards)), "numbers": json.dumps(numbers)}
-        save_file(shard, fresh / f"{k:03d}.safetensors", metadata=about)
+        (fresh / f"{k:03d}.safetensors").write_bytes(ordered(save(shard, metadata=about)))
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         os.replace(folder, old)

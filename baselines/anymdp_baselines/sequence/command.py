@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from anymdp_bench.execution.executor import Executor, Where
+
 app = typer.Typer(help="Write and read recorded training data: behaviours, labelled by the oracle.")
 
 
@@ -23,31 +25,35 @@ def write(
         int, typer.Option(min=2**32, help="First task seed; lower ones are public.")
     ] = 2**32,
     workers: Annotated[
-        int, typer.Option(min=1, max=10**4, help="Processes; one uses all cores in threads.")
-    ] = 1,
-    ray: Annotated[bool, typer.Option("--ray", help="On a Ray cluster.")] = False,
+        int | None,
+        typer.Option(min=1, max=10**4, help="Processes; default: one with a thread a core."),
+    ] = None,
+    executor: Annotated[
+        Where, typer.Option(help="Where to run; on ray the default is a worker a core.")
+    ] = Where.LOCAL,
     ray_address: Annotated[
         str | None,
-        typer.Option(help="That cluster; default: RAY_ADDRESS, or else one of its own."),
+        typer.Option(help="A Ray cluster; default: RAY_ADDRESS, or else one of its own."),
     ] = None,
 ) -> None:
     """Write shards (safetensors): seen, action, reward, ending, arrival, tag, advantage, entropy.
 
-    The same command goes on where it stopped.
+    The same command goes on where it stopped; its workers change nothing in the shards.
 
     Example: `anymdp-bench data write --out shards --sequences 64 --length 2048`
     """
     from anymdp_baselines.sequence.shards import Recipe, write_shards
     from anymdp_bench.execution.crew import ExecutorError, JobError
-    from anymdp_bench.execution.executor import Executor
     from anymdp_bench.execution.output import OutputError
 
+    ray = executor is Where.RAY
     if ray_address is not None and not ray:
-        raise typer.BadParameter("--ray-address goes with --ray")
+        raise typer.BadParameter("--ray-address goes with --executor ray")
+    hired = Executor(workers if ray else workers or 1, ray, ray_address)
     begin, total = time.perf_counter(), 0
     try:
         recipe = Recipe(states, actions, length, sequences, seed)
-        for steps in write_shards(out, recipe, Executor(workers, ray, ray_address)):
+        for steps in write_shards(out, recipe, hired):
             total += steps
             rate = total / (time.perf_counter() - begin)
             typer.echo(f"{total} steps, {rate:,.0f} steps/s", err=True)

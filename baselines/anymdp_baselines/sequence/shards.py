@@ -19,6 +19,7 @@ from numba import get_num_threads, set_num_threads
 from anymdp_bench.execution.crew import JobError, Lost
 from anymdp_bench.execution.executor import Executor
 from anymdp_bench.execution.output import locked, writable
+from anymdp_bench.file_bytes import ordered
 from anymdp_bench.synthesis.sequences import Sequences, synthesise
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
@@ -52,7 +53,7 @@ def write_shards(
         OutputError: the folder cannot be written, or another command writes there.
         ExecutorError, JobError: workers cannot be had, or a shard cannot be made.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     if recipe.first_seed < PUBLIC_SEEDS:
         raise ValueError(f"task seed {recipe.first_seed} is public; start from {PUBLIC_SEEDS}")
@@ -67,7 +68,7 @@ def write_shards(
                     raise JobError(f"shard {k} of {folder}: {answer.reason}")
                 path = _path(folder, k)
                 fresh = path.with_suffix(".new")
-                save_file(answer._asdict(), fresh, metadata=_about(recipe, begin, n))
+                fresh.write_bytes(ordered(save(answer._asdict(), _about(recipe, begin, n))))
                 os.replace(fresh, path)
                 yield n * recipe.length
 

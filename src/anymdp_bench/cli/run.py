@@ -11,6 +11,7 @@ import typer
 
 from anymdp_bench.cli.completion import agent_names, env_ids, known_suites
 from anymdp_bench.cli.console import complain, meter, note, say
+from anymdp_bench.execution.executor import Executor, Where
 from anymdp_bench.suites import MOST_EPISODES, MOST_RUNS, MOST_STEPS
 
 
@@ -20,13 +21,6 @@ class Context(StrEnum):
     EMPTY = "empty"
     OFFLINE = "offline"
     IMITATION = "imitation"
-
-
-class Where(StrEnum):
-    """Where the work runs."""
-
-    LOCAL = "local"
-    RAY = "ray"
 
 
 class Score(StrEnum):
@@ -93,7 +87,6 @@ def run(
     `anymdp-bench run --agent mymodule:MyAgent --env AnyMDP-64s5a-v0 --tasks 16 --episodes 500`.
     """
     from anymdp_bench.agents import AgentSpec
-    from anymdp_bench.execution.executor import Executor
     from anymdp_bench.execution.plan import make_plan
     from anymdp_bench.execution.run import run_plan
     from anymdp_bench.suites import Limits, custom_suite, load_suite

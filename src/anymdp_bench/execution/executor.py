@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,13 @@ from anymdp_bench.execution.crew import Crew, Work, attempt, employ
 
 Report = Callable[[int, float, float], None]
 """report(index of the job, share done, latest score)."""
+
+
+class Where(StrEnum):
+    """What `--executor` can be."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def cores() -> int:
