@@ -181,6 +181,10 @@ CORRUPT = [
         "line 6, column 'steps': '30.5' is not a whole number; write digits only",
     ),
     (
+        (",30,1.0", ",1e999,1.0"),
+        "line 6, column 'steps': '1e999' is not a whole number; write digits only",
+    ),
+    (
         (",30,1.0", ",99999999999999999999,1.0"),
         "line 6, column 'steps': 99999999999999999999 is too large; stay below 2**63",
     ),

@@ -223,6 +223,7 @@ def _parse(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
+            warnings.simplefilter("error", RuntimeWarning)  # of NumPy, where a count is infinite
             frame = pd.read_csv(
                 path,
                 skiprows=line,
@@ -235,7 +236,7 @@ def _parse(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
                 float_precision=_EXACT,
                 encoding="utf-8-sig",
             )
-    except (ValueError, OverflowError, pd.errors.ParserWarning):
+    except (ValueError, OverflowError, RuntimeWarning, pd.errors.ParserWarning):
         raise explain(path, line, names) from None
     # Not read as categories at once: since pandas 3.1 that turns the version "1.0" into a number.
     frame = frame.astype({name: "category" for name in names if name not in kinds})

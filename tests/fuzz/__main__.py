@@ -3,6 +3,7 @@
 import argparse
 import sys
 import traceback
+import warnings
 
 from . import files, options
 from .guard import bounded, workplace
@@ -12,6 +13,7 @@ from .target import fuzz
 def main(inputs, seed, only=None):
     """Fuzzes every target, and prints how many inputs each had; 1 if one of them failed."""
     total, failed = 0, []
+    warnings.simplefilter("error")  # a user would see them beside the one line
     with workplace() as folder:
         found = [*files.targets(folder), *options.targets(folder)]
         shares = sum(target.share for target in found)

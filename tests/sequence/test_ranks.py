@@ -1,16 +1,21 @@
 """Training in two processes that talk through gloo, as torchrun would start them."""
 
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from anymdp_baselines.sequence import checkpoint  # noqa: E402
 from anymdp_baselines.sequence.model import ModelSize  # noqa: E402
 from anymdp_baselines.sequence.presets import Preset, Room  # noqa: E402
+from anymdp_baselines.sequence.train import train  # noqa: E402
 from anymdp_baselines.sequence.trainer import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -38,19 +43,51 @@ ranks.leave()
 """
 
 
-def trained(folder, runs):
-    """The weights of both processes, which play the `same` runs or `different` ones."""
+RESUMABLE = """
+import os, signal, sys, time, torch
+from pathlib import Path
+from anymdp_baselines.sequence import ranks, states, train
+from anymdp_baselines.sequence.model import ModelSize
+from anymdp_baselines.sequence.presets import Preset, Room
+torch.set_num_threads(1)
+train.REPORT, train.SAVE = 1, 2
+if sys.argv[2] == "dies":
+    gather, seen = ranks.gather, []
+
+    def last(own):  # the second process dies when all have written round 4, but it keeps round 2
+        out = gather(own)
+        seen.append(own)
+        if seen.count(None) == 2 and ranks.rank() == 1:
+            while Path(sys.argv[1], ".state.new").exists():
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return out
+
+    states.ranks.gather = last
+train.train({preset}, Path(sys.argv[1]), resume=True, exams=False)
+ranks.leave()
+"""
+
+
+def processes(code, *words):
+    """Two processes as torchrun would start them; their exit codes, once both have ended."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    code = PROCESS.format(preset=repr(PRESET))
-    words = [sys.executable, "-c", code, str(folder), runs]
     common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    processes = [
-        subprocess.Popen(words, env=os.environ | common | {"RANK": str(k), "LOCAL_RANK": str(k)})
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, *words],
+            env=os.environ | common | {"RANK": str(k), "LOCAL_RANK": str(k)},
+        )
         for k in range(2)
     ]
-    assert [process.wait(600) for process in processes] == [0, 0]
+    return [process.wait(600) for process in started]
+
+
+def trained(folder, runs):
+    """The weights of both processes, which play the `same` runs or `different` ones."""
+    assert processes(PROCESS.format(preset=repr(PRESET)), str(folder), runs) == [0, 0]
     return [torch.load(folder / f"{k}.pt", weights_only=True) for k in range(2)]
 
 
@@ -66,3 +103,29 @@ def test_two_processes_keep_the_same_weights_and_learn_from_both(tmp_path):
     first, second = trained(tmp_path, "different")
     assert all(torch.equal(one, two) for one, two in zip(first, second, strict=True))
     assert not all(torch.equal(one, two) for one, two in zip(first, expected, strict=True))
+
+
+def kept(folder):
+    """The bytes of everything that a training kept, and its losses: the log without its clock."""
+    files = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.safetensors")}
+    log = (folder / "log.csv").read_text().splitlines()
+    clock = log[0].split(",").index("seconds")
+    return files, [line.split(",")[:clock] + line.split(",")[clock + 1 :] for line in log]
+
+
+def test_two_processes_go_on_exactly_where_one_of_them_was_killed(tmp_path):
+    """Killed at the worst moment: its peer has the state of round 4 in place, itself that of round 2."""
+    preset = replace(PRESET, rounds=6)
+    code = RESUMABLE.format(preset=repr(preset))
+    assert processes(code, str(tmp_path / "whole"), "lives") == [0, 0]
+    first, second = processes(code, str(tmp_path / "killed"), "dies")
+    assert first != 0
+    assert second == -signal.SIGKILL
+    rounds = [checkpoint.load(tmp_path / "killed" / s)[1]["round"] for s in ("state", "state1")]
+    assert rounds == [4, 2]
+    assert processes(code, str(tmp_path / "killed"), "lives") == [0, 0]
+    assert kept(tmp_path / "killed") == kept(tmp_path / "whole")
+    line = "holds the states of 2 processes, not of 1: .* torchrun --nproc-per-node 2"
+    with pytest.raises(ValueError, match=line) as caught:
+        train(preset, tmp_path / "whole", resume=True)
+    assert not re.search(r"\n", str(caught.value))

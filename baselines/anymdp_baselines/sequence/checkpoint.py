@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +21,33 @@ SHARD = 15 * 2**20  # bytes of tensors a shard may hold
 _ROWS = "@"  # "name@3": rows of a tensor too large for one shard
 
 
-def save(folder: Path, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
-    """Writes a checkpoint; what was there is replaced in one rename."""
+def unready(folder: Path) -> Path:
+    """Where `save` writes a checkpoint before it takes the place of `folder`."""
+    return folder.with_name(f".{folder.name}.new")
+
+
+def former(folder: Path) -> Path:
+    """Where the old one is between the two renames of `save`."""
+    return folder.with_name(f".{folder.name}.old")
+
+
+def save(
+    folder: Path,
+    tensors: dict[str, Tensor],
+    numbers: dict[str, Any],
+    ready: Callable[[], object] = lambda: None,
+) -> None:
+    """Writes a checkpoint, calls `ready`, and replaces what was there in one rename."""
     from safetensors.torch import save
 
-    fresh, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    fresh, old = unready(folder), former(folder)
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     shards = _shards(tensors)
     for k, shard in enumerate(shards):
         about = {"format": FORMAT, "shards": str(len(shards)), "numbers": json.dumps(numbers)}
         (fresh / f"{k:03d}.safetensors").write_bytes(ordered(save(shard, metadata=about)))
+    ready()
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         os.replace(folder, old)
@@ -68,8 +85,8 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     from safetensors import SafetensorError
 
-    if not path.exists() and path.with_name(f".{path.name}.old").exists():
-        path = path.with_name(f".{path.name}.old")  # the writer died between its two renames
+    if not path.exists() and former(path).exists():
+        path = former(path)  # the writer died between its two renames
     try:
         return _joined(path)
     except (

@@ -152,6 +152,7 @@ def _train(
     try:
         import torch
 
+        from anymdp_baselines.sequence import ranks
         from anymdp_baselines.sequence.presets import preset
         from anymdp_baselines.sequence.train import train
         from anymdp_baselines.sequence.trainer import Machine
@@ -168,4 +169,6 @@ def _train(
         line = f"training needs {error.name}: pip install 'anymdp-bench[{extra}]'"
         raise typer.BadParameter(line) from None
     except ValueError as error:
+        if ranks.rank():  # of several processes the first one says it
+            raise typer.Exit(2) from None
         raise typer.BadParameter(str(error)) from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import distributed
@@ -53,10 +54,15 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
         grad.copy_(mean.view_as(grad))
 
 
+def gather(own: Any) -> list[Any]:
+    """What every process gives, in order of rank; waits for all of them."""
+    if size() == 1:
+        return [own]
+    held: list[Any] = [None] * size()
+    distributed.all_gather_object(held, own)
+    return held
+
+
 def agree(number: int) -> bool:
     """Whether all processes hold the same number; waits for all of them."""
-    if size() == 1:
-        return True
-    held: list[int | None] = [None] * size()
-    distributed.all_gather_object(held, number)
-    return len(set(held)) == 1
+    return len(set(gather(number))) == 1

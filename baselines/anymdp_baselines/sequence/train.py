@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from anymdp_baselines.omnirl.evaluate import online_scores
-from anymdp_baselines.sequence import ranks
+from anymdp_baselines.sequence import ranks, states
 from anymdp_baselines.sequence.agent import SequenceAgent
 from anymdp_baselines.sequence.checkpoint import load, save
 from anymdp_baselines.sequence.log import Log
@@ -43,8 +43,7 @@ def train(
     The folder gets the weights (`weights/`), the state to resume from (`state/`) and the log (`log.csv`).
     `start_from` are weights of the same size to be trained on. Without `exams` the online score on unseen
     tasks is not taken, and the first temperature is 0.8.
-    Under torchrun every process keeps the state of its own runs (`state/`, `state1/`, ...), and the first one
-    everything else.
+    Under torchrun every process keeps the state of its own runs (`states`), the first one everything else.
 
     Raises:
         ValueError: there is no such device, or the folder holds another run.
@@ -53,31 +52,24 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     machine = machine or Machine()
     machine = replace(machine, device=ranks.join(machine.device))
-    state = _state(folder)
-    if state.exists() and not resume:
-        raise ValueError(f"{state} exists; resume it, or give another folder")
+    begun = states.exist(folder)
+    if begun and not resume:
+        raise ValueError(f"{folder / 'state'} exists; resume it, or give another folder")
     try:
         trainer = Trainer(chosen, machine)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).split("\n")[0]
         raise ValueError(f"no model can be made on {machine}: {reason}") from None
-    if state.exists():
-        tensors, numbers = load(state)
+    if begun:
+        tensors, numbers = states.newest(folder)
         if numbers["preset"] != _plain(chosen):
-            raise ValueError(f"{state} was trained with other settings; give another folder")
+            raise ValueError(f"{folder} was trained with other settings; give another folder")
         trainer.restore(tensors, numbers)
         _tell(f"resumed at round {trainer.round}")
     elif start_from is not None:
         _start_from(trainer, start_from)
-    if not ranks.agree(trainer.round):
-        raise ValueError(f"{folder} holds states of different rounds or numbers of processes")
     log = Log(folder, trainer.round, tensorboard) if ranks.rank() == 0 else None
     return _train(trainer, folder, log, exams)
-
-
-def _state(folder: Path) -> Path:
-    """Where this process keeps the state of its runs."""
-    return folder / f"state{ranks.rank() or ''}"
 
 
 def _start_from(trainer: Trainer, path: Path) -> None:
@@ -132,11 +124,10 @@ def best_temperature(trainer: Trainer) -> float:
 
 
 def keep(trainer: Trainer, folder: Path, first: float = TEMPERATURES[1]) -> None:
-    """Writes weights and state, once all processes have come so far."""
+    """Writes the state, and in the first process the weights."""
     tensors, numbers = trainer.state()
     about: dict[str, object] = {"preset": _plain(trainer.preset)}
-    ranks.agree(trainer.round)
-    save(_state(folder), tensors, numbers | about)
+    states.keep(folder, tensors, numbers | about)
     if ranks.rank():
         return
     weights = {k: v.detach() for k, v in trainer.model.state_dict().items()}
@@ -226,4 +217,4 @@ if __name__ == "__main__":
             start_from=given.start_from,
         )
     except ValueError as error:
-        sys.exit(str(error))
+        sys.exit(2 if ranks.rank() else str(error))
