@@ -102,7 +102,7 @@ def shards(folder, *words):
         str(folder),
     ]
     command += ["--states", "8", "--actions", "2", "--sequences", "3", "--length", "600000", *words]
-    subprocess.run(command, env=LOOPBACK, check=True, capture_output=True, timeout=300)
+    subprocess.run(command, env=LOOPBACK, check=True, capture_output=True, timeout=600)
     return {path.name: path.read_bytes() for path in folder.glob("*.safetensors")}
 
 

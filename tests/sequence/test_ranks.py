@@ -1,5 +1,6 @@
 """Training in two processes that talk through gloo, as torchrun would start them."""
 
+import csv
 import os
 import re
 import signal
@@ -108,9 +109,9 @@ def test_two_processes_keep_the_same_weights_and_learn_from_both(tmp_path):
 def kept(folder):
     """The bytes of everything that a training kept, and its losses: the log without its clock."""
     files = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.safetensors")}
-    log = (folder / "log.csv").read_text().splitlines()
-    clock = log[0].split(",").index("seconds")
-    return files, [line.split(",")[:clock] + line.split(",")[clock + 1 :] for line in log]
+    with (folder / "log.csv").open(newline="") as file:
+        log = list(csv.DictReader(file))
+    return files, [{k: v for k, v in row.items() if k != "seconds"} for row in log]
 
 
 def test_two_processes_go_on_exactly_where_one_of_them_was_killed(tmp_path):
