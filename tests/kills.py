@@ -1,7 +1,7 @@
 """Kills commands at random moments and sees that the result is the undisturbed one, byte for byte.
 
-Run it as `python tests/kills.py --kills 50` (with `--ray`, nodes of a Ray cluster are killed too). A kill is
-SIGKILL to the driver, a worker or a node, or SIGINT or SIGTERM to the driver.
+Run it as `python tests/kills.py --kills 50`: a kill is SIGKILL to the driver or a worker, or SIGINT or SIGTERM
+to the driver. With `--ray` commands run on a cluster of two nodes: SIGKILL to a node, a worker or the driver.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from slow_command import ANY, Command
+from slow_command import ANY, Command, offspring
 
 TASKS = 6  # of each of two environments, half a second a run
 DEADLY = {"driver": signal.SIGKILL, "SIGINT": signal.SIGINT, "SIGTERM": signal.SIGTERM}
@@ -57,14 +57,26 @@ class RayCluster:
         self.process.stdin.flush()
         assert self.process.stdout.readline().strip() == self.address
 
+    def actors(self):
+        """The processes of actors on both nodes."""
+        found = offspring(self.process.pid)
+        return {pid for pid in found if b"ray::Seat" in read(f"/proc/{pid}/cmdline")}
+
     def close(self):
         self.process.communicate("", timeout=ANY)
 
 
+def read(path):
+    """What a file of /proc holds; nothing once its process is gone."""
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""
+
+
 def listens(pid):
     """Whether a process has a handler of SIGTERM."""
-    status = Path(f"/proc/{pid}/status")
-    found = status.read_text().partition("SigCgt:")[2].split() if status.exists() else []
+    found = read(f"/proc/{pid}/status").partition(b"SigCgt:")[2].split()
     return bool(found) and bool(int(found[0], 16) >> (signal.SIGTERM - 1) & 1)
 
 
@@ -76,7 +88,7 @@ class Disturber:
         self.killed, self.results = Counter(), 0
         self.cluster = RayCluster() if ray else None
         self.words = ["--executor", "ray", "--ray-address", self.cluster.address] if ray else []
-        self.victims = ["node", "driver"] if ray else ["worker", "worker", *DEADLY]
+        self.victims = ["node", "worker", "driver"] if ray else ["worker", "worker", *DEADLY]
 
     def result(self):
         """Disturbs one command until its result is there; the result."""
@@ -112,7 +124,7 @@ class Disturber:
         end = time.monotonic() + self.rng.random() * 6.0
         while time.monotonic() < end and command.process.poll() is None:
             time.sleep(0.01)
-        workers = sorted(command.offspring())
+        workers = sorted(self.cluster.actors() if self.cluster else command.offspring())
         victim = self.rng.choice(self.victims)
         while not listens(command.process.pid) and command.process.poll() is None:
             time.sleep(0.01)  # until then Python itself answers signals
@@ -150,6 +162,8 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ray", action="store_true", help="kill nodes of a Ray cluster")
     given = parser.parse_args()
+    # A shell's background jobs, and their children, ignore SIGINT unless they say otherwise.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         killed, results = disturb(Path(folder), given.kills, given.seed, given.ray)

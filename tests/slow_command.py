@@ -74,11 +74,7 @@ class Command:
         return self
 
     def offspring(self):
-        found, fresh = set(), {self.process.pid}
-        while fresh:
-            found |= fresh
-            fresh = {c for pid in fresh for c in children(pid)} - found
-        return found - {self.process.pid}
+        return offspring(self.process.pid)
 
     def done(self):
         """(exit code, stdout, stderr)."""
@@ -90,9 +86,22 @@ class Command:
         return self.out / "custom-slow.Slow.csv"
 
 
+def offspring(pid):
+    """The processes that a process started, and those that they did."""
+    found, fresh = set(), {pid}
+    while fresh:
+        found |= fresh
+        fresh = {c for parent in fresh for c in children(parent)} - found
+    return found - {pid}
+
+
 def children(pid):
-    listed = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(word) for word in listed.read_text().split()] if listed.exists() else []
+    """The processes that any of its threads started."""
+    try:
+        listed = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:  # it is gone
+        return []
+    return [int(word) for text in listed for word in text.split()]
 
 
 def alive(pid):
