@@ -1,7 +1,8 @@
 """Kills commands at random moments and sees that the result is the undisturbed one, byte for byte.
 
-Run it as `python tests/kills.py --kills 50`: a kill is SIGKILL to the driver or a worker, or SIGINT or SIGTERM
-to the driver. With `--ray` commands run on a cluster of two nodes: SIGKILL to a node, a worker or the driver.
+Run it as `python tests/kills.py --kills 50`: a kill is SIGKILL to the driver or a worker, or SIGINT or
+SIGTERM to the driver. With `--ray` commands run on a cluster of two nodes, and a kill is SIGKILL to a node, a
+worker or the driver.
 """
 
 import argparse

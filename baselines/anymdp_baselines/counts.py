@@ -26,8 +26,7 @@ _HEAD = 8
 _EVERY_EPISODE = 200
 
 
-@njit(inline="always")
-def layout(size, n_actions):
+def plain_layout(size, n_actions):
     """Offsets of policy, terminal, arrivals, arrival rewards, visits, counts, rewards; and the end."""
     policy = _HEAD
     terminal = policy + size
@@ -38,6 +37,10 @@ def layout(size, n_actions):
     rewards = counts + size * n_actions * size
     end = rewards + size * n_actions * size
     return policy, terminal, arrivals, arrival_rewards, visits, counts, rewards, end
+
+
+layout = njit(inline="always")(plain_layout)
+"""The same inside a kernel."""
 
 
 @njit(LEARN, cache=True)

@@ -34,6 +34,7 @@ from anymdp_baselines.counts import (
     improve,
     layout,
     learn,
+    plain_layout,
     spread,
     write_greedy,
 )
@@ -188,7 +189,7 @@ class PSRL:
 
     def memory(self, streams: Streams) -> Float64s:
         """No counts."""
-        return np.zeros(layout.py_func(streams.n_observations, streams.n_actions)[-1])
+        return np.zeros(plain_layout(streams.n_observations, streams.n_actions)[-1])
 
 
 class EpisodicPSRL(PSRL):

@@ -1,0 +1,89 @@
+"""What is built and given away: a wheel and a source archive, complete, small, and without the rest."""
+
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("build", reason="needs the extra dev")
+pytest.importorskip("hatchling", reason="needs the extra dev")
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[1]
+SOURCES = {"anymdp_bench": ROOT / "src", "anymdp_baselines": ROOT / "baselines"}
+BUILD = [sys.executable, "-m", "build", "--no-isolation"]
+MIB = 2**20
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """(source archive, wheel made from it, wheel made from the checkout)."""
+    out = tmp_path_factory.mktemp("built")
+    for words in (["--outdir", out / "a"], ["--wheel", "--outdir", out / "b"]):
+        subprocess.run([*BUILD, *words, ROOT], check=True, capture_output=True)
+    (sdist,), (wheel,) = (out / "a").glob("*.tar.gz"), (out / "a").glob("*.whl")
+    (direct,) = (out / "b").glob("*.whl")
+    return sdist, wheel, direct
+
+
+def contents(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_the_wheel_is_the_two_packages_and_nothing_else(built):
+    inside = contents(built[1])
+    about = {name for name in inside if name.partition("/")[0].endswith(".dist-info")}
+    expected = {
+        path.relative_to(source).as_posix(): path.read_bytes()
+        for package, source in SOURCES.items()
+        for path in (source / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert {name: inside[name] for name in inside.keys() - about} == expected
+    assert any(name.endswith("licenses/LICENSE") for name in about)
+    assert any(name.endswith("/omnirl.safetensors") for name in inside)
+    assert any(name.endswith("/pendulum/oracle.npz") for name in inside)
+    assert any(name.endswith("/suites/smoke.toml") for name in inside)
+    assert built[1].stat().st_size < 60 * MIB
+
+
+def test_the_source_archive_makes_the_same_wheel(built):
+    sdist, wheel, direct = built
+    assert contents(wheel) == contents(direct)
+    assert sdist.stat().st_size < 60 * MIB
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"pyproject.toml", "LICENSE", "README.md", "tests/test_package.py"} <= names
+    assert not [n for n in names if "__pycache__" in n or n.startswith((".venv", ".git/"))]
+
+
+@pytest.fixture(scope="module")
+def installed(built, tmp_path_factory):
+    """A fresh environment with the wheel; its dependencies are those of this one."""
+    venv = tmp_path_factory.mktemp("installed")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", venv / "bin" / "python", "install", "-q"]
+    subprocess.run([*pip, "--no-deps", "--no-index", built[1]], check=True)
+    site = sysconfig.get_path("purelib", vars={"base": str(venv)})
+    lent = [entry for entry in sys.path if Path(entry).name in {"site-packages", "dist-packages"}]
+    (Path(site) / "lent.pth").write_text("\n".join(lent))
+    return venv
+
+
+def test_the_wheel_installs_and_answers(installed, tmp_path):
+    def ask(*words):
+        command = [installed / "bin" / words[0], *words[1:]]
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, cwd=tmp_path
+        ).stdout
+
+    where = ask("python", "-c", "import anymdp_bench as a, anymdp_baselines as b; print(a, b)")
+    assert where.count(str(installed)) == 2
+    assert "AnyMDP-64s5a-v0" in ask("anymdp-bench", "list", "envs")
+    assert "tql-ucb" in ask("anymdp-bench", "list", "agents")
+    assert "quick" in ask("anymdp-bench", "list", "suites")
