@@ -30,14 +30,14 @@ NEURAL = {
     "ppo": "stable_baselines3",
 }
 
-
+# Else 5: PPO updates seldom, and the others are slow.
 EPISODES = {"ppo": 60} | dict.fromkeys(["omnirl", "omnirl-delta", "omnirl-linear", "ad"], 3)
 
 
-def play(name, out, workers=1):
-    """Plays 5 episodes (3 of the slow ones, 60 of PPO, which updates seldom) of 4 tasks; the result."""
+def play(name, out, workers=1, tasks=2):
+    """Plays a few episodes of tasks of two environments; the result."""
     episodes = EPISODES.get(name, 5)
-    line = ["run", "--agent", name, *TABULAR.get(name, []), "--tasks", "2", "--quiet"]
+    line = ["run", "--agent", name, *TABULAR.get(name, []), "--tasks", str(tasks), "--quiet"]
     line += ["--env", "AnyMDP-16s5a-v0", "--env", "Garnet-16s5a2b-v0", "--episodes", str(episodes)]
     code = run([*line, "--workers", str(workers), "--out", str(Path(out) / name)])
     assert code == 0, name
