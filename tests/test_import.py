@@ -41,6 +41,36 @@ def test_import_registers_every_id():
     assert loaded_after(code).isdisjoint(HEAVY)
 
 
+# Prints every module that cannot be imported for want of an extra; ends at the first look for another machine.
+WITHOUT_A_NETWORK = """
+import importlib, os, pkgutil, sys
+
+def watch(event, arguments):
+    if event in {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"}:
+        os.write(2, f"{event} {arguments}".encode())
+        os._exit(3)
+
+sys.addaudithook(watch)
+import anymdp_bench, anymdp_baselines
+for package in (anymdp_bench, anymdp_baselines):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        try:
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+        except ModuleNotFoundError as missing:
+            print(module.name, missing.name)
+"""
+
+
+def test_no_import_asks_the_network():
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_A_NETWORK], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    missing = {line.split()[1].partition(".")[0] for line in done.stdout.splitlines()}
+    assert missing <= {"torch", "stable_baselines3", "ray", "moviepy", "tensorboard"}  # extras
+
+
 def test_every_public_name_resolves():
     for name in anymdp_bench.__all__:
         assert getattr(anymdp_bench, name) is not None
