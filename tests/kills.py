@@ -120,25 +120,34 @@ class Disturber:
             assert (victim in DEADLY, code, out, err) == (True, 130, "", INTERRUPTED), (victim, err)
         return False
 
+    def workers(self, command):
+        return sorted(self.cluster.actors() if self.cluster else command.offspring())
+
     def kill(self, command):
         """Waits for a random while and kills; the victim, or None if the command was done before."""
-        end = time.monotonic() + self.rng.random() * 6.0
-        while time.monotonic() < end and command.process.poll() is None:
-            time.sleep(0.01)
-        workers = sorted(self.cluster.actors() if self.cluster else command.offspring())
-        victim = self.rng.choice(self.victims)
-        while not listens(command.process.pid) and command.process.poll() is None:
+        running = command.process
+        while not listens(running.pid) and running.poll() is None:
             time.sleep(0.01)  # until then Python itself answers signals
-        if command.process.poll() is not None:
+        end = time.monotonic() + self.rng.random() * 6.0
+        while time.monotonic() < end and running.poll() is None:
+            time.sleep(0.01)
+        victim, workers = self.rng.choice(self.victims), []
+        if victim == "worker" and (self.cluster or command.workers > 1):  # else the driver plays
+            while not (workers := self.workers(command)) and running.poll() is None:
+                time.sleep(0.01)
+        if running.poll() is not None:
             return None
-        if victim == "worker" and not workers:  # there are none yet, or the driver plays
+        if not workers and victim == "worker":
             victim = "driver"
         if victim == "node":
             self.cluster.kill_node()
         elif victim == "worker":
-            os.kill(self.rng.choice(workers), signal.SIGKILL)
+            try:
+                os.kill(self.rng.choice(workers), signal.SIGKILL)
+            except ProcessLookupError:  # it ended just now
+                return None
         else:
-            command.process.send_signal(DEADLY[victim])
+            running.send_signal(DEADLY[victim])
         self.left -= 1
         self.killed[victim] += 1
         return victim

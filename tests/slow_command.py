@@ -48,7 +48,7 @@ class Command:
     """
 
     def __init__(self, folder, out, workers=1, tasks=2, words=(), environ=()):
-        self.out = folder / out
+        self.out, self.workers = folder / out, workers
         (folder / "slow.py").write_text(SLOW)
         line = ["run", "--agent", "slow:Slow", "--env", ENVIRONMENTS[0], "--env", ENVIRONMENTS[1]]
         line += ["--tasks", str(tasks), "--episodes", "20", "--workers", str(workers), "--out", out]

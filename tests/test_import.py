@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import anymdp_bench
 
 HEAVY = (
@@ -15,6 +17,7 @@ HEAVY = (
     "pettingzoo",
     "anymdp_baselines",
 )
+EXTRAS = {"torch", "stable_baselines3", "ray", "moviepy", "tensorboard"}
 
 
 def loaded_after(statement):
@@ -41,7 +44,7 @@ def test_import_registers_every_id():
     assert loaded_after(code).isdisjoint(HEAVY)
 
 
-# Prints every module that cannot be imported for want of an extra; ends at the first look for another machine.
+# Prints the modules that cannot be imported for want of an extra; ends at the first look for another machine.
 WITHOUT_A_NETWORK = """
 import importlib, os, pkgutil, sys
 
@@ -62,13 +65,14 @@ for package in (anymdp_bench, anymdp_baselines):
 """
 
 
+@pytest.mark.slow
 def test_no_import_asks_the_network():
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_A_NETWORK], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     missing = {line.split()[1].partition(".")[0] for line in done.stdout.splitlines()}
-    assert missing <= {"torch", "stable_baselines3", "ray", "moviepy", "tensorboard"}  # extras
+    assert missing <= EXTRAS
 
 
 def test_every_public_name_resolves():
