@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anymdp_baselines.sequence.mixers import gated_deltanet, keys, slots
+from anymdp_baselines.sequence.mixers import convolution, gated_deltanet, keys, slots
 
 TOLERANCE = 1e-4
 
@@ -167,3 +167,34 @@ def test_gated_deltanet_recalls_what_was_written():
     ones, zeros = torch.ones(1, 1, n), torch.zeros(1, 1, n)
     _, state = gated_deltanet.chunkwise(keys, keys, values, ones, zeros, torch.zeros(1, 1, n, n))
     np.testing.assert_allclose(state[0, 0].numpy(), values[0, 0].numpy(), atol=1e-5)
+
+
+def test_the_convolution_is_the_naive_sum():
+    """Of four steps of its own channel, across the border of two segments too."""
+    torch.manual_seed(0)
+    x, taps, shift = torch.randn(2, 9, 3), torch.randn(3, 4), torch.randn(3)
+    fresh = torch.zeros(2, 3, 3)
+    first, past = convolution.convolved(x[:, :2], fresh, taps, shift)
+    second, past = convolution.convolved(x[:, 2:], past, taps, shift)
+    found = torch.cat([first, second], 1)
+    for t in range(9):
+        for c in range(3):
+            naive = shift[c] + sum(taps[c, 3 - k] * x[:, t - k, c] for k in range(min(t + 1, 4)))
+            torch.testing.assert_close(found[:, t, c], naive)
+    torch.testing.assert_close(past, x[:, -3:])
+    through, _ = convolution.convolved(x, fresh, convolution.unmixed_taps(3))
+    torch.testing.assert_close(through, x)
+
+
+def test_weights_without_a_convolution_are_read_as_they_were_meant():
+    """What enters one step's q, k and v then is that step alone."""
+    torch.manual_seed(0)
+    mixer = gated_deltanet.GatedDeltaNet(8, 2)
+    weights = mixer.state_dict()
+    del weights["taps"]
+    mixer.load_state_dict(weights)
+    main = torch.randn(1, 6, 8)
+    with torch.no_grad():
+        (_, _, v, _, _), *_ = mixer._projected(main, mixer.fresh(1, 1, 1))
+        alone = torch.nn.functional.silu(mixer.to_all(mixer.norm(main))[..., 16:24])
+    torch.testing.assert_close(v.transpose(1, 2).flatten(2), alone)

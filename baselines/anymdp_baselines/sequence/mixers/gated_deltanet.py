@@ -2,8 +2,9 @@
 
 Per head, with unit keys k and queries q, write gate beta and decay alpha in (0, 1),
 
-    M_t = alpha_t M_{t-1} + k_t u_t^T,   u_t = beta_t (v_t - alpha_t M_{t-1}^T k_t),   o_t = M_t^T q_t.
+    M_t = alpha_t M_{t-1} + k_t u_t^T,   u_t = beta_t (v_t - alpha_t M_{t-1}^T k_t),   o_t = M_t^T q_t,
 
+where q, k and v have passed a short convolution.
 Inside a chunk, with d_t the product of its decays up to t, u solves the triangular system
 
     u_t + beta_t sum_{j<t} (d_t / d_j) (k_t . k_j) u_j = beta_t (v_t - d_t M_start^T k_t).
@@ -12,19 +13,26 @@ Inside a chunk, with d_t the product of its decays up to t, u solves the triangu
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, normalize, silu
 
 from anymdp_baselines.sequence.mixers import Stream, Where, kernels
+from anymdp_baselines.sequence.mixers.convolution import (
+    TAPS,
+    convolved,
+    random_taps,
+    unmixed_taps,
+)
 
 _CHUNK = 32
 _SLOWEST, _FASTEST = 4096.0, 16.0  # steps over which heads forget at first
 
 
 class GatedDeltaNet(nn.Module):
-    """The mixer; see the module. Memory: [heads, size, size] a run.
+    """The mixer; see the module. Memory: [heads, size, size] a run and three steps of inputs.
 
     Args:
         width: of the main stream.
@@ -40,42 +48,56 @@ class GatedDeltaNet(nn.Module):
         with torch.no_grad():
             self.to_all.bias[4 * width + heads :] = torch.log(spans)
             self.to_all.weight[4 * width + heads :] *= 0.1
+        self.taps = random_taps(3 * width)
         self.to_main = nn.Linear(width, width, bias=False)
+        self.register_load_state_dict_pre_hook(_without_taps)
 
     def fresh(self, n: int, n_observations: int, n_actions: int) -> Tensor:
-        """Zeros [n, heads, size, size]."""
-        device = self.to_main.weight.device
-        return torch.zeros(n, self.heads, self.size, self.size, device=device)
+        """Zeros: three steps of inputs, then the memory."""
+        size = 3 * (TAPS - 1) + self.size
+        return torch.zeros(n, self.heads * self.size * size, device=self.to_main.weight.device)
 
     def forward(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
         """A segment, chunk by chunk."""
-        q, k, v, gate, beta, decay = self._projected(stream.main)
+        (q, k, v, beta, decay), gate, past, memory = self._projected(stream.main, state)
         with torch.autocast(state.device.type, enabled=False):
-            out, state = chunkwise(q, k, v, beta, decay, state)
-        return self._mixed(stream, out, gate), state
+            out, memory = chunkwise(q, k, v, beta, decay, memory)
+        return self._mixed(stream, out, gate), torch.cat([past.flatten(1), memory.flatten(1)], 1)
 
     def step(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
         """One step."""
-        q, k, v, gate, beta, decay = self._projected(stream.main)
-        out, state = recurrent(
-            q[:, :, 0], k[:, :, 0], v[:, :, 0], beta[:, :, 0], decay[:, :, 0], state
-        )
-        return self._mixed(stream, out[:, :, None], gate), state
+        given, gate, past, memory = self._projected(stream.main, state)
+        q, k, v, beta, decay = (x[:, :, 0] for x in given)
+        out, memory = recurrent(q, k, v, beta, decay, memory)
+        mixed = self._mixed(stream, out[:, :, None], gate)
+        return mixed, torch.cat([past.flatten(1), memory.flatten(1)], 1)
 
-    def _projected(self, main: Tensor) -> tuple[Tensor, ...]:
-        """q, k, v [B, H, T, size]; output gate [B, T, width]; beta, log of the decay [B, H, T]."""
-        n, length, width = main.shape
-        every = self.to_all(self.norm(main))
-        q, k, v, gate, rates = every.split([width, width, width, width, 2 * self.heads], -1)
-        shape = (n, length, self.heads, self.size)
-        q, k, v = (silu(x).view(shape).transpose(1, 2).float() for x in (q, k, v))
+    def _projected(
+        self, main: Tensor, state: Tensor
+    ) -> tuple[tuple[Tensor, ...], Tensor, Tensor, Tensor]:
+        """((q, k, v [B, H, T, size], beta, log of the decay [B, H, T]), gate, past inputs, memory)."""
+        width, n_past = main.shape[-1], (TAPS - 1) * 3 * main.shape[-1]
+        raw, gate, rates = self.to_all(self.norm(main)).split(
+            [3 * width, width, 2 * self.heads], -1
+        )
+        past = state[:, :n_past].unflatten(1, (TAPS - 1, 3 * width))
+        mixed, past = convolved(raw, past, self.taps)
+        q, k, v = silu(mixed).unflatten(-1, (3, self.heads, self.size)).permute(2, 0, 3, 1, 4)
         beta, slow = rates.float().transpose(1, 2).chunk(2, 1)
-        return normalize(q, dim=-1), normalize(k, dim=-1), v, gate, beta.sigmoid(), logsigmoid(slow)
+        memory = state[:, n_past:].unflatten(1, (self.heads, self.size, self.size))
+        given = (normalize(q, dim=-1), normalize(k, dim=-1), v, beta.sigmoid(), logsigmoid(slow))
+        return given, gate, past, memory
 
     def _mixed(self, stream: Stream, out: Tensor, gate: Tensor) -> Stream:
         heads = self.norm_out(out.transpose(1, 2)).flatten(2)
         main = stream.main + self.to_main(heads.to(gate.dtype) * silu(gate))
         return Stream(main, stream.actions)
+
+
+def _without_taps(module: nn.Module, weights: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Weights from before there was a convolution are those of one that passes everything through."""
+    channels = module.get_parameter("taps").shape[0]
+    weights.setdefault(f"{prefix}taps", unmixed_taps(channels))
 
 
 def recurrent(

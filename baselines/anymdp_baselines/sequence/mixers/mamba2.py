@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torch.nn.functional import silu, softplus
 
 from anymdp_baselines.sequence.mixers import Stream, Where, kernels
+from anymdp_baselines.sequence.mixers.convolution import TAPS, convolved, random_taps
 from anymdp_baselines.sequence.mixers.linear import chunk_starts, in_chunks
 
-_CHUNK, _TAPS, _EXPAND = 32, 4, 2
+_CHUNK, _EXPAND = 32, 2
 
 
 class Mamba2(nn.Module):
@@ -37,7 +38,7 @@ class Mamba2(nn.Module):
         self.norm, self.norm_out = nn.RMSNorm(width), nn.RMSNorm(self.inner)
         self.convolved = self.inner + 2 * self.columns
         self.to_all = nn.Linear(width, self.inner + self.convolved + heads, bias=False)
-        self.taps = nn.Parameter(torch.empty(self.convolved, _TAPS).uniform_(-0.5, 0.5))
+        self.taps = random_taps(self.convolved)
         self.shift = nn.Parameter(torch.zeros(self.convolved))
         spans = torch.exp(torch.linspace(math.log(1e-3), math.log(1e-1), heads))
         self.step_bias = nn.Parameter(
@@ -49,7 +50,7 @@ class Mamba2(nn.Module):
 
     def fresh(self, n: int, n_observations: int, n_actions: int) -> Tensor:
         """Zeros: three steps of inputs, then the memory."""
-        size = (_TAPS - 1) * self.convolved + self.columns * self.inner
+        size = (TAPS - 1) * self.convolved + self.columns * self.inner
         return torch.zeros(n, size, device=self.to_main.weight.device)
 
     def forward(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
@@ -74,15 +75,14 @@ class Mamba2(nn.Module):
         z, raw, dt = self.to_all(self.norm(main)).split(
             [self.inner, self.convolved, self.heads], -1
         )
-        length, n_past = main.shape[1], (_TAPS - 1) * self.convolved
-        past = state[:, :n_past].unflatten(1, (_TAPS - 1, self.convolved))
-        seen = torch.cat([past, raw.float()], 1)
-        mixed = sum(seen[:, k : k + length] * self.taps[:, k] for k in range(_TAPS)) + self.shift
+        n_past = (TAPS - 1) * self.convolved
+        past = state[:, :n_past].unflatten(1, (TAPS - 1, self.convolved))
+        mixed, past = convolved(raw, past, self.taps, self.shift)
         x, b, c = silu(mixed).split([self.inner, self.columns, self.columns], -1)
         x = x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
         dt = softplus(dt.float() + self.step_bias).transpose(1, 2)
         memory = state[:, n_past:].unflatten(1, (self.heads, self.columns, -1))
-        return z, x, b[:, None], c[:, None], dt, seen[:, length:], memory
+        return z, x, b[:, None], c[:, None], dt, past, memory
 
     def _mixed(self, stream: Stream, out: Tensor, x: Tensor, z: Tensor) -> Stream:
         y = (out + self.direct[:, None, None] * x).transpose(1, 2).flatten(2)
