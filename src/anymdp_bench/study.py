@@ -30,6 +30,8 @@ class Kept:
         self.path, self.key = path, tuple(key)
         names = dict.fromkeys(self.key, str)
         self._rows = pd.read_csv(path, dtype=names) if path.exists() else None
+        if self._rows is not None and not set(self.key) <= set(self._rows):
+            self._rows = None  # of an older version, which told fewer parts apart
 
     def has(self, *part: object) -> bool:
         """Whether the rows of `part`, its values in the key's order, are there."""

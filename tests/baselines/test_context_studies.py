@@ -1,5 +1,7 @@
 """Long contexts and task scaling, tiny; what their courses and tables promise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -71,6 +73,8 @@ def test_training_goes_on_where_it_was_killed(tmp_path):
         assert torch.equal(a, b)
     done = train(COURSE, SIZE, tmp_path / "parts").model  # nothing left to do
     assert torch.equal(done.to_policy.weight, whole.to_policy.weight)
+    with pytest.raises(ValueError, match="parts was trained with other settings"):
+        train(replace(COURSE, updates=6), SIZE, tmp_path / "parts")
 
 
 def test_long_context_tiny(tmp_path, capsys):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -39,6 +39,9 @@ def train(
         look: called with the number of updates done and the model, before the first and after `every`.
         every: updates between two looks, a multiple of a life's.
         device: of torch.
+
+    Raises:
+        ValueError: the state is of another course or model.
     """
     torch.manual_seed(course.seed)
     model = ContextModel(size).to(device)
@@ -48,7 +51,7 @@ def train(
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
     done, seconds = 0, 0.0
     if folder.exists():
-        done, seconds = _resume(folder, model, optimizer)
+        done, seconds = _resume(folder, course, model, optimizer)
     elif look:
         look(0, model)
     in_life = course.life // course.segment
@@ -72,25 +75,37 @@ def train(
         if looked and look:
             look(done, model)
         if looked or done == course.updates or time.monotonic() - saved > 60.0:
-            _keep(folder, model, optimizer, done, seconds)
+            _keep(folder, course, model, optimizer, done, seconds)
             saved = time.monotonic()
     return Trained(model, seconds)
 
 
+def _about(course: Course, model: ContextModel) -> dict[str, object]:
+    return {"course": asdict(course), "model": asdict(model.size)}
+
+
 def _keep(
-    folder: Path, model: ContextModel, optimizer: torch.optim.Optimizer, done: int, seconds: float
+    folder: Path,
+    course: Course,
+    model: ContextModel,
+    optimizer: torch.optim.Optimizer,
+    done: int,
+    seconds: float,
 ) -> None:
     tensors = {f"model.{k}": v.detach().cpu() for k, v in model.state_dict().items()}
     for name, parameter in model.named_parameters():
         for key, moment in optimizer.state[parameter].items():
             tensors[f"{key}.{name}"] = moment.cpu()
-    save(folder, tensors, {"done": done, "seconds": seconds})
+    numbers = {"done": done, "seconds": seconds}
+    save(folder, tensors, numbers | _about(course, model))
 
 
 def _resume(
-    folder: Path, model: ContextModel, optimizer: torch.optim.Optimizer
+    folder: Path, course: Course, model: ContextModel, optimizer: torch.optim.Optimizer
 ) -> tuple[int, float]:
     tensors, numbers = load(folder)
+    if any(numbers.get(k) != v for k, v in _about(course, model).items()):
+        raise ValueError(f"{folder} was trained with other settings; remove it")
     under = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
     model.load_state_dict(under)
     for name, parameter in model.named_parameters():

@@ -33,7 +33,7 @@ MIXERS = {
     "attention": "softmax attention",
 }
 COUNTS = "counts"
-VERSION = "1"
+VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Scale:
 
 SCALES = {
     "tiny": Scale(16, 1, 1, Course(8, 3, 4, 64, 128, 8, 3e-3), "tau8-v1", 2, 2048),
-    "small": Scale(64, 1, 1, Course(8, 3, 8, 128, 512, 1200, 5e-3), "tau8-v1", 4, 32768),
+    "small": Scale(64, 1, 1, Course(8, 3, 8, 128, 512, 4000, 5e-3), "tau8-v1", 16, 32768),
     "paper": Scale(512, 18, 4, Course(64, 5, 40, 2048, 8192, 100_000, 2e-4), "tau64-v1", 16, 32768),
 }
 
@@ -67,20 +67,24 @@ def run(scale: str, out: Path) -> list[Path]:
 
     chosen, folder = SCALES[scale], out / NAME
     folder.mkdir(parents=True, exist_ok=True)
-    kept = Kept(out / f"{NAME}.rows.csv", ("scale", "mixer"))
-    if not kept.has(scale, COUNTS):
+    updates = chosen.course.updates
+    kept = Kept(out / f"{NAME}.rows.csv", ("scale", "updates", "mixer"))
+    if not kept.has(scale, updates, COUNTS):
         data = stream(chosen.stream, chosen.runs, chosen.length)
         found = score(data, counting(data.n_states, data.n_actions))
-        kept.add((scale, COUNTS), _rows(found, {"parameters": 0, "state_floats": _tables(chosen)}))
+        kept.add(
+            (scale, updates, COUNTS),
+            _rows(found, {"parameters": 0, "state_floats": _tables(chosen)}),
+        )
     for name in MIXERS:
-        if kept.has(scale, name):
+        if kept.has(scale, updates, name):
             continue
         found, more = measured(name, chosen, folder / scale, device())
         if found.stream.name in STREAMS:
             _submission(folder / f"{name}.json", name, chosen, found, more)
-        kept.add((scale, name), _rows(found, more))
+        kept.add((scale, updates, name), _rows(found, more))
         print(f"{MIXERS[name]}: {found.following.mean():.3f} nats", flush=True)
-    rows = kept.rows(scale)
+    rows = kept.rows(scale, updates)
     return publish(NAME, out, table(rows), _note(scale, chosen, device()), picture(rows, chosen))
 
 

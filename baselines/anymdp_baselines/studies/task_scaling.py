@@ -96,15 +96,16 @@ def run(scale: str, out: Path) -> list[Path]:
 
     chosen, folder = SCALES[scale], out / NAME
     folder.mkdir(parents=True, exist_ok=True)
-    kept = Kept(out / f"{NAME}.rows.csv", ("scale", "tasks"))
+    kept = Kept(out / f"{NAME}.rows.csv", ("scale", "updates", "tasks"))
     for tasks in chosen.tasks:
         course = replace(chosen.course, tasks=tasks)
         name = tasks or course.sequences
-        if not kept.has(scale, name):
+        part = (scale, course.updates, name)
+        if not kept.has(*part):
             rows = looked(chosen, course, folder / f"{scale}-{name}")
-            kept.add((scale, name), [dict(row) for _, row in rows.iterrows()])
+            kept.add(part, [dict(row) for _, row in rows.iterrows()])
             print(f"{name:,} tasks: done", flush=True)
-    rows = advances(kept.rows(scale))
+    rows = advances(kept.rows(scale, chosen.course.updates))
     return publish(NAME, out, table(rows), _note(scale, chosen), picture(rows))
 
 

@@ -38,7 +38,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 MEASURES = ("diameter", "reciprocal_gaps", "value_norm")
 TARGET = 0.8
-_TASKS = {"tiny": 2, "small": 16, "paper": 64}  # that learners play
+_TASKS = {"tiny": 2, "small": 64, "paper": 64}  # that learners play
 _EPISODES = {"tiny": 20, "small": 500, "paper": 10_000}
 _DRAWN = {"tiny": 4, "small": 64, "paper": 1024}  # that distributions and measures are taken of
 
@@ -50,15 +50,18 @@ def source_of(family: str) -> TaskSource:
 
 
 def learned(name: str, env_id: str, task: ScoredTask, episodes: int) -> Iterator[dict[str, Any]]:
-    """The exact scores of one learner on one task, a row a test point."""
+    """The exact scores of one learner on one task: a row for each test point with a new one, and the last."""
     agent, run = AgentSpec(name).make(), Run(env_id, task, 0)
     budget = Budget(episodes=episodes)
     if isinstance(agent, FusedAgent):
         curve = play_fused(agent, run, budget)
     else:
         curve = play_training(agent, run, budget)
-    for steps, score in zip(curve.steps.tolist(), curve.score.tolist(), strict=True):
-        yield {"task_seed": task.seed, "steps": steps, "score": round(score, 5)}
+    scores = curve.score.round(5)
+    told_of = np.diff(scores, prepend=np.nan) != 0.0
+    told_of[-1] = True
+    for steps, score in zip(curve.steps[told_of].tolist(), scores[told_of].tolist(), strict=True):
+        yield {"task_seed": task.seed, "steps": steps, "score": score}
 
 
 def steps_to(rows: pd.DataFrame, target: float = TARGET) -> Float64s:
@@ -96,7 +99,7 @@ class Found(NamedTuple):
 
 def run(scale: str, out: Path) -> list[Path]:
     """Measures what is missing, and puts out the table and the picture."""
-    kept = Kept(out / "difficulty.rows.csv", ("scale", "family", "agent", "version"))
+    kept = Kept(out / "difficulty.rows.csv", ("scale", "tasks", "family", "agent", "version"))
     found = {family: _found(family, scale, kept) for family in FAMILIES}
     note = (
         f"Median steps until a learner's exact score first reached {TARGET:g} (reached/tasks), and its mean"
@@ -113,7 +116,7 @@ def _found(family: str, scale: str, kept: Kept) -> Found:
     tasks, _ = tasks_that_count(source, _TASKS[scale])
     curves = {}
     for name in AGENTS:
-        part = (scale, family, name, AgentSpec(name).make().version)
+        part = (scale, _TASKS[scale], family, name, AgentSpec(name).make().version)
         if not kept.has(*part):
             rows = [row for t in tasks for row in learned(name, env_id, t, _EPISODES[scale])]
             kept.add(part, rows)
