@@ -15,6 +15,7 @@ from anymdp_baselines.studies import long_context, task_scaling
 from anymdp_baselines.studies.course import Course
 from anymdp_baselines.studies.fitting import train
 from anymdp_baselines.studies.mixer_trial import equal_sizes
+from anymdp_bench.leaderboard.longcontext import board_rows, load_board
 from anymdp_bench.longcontext import score, stream
 
 COURSE = Course(8, 3, 2, 32, 64, 4, 3e-3)
@@ -75,6 +76,17 @@ def test_training_goes_on_where_it_was_killed(tmp_path):
     assert torch.equal(done.to_policy.weight, whole.to_policy.weight)
     with pytest.raises(ValueError, match="parts was trained with other settings"):
         train(replace(COURSE, updates=6), SIZE, tmp_path / "parts")
+
+
+def test_a_trained_mixer_is_listed_on_the_board(tmp_path):
+    model = train(COURSE, SIZE, tmp_path / "state").model
+    found = score(stream("tau8-v1"), reader(model))
+    scale, more = long_context.SCALES["tiny"], {"parameters": parameters(SIZE)}
+    long_context._submission(tmp_path / "gated.json", "gated", scale, found, more)
+    [row] = board_rows(load_board(tmp_path))
+    assert row["label"] == "gated DeltaNet (long-context study) 2"
+    assert row["loss_key"] == pytest.approx(found.following.mean(), abs=1e-4)
+    assert (row["parameters_key"], row["trained_key"]) == (parameters(SIZE), scale.course.steps)
 
 
 def test_long_context_tiny(tmp_path, capsys):
