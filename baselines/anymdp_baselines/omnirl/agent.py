@@ -191,10 +191,7 @@ class OmniRL:
 
     def save_context(self, path: str | os.PathLike[str]) -> None:
         """Writes all that the runs remember to `path` (safetensors), whole or not at all."""
-        import torch
-
-        arrays = {name: torch.from_numpy(array) for name, array in self._arrays().items()}
-        save_arrays(Path(path), arrays, {"context": len(self._runs)})
+        save_arrays(Path(path), self._arrays(), {"context": len(self._runs)})
 
     def load_context(self, path: str | os.PathLike[str]) -> None:
         """Goes on from what `save_context` wrote; `start` was called with as many runs of the same size.
@@ -207,7 +204,7 @@ class OmniRL:
         if "context" not in numbers or arrays.keys() != mine.keys():
             raise ValueError(f"{path} holds no context; give a file that save_context wrote")
         for name, array in mine.items():
-            found = arrays[name].numpy()
+            found = arrays[name]
             if (found.shape, found.dtype) != (array.shape, array.dtype):
                 raise ValueError(
                     f"{path} is the context of other runs: {name} has shape {list(found.shape)},"
@@ -220,7 +217,7 @@ class OmniRL:
                     f"{path} is no sound context: {name} lies outside {least} to {most}"
                 )
         for name, array in mine.items():
-            array[:] = arrays[name].numpy()
+            array[:] = arrays[name]
         if self._mind.memory.shown.any():
             self._mind.planner = self._weights.general
 

@@ -7,12 +7,13 @@ import os
 import tempfile
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+from anymdp_baselines.omnirl.planning import Network, network
 from anymdp_bench.file_bytes import ordered
-
-if TYPE_CHECKING:
-    from anymdp_baselines.omnirl.model import Planner
 
 FORMAT = "anymdp-bench omnirl 2"
 _MOST, _MOST_EXPERTS = 4096, 16  # width and loops, planners that a file may ask for
@@ -20,12 +21,12 @@ SHIPPED = "omnirl"  # the weights that are loaded by default, by name
 
 
 def save_arrays(path: Path, arrays: dict[str, Any], numbers: dict[str, Any]) -> None:
-    """Writes tensors and plain numbers to `path`, whole or not at all."""
-    from safetensors.torch import save
+    """Writes arrays (or tensors on the CPU) and plain numbers to `path`, whole or not at all."""
+    from safetensors.numpy import save
 
-    tensors = {name: tensor.contiguous() for name, tensor in arrays.items()}
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     about = {"format": FORMAT, "numbers": json.dumps(numbers)}
-    blob = ordered(save(tensors, metadata=about))
+    blob = ordered(save(whole, metadata=about))
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -36,8 +37,8 @@ def save_arrays(path: Path, arrays: dict[str, Any], numbers: dict[str, Any]) -> 
         raise
 
 
-def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What `save_arrays` wrote: (tensors, numbers).
+def load_arrays(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """What `save_arrays` wrote: (arrays, numbers).
 
     Raises:
         ValueError: the file is no checkpoint of this kind; the message is one line.
@@ -45,7 +46,7 @@ def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="np") as file:
             metadata: dict[str, str] = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if metadata.get("format") != FORMAT:
@@ -70,7 +71,7 @@ def shipped(name: str = SHIPPED) -> Path:
 class Expert(NamedTuple):
     """A planner of a checkpoint that plays AnyMDP's tasks of `fewest` to `most` observations."""
 
-    planner: Planner
+    planner: Network
     fewest: int
     most: int
 
@@ -78,11 +79,11 @@ class Expert(NamedTuple):
 class Weights(NamedTuple):
     """What a checkpoint holds: the planner of all tasks, those of some, and the first temperature."""
 
-    general: Planner
+    general: Network
     experts: tuple[Expert, ...]
     temperature: float
 
-    def planner(self, familiar: bool, n_observations: int) -> Planner:
+    def planner(self, familiar: bool, n_observations: int) -> Network:
         """That for a task of so many observations, known to be AnyMDP's or not."""
         for expert in self.experts:
             if familiar and expert.fewest <= n_observations <= expert.most:
@@ -94,12 +95,8 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     """The planners of a checkpoint, ready for inference.
 
     Raises:
-        ValueError: the file is no checkpoint of this kind, or PyTorch is missing; the message is one line.
+        ValueError: the file is no checkpoint of this kind; the message is one line.
     """
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        raise ValueError("omnirl needs PyTorch: pip install 'anymdp-bench[torch]'") from None
     arrays, numbers = load_arrays(Path(path))
     given = numbers.get("experts", [])
     try:
@@ -111,12 +108,12 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         if not 0.0 < temperature < float("inf"):
             raise ValueError(f"temperature {temperature} is not positive and finite")
         own: list[dict[str, Any]] = [{} for _ in parts]
-        for name, tensor in arrays.items():
+        for name, array in arrays.items():
             number, _, rest = name.rpartition("/")
-            own[int(number or 0)][rest] = tensor
+            own[int(number or 0)][rest] = array
         planners = [
-            _planner(tensors, numbers if k == 0 else part)
-            for k, (tensors, part) in enumerate(zip(own, parts, strict=True))
+            _planner(layers, numbers if k == 0 else part)
+            for k, (layers, part) in enumerate(zip(own, parts, strict=True))
         ]
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         reason = " ".join(str(error).split())[:300]
@@ -125,20 +122,9 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     return Weights(planners[0], experts, temperature)
 
 
-def _planner(arrays: dict[str, Any], numbers: dict[str, Any]) -> Planner:
-    """The network of `arrays`, whose size `numbers` gives; ValueError and the like where they do not fit."""
-    import torch
-
-    from anymdp_baselines.omnirl.model import Planner, PlannerSize
-
-    size = PlannerSize(int(numbers["width"]), int(numbers["loops"]))
-    if not (1 <= size.width <= _MOST and 1 <= size.loops <= _MOST):
-        raise ValueError(f"width {size.width}, loops {size.loops}")
-    with torch.device("meta"):  # nothing that the file lacks is allocated
-        planner = Planner(size)
-    if any(tensor.dtype != torch.float32 for tensor in arrays.values()):
-        raise ValueError("its weights are not float32")
-    planner.load_state_dict(arrays, assign=True)
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in arrays.values()):
-        raise ValueError("its weights are not finite")
-    return planner.eval().requires_grad_(False)
+def _planner(layers: dict[str, npt.NDArray[Any]], numbers: dict[str, Any]) -> Network:
+    """The network of `layers`, whose size `numbers` gives; ValueError and the like where they do not fit."""
+    width, loops = int(numbers["width"]), int(numbers["loops"])
+    if not (1 <= width <= _MOST and 1 <= loops <= _MOST):
+        raise ValueError(f"width {width}, loops {loops}")
+    return network(layers, width, loops)

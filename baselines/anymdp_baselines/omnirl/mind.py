@@ -8,25 +8,22 @@ task, drawn again when an episode ends and whenever the visits of a slot reach a
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from anymdp_baselines.omnirl.memory import Memory, branching, empty_memory, write_runs
-from anymdp_baselines.omnirl.reading import empty_reading, read
+from anymdp_baselines.omnirl.planning import Network, plan_runs
+from anymdp_baselines.omnirl.reading import empty_reading
 from anymdp_baselines.omnirl.schedule import Schedule, blend
 from anymdp_baselines.omnirl.scout import scout
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
 from anymdp_bench.engine.rng import uniform
 
-if TYPE_CHECKING:
-    from anymdp_baselines.omnirl.model import Planner
-
 RATE = 0.03  # the run's growth, in steps, that calls for a new plan
 _APART = np.uint64(0xA0761D6478BD642F)  # the scout draws apart from the softmax
-_BATCH = 64  # runs planned at once: bounds the working memory
 
 
 class Steps(NamedTuple):
@@ -70,7 +67,7 @@ class Mind:
 
     def __init__(
         self,
-        planner: Planner,
+        planner: Network,
         seeds: UInt64s,
         n_observations: int,
         n_actions: int,
@@ -81,7 +78,7 @@ class Mind:
         self.memory: Memory = empty_memory(*self.shape)
         self.memory.familiar[:] = schedule.familiar
         self._slots = n_observations * n_actions
-        self._reading = empty_reading(min(_BATCH, n), n_observations, n_actions)
+        self._reading = empty_reading(1, n_observations, n_actions)
         self.preference, self._logit = np.zeros(self.shape), np.zeros(self.shape)
         self._scouted = np.zeros(self.shape[:2], np.int64)
         self._rng, self._scout_rng = seeds.copy(), seeds ^ _APART
@@ -111,10 +108,7 @@ class Mind:
 
     def plan(self, runs: Int64s) -> None:
         """Preferences of every state and action of `runs` from their memories as they stand."""
-        for begin in range(0, len(runs), _BATCH):
-            some = runs[begin : begin + _BATCH]
-            read(self.memory, some, self._reading)
-            self._logit[some] = self._logits(len(some))
+        plan_runs(self.planner, self.memory, runs, self._reading, self._logit)
         if not self._schedule.familiar:
             for i in runs:
                 self._branching[i] = branching(self.memory, i)
@@ -147,16 +141,3 @@ class Mind:
             self._logit[runs], self._schedule.temperature(visits, self._branching[runs]),
             self._scouted[runs], scouting, self._schedule.least,
         )  # fmt: skip
-
-    def _logits(self, rows: int) -> Float64s:
-        import torch
-
-        tensors: list[Any] = [torch.from_numpy(array[:rows]) for array in self._reading]
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # a plan is small: threads would wait for each other, not work
-        try:
-            with torch.inference_mode():
-                out: Float64s = self.planner(*tensors).logit.double().numpy()
-        finally:
-            torch.set_num_threads(threads)
-        return out

@@ -21,9 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, silu
 
+from anymdp_baselines.omnirl.planning import LEVELS
 from anymdp_baselines.omnirl.reading import SLOT_FEATURES, STATE_FEATURES
-
-LEVELS = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95)
 
 
 @dataclass(frozen=True)

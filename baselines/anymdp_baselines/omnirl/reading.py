@@ -38,7 +38,7 @@ TRUSTING = 0.1  # pseudo-visits in one more model like the first, which believes
 _REWARD, _BONUS, _SLOTS, _STATES, _GAMMA = range(5)
 _PASSES = 40  # of policy iteration at most; it needs about five
 _CLIP = 4.0
-_LAPACK_FROM = 24  # states: below, elimination by hand is quicker than the call
+_LAPACK_FROM = 48  # states: below, elimination by hand is quicker than the call
 
 
 class Reading(NamedTuple):
@@ -68,7 +68,7 @@ def _slog(x):
     return math.copysign(math.log1p(abs(x)), x)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _solve(matrix, value):
     """Solves matrix @ x = value in place; the matrix is diagonally dominant."""
     n = len(value)
@@ -90,7 +90,7 @@ def _solve(matrix, value):
         value[k] = total / matrix[k, k]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def optimal(model, reward, gamma, policy, value, q):
     """Policy iteration: model [m, A, m], reward [m, A]; improves `policy` [m], writes value [m], q [m, A]."""
     m, n_actions = reward.shape
@@ -189,11 +189,11 @@ def _known_gain(model, gain, gamma, value):
 
 @njit(cache=True, nogil=True)
 def _value_features(memory, i, seen, known, mean, sd, slot, state):
-    """Solves the models and writes what they say; returns (unit, mean value, known gain)."""
+    """Solves the models and writes what they say; returns (unit, mean value, known gain, first policy)."""
     model, reward, novelty, leak = known
     m, n_actions = reward.shape
     value, q, gain = np.zeros(m), np.zeros((m, n_actions)), np.zeros((m, n_actions))
-    policy = np.zeros(m, np.int64)
+    policy, first = np.zeros(m, np.int64), np.zeros(m, np.int64)
     unit, level, scale, known_gain = 1e-9, 0.0, 1.0, 0.0
     for c in range(len(MODELS)):
         spec = MODELS[c]
@@ -210,6 +210,7 @@ def _value_features(memory, i, seen, known, mean, sd, slot, state):
             unit = scale = _unit(memory, i, seen, value, q, 0.02 * sd)
             level = (1.0 - spec[_GAMMA]) * centre
             known_gain = _known_gain(model, gain, spec[_GAMMA], value)
+            first[:] = policy
         elif spec[_REWARD] == 0.0:
             scale = _unit(memory, i, seen, value, q, 1e-3)
         for k in range(m):
@@ -219,16 +220,16 @@ def _value_features(memory, i, seen, known, mean, sd, slot, state):
                 slot[seen[k], a, c] = _slog(gap)
                 if c == 0:
                     slot[seen[k], a, len(MODELS)] = max(gap, -2.0)
-    return unit, level, known_gain
+    return unit, level, known_gain, first
 
 
 @njit(cache=True, nogil=True)
-def _trusting_features(seen, known, mean, unit, slot):
-    """Values of the model that takes few visits at their word."""
+def _trusting_features(seen, known, mean, unit, policy, slot):
+    """Values of the model that takes few visits at their word; the search for them begins at `policy`."""
     model, reward, _, leak = known
     m, n_actions = reward.shape
     gamma = MODELS[0][_GAMMA]
-    value, q, policy = np.zeros(m), np.zeros((m, n_actions)), np.zeros(m, np.int64)
+    value, q = np.zeros(m), np.zeros((m, n_actions))
     optimal(model, reward + gamma * leak * mean / (1.0 - gamma), gamma, policy, value, q)
     for k in range(m):
         for a in range(n_actions):
@@ -323,8 +324,9 @@ def read_one(memory, i, reading, row):
     trusting = _model(memory, i, seen[:m], place, TRUSTING, onward)
     onward[:] = 0.0
     known = _model(memory, i, seen[:m], place, 1.0, onward)
-    unit, level, known_gain = _value_features(memory, i, seen[:m], known, mean, sd, slot, state)
-    _trusting_features(seen[:m], trusting, mean, unit, slot)
+    found = _value_features(memory, i, seen[:m], known, mean, sd, slot, state)
+    unit, level, known_gain, policy = found
+    _trusting_features(seen[:m], trusting, mean, unit, policy, slot)
     _slot_features(memory, i, mean, sd, unit, slot, inward)
     _state_features(memory, i, mean, sd, unit, level, known_gain, state)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn.functional import pad
 
@@ -95,8 +96,7 @@ class Trainer:
         for k, state in self.optimiser.state_dict()["state"].items():
             arrays |= {f"adam.{k}.{name}": value for name, value in state.items()}
         for k, room in enumerate(self.rooms):
-            for name, array in room.arrays().items():
-                arrays[f"room{k}.{name}"] = torch.from_numpy(array)
+            arrays |= {f"room{k}.{name}": array for name, array in room.arrays().items()}
         numbers = {
             "preset": self.preset.record(),
             "updates": self.updates,
@@ -115,17 +115,16 @@ class Trainer:
         if numbers.get("preset") != self.preset.record():
             raise ValueError(f"{path} was trained with other settings; give another --out")
         part = _parts(arrays)
-        self.planner.load_state_dict(part["net"])
-        self.average = part["average"]
+        self.planner.load_state_dict(_tensors(part["net"]))
+        self.average = _tensors(part["average"])
         adam = self.optimiser.state_dict()
         adam["state"] = {}
-        for name, value in part["adam"].items():
+        for name, value in _tensors(part["adam"]).items():
             index, _, field = name.partition(".")
             adam["state"].setdefault(int(index), {})[field] = value
         self.optimiser.load_state_dict(adam)
         for k, room in enumerate(self.rooms):
-            own = {name: value.numpy() for name, value in part[f"room{k}"].items()}
-            room.restore(own, numbers["next_seeds"][k])
+            room.restore(part[f"room{k}"], numbers["next_seeds"][k])
         self.updates = numbers["updates"]
         self.numpy.bit_generator.state = numbers["generator"]
 
@@ -138,12 +137,12 @@ class Trainer:
         arrays, numbers = load_arrays(path)
         if numbers["width"] != self.preset.width:
             raise ValueError(f"{path} holds a network of another width")
-        own = self.planner.state_dict()
-        for name, tensor in arrays.items():
+        own, given = self.planner.state_dict(), _tensors(arrays)
+        for name, tensor in given.items():
             more = own[name].shape[-1] - tensor.shape[-1]
-            arrays[name] = pad(tensor, (0, more)) if more > 0 else tensor
-        self.planner.load_state_dict(arrays)
-        self.average = {k: v.clone() for k, v in arrays.items()}
+            given[name] = pad(tensor, (0, more)) if more > 0 else tensor
+        self.planner.load_state_dict(given)
+        self.average = given
 
     def ship(self, path: Path) -> None:
         """Writes the averaged weights as a checkpoint for the agent."""
@@ -155,6 +154,10 @@ class Trainer:
             "preset": self.preset.record(),
         }
         save_arrays(path, self.average, numbers)
+
+
+def _tensors(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
 
 
 def _parts(arrays: dict[str, Any]) -> dict[str, dict[str, Any]]:

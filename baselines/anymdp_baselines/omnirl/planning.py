@@ -1,0 +1,318 @@
+"""The planner at play: the preferences of `model.Planner`, compiled, run by run, and without PyTorch.
+
+They are equal but for rounding (tested), and cost less. States that a run has never met look alike, so one
+stands for all; where no action was tried all look alike, so one stands for all. With m states acted in, k
+that were met but not acted in and one for the rest, the products are with matrices [m A, m + k + 1] in
+place of [O A, O]. The equations are those of `model`, and its names of layers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from anymdp_baselines.omnirl.memory import Float32s
+from anymdp_baselines.omnirl.reading import SLOT_FEATURES, STATE_FEATURES, read_one
+
+LEVELS = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95)  # of the advantage's quantiles, a lesson only
+_VISITED, _ARRIVALS = 5, 7  # columns of a reading's `state`
+_SAME = 1e-5  # epsilon of PyTorch's layer_norm
+_ABREAST = 4  # edges taken together
+_BLOCK = 512  # numbers that fit the first cache, with what is made of them
+_ZERO, _ONE, _LOG2E = np.float32(0.0), np.float32(1.0), np.float32(math.log2(math.e))
+_LEAST, _BIAS, _EXPONENT = np.float32(-126.0), np.float32(127.0), np.float32(2**23)  # of IEEE's
+# 2^x on [-1, 0], interpolated at Chebyshev's nodes: powers of x from the lowest; off by less than 3e-9.
+_E0, _E1, _E2, _E3, _E4, _E5, _E6, _E7 = (
+    np.polynomial.Chebyshev.interpolate(np.exp2, 7, (-1.0, 0.0))
+    .convert(kind=np.polynomial.Polynomial)
+    .coef.astype(np.float32)
+)
+
+
+class Network(NamedTuple):
+    """A planner's weights, as [in, out], those with an input in common side by side."""
+
+    slot: Float32s  # [SLOT_FEATURES, 2 d]  slot_in, out_raw
+    state: Float32s  # [STATE_FEATURES, 2 d]  slot_state, state_in
+    state_bias: Float32s  # [2 d]
+    h: Float32s  # [d, 2 d]  from_state, from_next
+    update: Float32s  # [3 d, d]
+    update_bias: Float32s  # [d]
+    out_slot: Float32s  # [d, d]
+    out_state: Float32s  # [d, d]
+    out_bias: Float32s  # [d]
+    head: Float32s  # [d]
+    head_bias: Float32s  # [1]
+    loops: int
+
+
+def network(layers: Mapping[str, npt.NDArray[Any]], width: int, loops: int) -> Network:
+    """From the layers of `model.Planner` by name.
+
+    Raises:
+        ValueError: a layer is missing or of another shape, type or finiteness; the message is one line.
+    """
+    d = width
+    shapes: dict[str, tuple[int, ...]] = {
+        "slot_in.weight": (d, SLOT_FEATURES), "slot_in.bias": (d,),
+        "slot_state.weight": (d, STATE_FEATURES), "slot_state.bias": (d,),
+        "state_in.weight": (d, STATE_FEATURES), "state_in.bias": (d,),
+        "from_state.weight": (d, d), "from_next.weight": (d, d),
+        "update.weight": (d, 3 * d), "update.bias": (d,),
+        "out_slot.weight": (d, d), "out_slot.bias": (d,), "out_state.weight": (d, d),
+        "out_raw.weight": (d, SLOT_FEATURES),
+        "head.weight": (1 + len(LEVELS), d), "head.bias": (1 + len(LEVELS),),
+    }  # fmt: skip
+    if layers.keys() != shapes.keys():
+        raise ValueError(f"its layers are not those of a planner: {', '.join(layers)[:100]}")
+    for name, shape in shapes.items():
+        layer = layers[name]
+        if layer.shape != shape:
+            raise ValueError(f"{name} has shape {list(layer.shape)}, not {list(shape)}")
+        if layer.dtype != np.float32:
+            raise ValueError(f"its weights are not float32: {name}")
+        if not np.isfinite(layer).all():
+            raise ValueError(f"its weights are not finite: {name}")
+
+    def side_by_side(*names: str) -> Float32s:
+        return np.ascontiguousarray(np.concatenate([layers[f"{n}.weight"] for n in names]).T)
+
+    slot_bias = layers["slot_in.bias"] + layers["slot_state.bias"]
+    return Network(
+        side_by_side("slot_in", "out_raw"),
+        side_by_side("slot_state", "state_in"),
+        np.concatenate([slot_bias, layers["state_in.bias"]]),
+        side_by_side("from_state", "from_next"),
+        side_by_side("update"),
+        layers["update.bias"],
+        side_by_side("out_slot"),
+        side_by_side("out_state"),
+        layers["out_slot.bias"],
+        layers["head.weight"][0].copy(),
+        layers["head.bias"][:1].copy(),
+        loops,
+    )
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def silu(x):
+    """x <- x * sigmoid(x), flat float32; off by less than 1e-6 of |x|."""
+    bits = np.empty(_BLOCK, np.int32)
+    power = bits.view(np.float32)
+    for begin in range(0, len(x), _BLOCK):
+        part = x[begin : begin + _BLOCK]
+        for j in range(len(part)):  # 2^whole, made by writing the exponent
+            y = max(-abs(part[j]) * _LOG2E, _LEAST)
+            bits[j] = np.int32((np.float32(np.int32(y)) + _BIAS) * _EXPONENT)
+        for j in range(len(part)):
+            y = max(-abs(part[j]) * _LOG2E, _LEAST)
+            r = y - np.float32(np.int32(y))
+            e = (((_E7 * r + _E6) * r + _E5) * r + _E4) * r
+            e = power[j] * ((((e + _E3) * r + _E2) * r + _E1) * r + _E0)  # exp(-|x|)
+            share = _ONE / (_ONE + e)
+            part[j] *= share if part[j] > _ZERO else e * share
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _normalise(x):
+    """Every row to mean 0 and variance 1."""
+    n, d = x.shape
+    for i in range(n):
+        mean = np.float32(0.0)
+        for j in range(d):
+            mean += x[i, j]
+        mean /= np.float32(d)
+        square = np.float32(0.0)
+        for j in range(d):
+            x[i, j] -= mean
+            square += x[i, j] * x[i, j]
+        scale = np.float32(1.0) / np.sqrt(square / np.float32(d) + np.float32(_SAME))
+        for j in range(d):
+            x[i, j] *= scale
+
+
+@njit(cache=True, nogil=True)
+def _distinct(state):
+    """(States that differ: acted in, then met, then one of the rest; place of each among them; m, number)."""
+    n = len(state)
+    who, place = np.empty(n, np.int64), np.empty(n, np.int64)
+    count = acted = 0
+    for o in range(n):
+        if state[o, _VISITED] > 0.0:
+            who[count], place[o] = o, count
+            count += 1
+    acted = count
+    for o in range(n):
+        if state[o, _VISITED] == 0.0 and state[o, _ARRIVALS] > 0.0:
+            who[count], place[o] = o, count
+            count += 1
+    rest = count
+    for o in range(n):
+        if state[o, _VISITED] == 0.0 and state[o, _ARRIVALS] == 0.0:
+            who[rest], place[o] = o, rest
+            count = rest + 1
+    return who[:count], place, acted
+
+
+class Edges(NamedTuple):
+    """A sparse matrix by rows; every row is filled up with zeros to a multiple of `_ABREAST` entries."""
+
+    begin: npt.NDArray[np.int64]  # [rows + 1]
+    column: npt.NDArray[np.int64]  # [entries]
+    weight: Float32s  # [entries]
+
+
+@njit(cache=True, nogil=True)
+def _empty_edges(number):
+    """Room for `number` [rows] entries."""
+    begin = np.zeros(len(number) + 1, np.int64)
+    for r in range(len(number)):
+        begin[r + 1] = begin[r] + -(-number[r] // _ABREAST) * _ABREAST
+    return Edges(begin, np.zeros(begin[-1], np.int64), np.zeros(begin[-1], np.float32))
+
+
+@njit(cache=True, nogil=True)
+def _edges(reading, row, who, place, acted):
+    """(onward [m A, k], inward transposed [k, m A]) of the states that differ."""
+    n_observations, n_actions = reading.slot.shape[1:3]
+    ahead, behind = np.zeros(acted * n_actions, np.int64), np.zeros(len(who), np.int64)
+    for r in range(len(ahead)):
+        edge = who[r // n_actions] * n_actions + r % n_actions
+        for o in range(n_observations):
+            ahead[r] += reading.onward[row, edge, o] != 0.0
+            behind[place[o]] += reading.inward[row, edge, o] != 0.0
+    onward, inward = _empty_edges(ahead), _empty_edges(behind)
+    behind[:] = inward.begin[:-1]
+    for r in range(len(ahead)):
+        edge, e = who[r // n_actions] * n_actions + r % n_actions, onward.begin[r]
+        for o in range(n_observations):
+            if reading.onward[row, edge, o] != 0.0:
+                onward.column[e], onward.weight[e] = place[o], reading.onward[row, edge, o]
+                e += 1
+            if reading.inward[row, edge, o] != 0.0:
+                b = behind[place[o]]
+                inward.column[b], inward.weight[b] = r, reading.inward[row, edge, o]
+                behind[place[o]] += 1
+    return onward, inward
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _along(edges, x, out):
+    """out <- edges @ x."""
+    column, weight = edges.column, edges.weight
+    for r in range(len(edges.begin) - 1):
+        for j in range(x.shape[1]):
+            out[r, j] = _ZERO
+        for e in range(edges.begin[r], edges.begin[r + 1], _ABREAST):
+            c0, c1, c2, c3 = column[e], column[e + 1], column[e + 2], column[e + 3]
+            w0, w1, w2, w3 = weight[e], weight[e + 1], weight[e + 2], weight[e + 3]
+            for j in range(x.shape[1]):
+                out[r, j] += w0 * x[c0, j] + w1 * x[c1, j] + w2 * x[c2, j] + w3 * x[c3, j]
+
+
+@njit(cache=True, nogil=True)
+def _features(reading, row, who, acted):
+    """(Of slots [m A + k - m, F], of states [k, F]) of the states that differ."""
+    n_actions = reading.slot.shape[2]
+    k, rows = len(who), acted * n_actions
+    slot = np.empty((rows + k - acted, reading.slot.shape[3]), np.float32)
+    state = np.empty((k, reading.state.shape[2]), np.float32)
+    for i in range(k):
+        state[i] = reading.state[row, who[i]]
+        if i >= acted:
+            slot[rows + i - acted] = reading.slot[row, who[i], 0]
+        else:
+            slot[i * n_actions : (i + 1) * n_actions] = reading.slot[row, who[i]]
+    return slot, state
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _pooled(z, acted, n_actions, message):
+    """Maximum and mean of z over the actions of every state, to the first 2 d columns of `message`."""
+    k, d = len(message), z.shape[1]
+    for i in range(k):
+        width = n_actions if i < acted else 1
+        first = i * n_actions if i < acted else acted * n_actions + i - acted
+        most, mean = message[i, :d], message[i, d : 2 * d]
+        most[:] = mean[:] = z[first]
+        for r in range(first + 1, first + width):
+            one = z[r]
+            for j in range(d):
+                most[j] = max(most[j], one[j])
+                mean[j] += one[j]
+        for j in range(d):
+            mean[j] /= np.float32(width)
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _add(x, row_state, both, z):
+    """z <- z + x + what the row's state gives, the first d columns of `both`."""
+    for r in range(len(z)):
+        i = row_state[r]
+        for j in range(z.shape[1]):
+            z[r, j] += x[r, j] + both[i, j]
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def logits(network, reading, row, out):
+    """Writes the logit of every (o, a), [O, A], by row `row` of `reading`."""
+    d, n_actions = len(network.head), reading.slot.shape[2]
+    who, place, acted = _distinct(reading.state[row])
+    onward, inward = _edges(reading, row, who, place, acted)
+    slot, state = _features(reading, row, who, acted)
+    k, rows = len(who), acted * n_actions
+    whose = np.empty(len(slot), np.int64)
+    for r in range(len(slot)):
+        whose[r] = r // n_actions if r < rows else acted + r - rows
+    raw, about = np.dot(slot, network.slot), np.dot(state, network.state)
+    x, h = np.empty((len(slot), d), np.float32), np.empty((k, d), np.float32)
+    for r in range(len(slot)):
+        for j in range(d):
+            x[r, j] = raw[r, j] + about[whose[r], j] + network.state_bias[j]
+    for i in range(k):
+        for j in range(d):
+            h[i, j] = about[i, d + j] + network.state_bias[d + j]
+    _normalise(h)
+    z, both = np.zeros_like(x), np.empty((k, 2 * d), np.float32)
+    following = np.empty((k, d), np.float32)
+    arrived, change = np.empty((k, d), np.float32), np.empty((k, d), np.float32)
+    message = np.empty((k, 3 * d), np.float32)
+    for _ in range(network.loops):
+        np.dot(h, network.h, both)
+        following[:] = both[:, d:]
+        _along(onward, following, z)
+        z[rows:] = 0.0
+        _add(x, whose, both, z)
+        silu(z.ravel())
+        _pooled(z, acted, n_actions, message)
+        _along(inward, z, arrived)
+        message[:, 2 * d :] = arrived
+        np.dot(message, network.update, change)
+        for i in range(k):
+            for j in range(d):
+                h[i, j] += change[i, j] + network.update_bias[j]
+        _normalise(h)
+    hidden, own = np.dot(z, network.out_slot), np.dot(h, network.out_state)
+    for r in range(len(slot)):
+        for j in range(d):
+            hidden[r, j] += own[whose[r], j] + raw[r, d + j] + network.out_bias[j]
+    silu(hidden.ravel())
+    answer = np.dot(hidden, network.head)
+    for o in range(len(place)):
+        i = place[o]
+        for a in range(n_actions):
+            r = i * n_actions + a if i < acted else rows + i - acted
+            out[o, a] = answer[r] + network.head_bias[0]
+
+
+@njit(cache=True, nogil=True)
+def plan_runs(network, memory, runs, reading, out):
+    """Writes the logits of runs `runs` (int64 [k]) to `out` [n, O, A]; `reading` is room for one row."""
+    for i in runs:
+        read_one(memory, i, reading, 0)
+        logits(network, reading, 0, out[i])
