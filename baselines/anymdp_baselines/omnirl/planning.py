@@ -46,7 +46,7 @@ class Network(NamedTuple):
     out_slot: Float32s  # [d, d]
     out_state: Float32s  # [d, d]
     out_bias: Float32s  # [d]
-    head: Float32s  # [d]
+    head: Float32s  # [d, 1]
     head_bias: Float32s  # [1]
     loops: int
 
@@ -93,7 +93,7 @@ def network(layers: Mapping[str, npt.NDArray[Any]], width: int, loops: int) -> N
         side_by_side("out_slot"),
         side_by_side("out_state"),
         layers["out_slot.bias"],
-        layers["head.weight"][0].copy(),
+        layers["head.weight"][0][:, None].copy(),
         layers["head.bias"][:1].copy(),
         loops,
     )
@@ -116,6 +116,14 @@ def silu(x):
             e = power[j] * ((((e + _E3) * r + _E2) * r + _E1) * r + _E0)  # exp(-|x|)
             share = _ONE / (_ONE + e)
             part[j] *= share if part[j] > _ZERO else e * share
+
+
+@njit(cache=True, nogil=True)
+def product(a, b):
+    """a @ b, float32 matrices; one function, for a call of BLAS takes long to compile."""
+    out = np.empty((len(a), b.shape[1]), np.float32)
+    np.dot(a, b, out)
+    return out
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -269,7 +277,7 @@ def logits(network, reading, row, out):
     whose = np.empty(len(slot), np.int64)
     for r in range(len(slot)):
         whose[r] = r // n_actions if r < rows else acted + r - rows
-    raw, about = np.dot(slot, network.slot), np.dot(state, network.state)
+    raw, about = product(slot, network.slot), product(state, network.state)
     x, h = np.empty((len(slot), d), np.float32), np.empty((k, d), np.float32)
     for r in range(len(slot)):
         for j in range(d):
@@ -278,12 +286,11 @@ def logits(network, reading, row, out):
         for j in range(d):
             h[i, j] = about[i, d + j] + network.state_bias[d + j]
     _normalise(h)
-    z, both = np.zeros_like(x), np.empty((k, 2 * d), np.float32)
-    following = np.empty((k, d), np.float32)
-    arrived, change = np.empty((k, d), np.float32), np.empty((k, d), np.float32)
+    z = np.empty_like(x)
+    following, arrived = np.empty((k, d), np.float32), np.empty((k, d), np.float32)
     message = np.empty((k, 3 * d), np.float32)
     for _ in range(network.loops):
-        np.dot(h, network.h, both)
+        both = product(h, network.h)
         following[:] = both[:, d:]
         _along(onward, following, z)
         z[rows:] = 0.0
@@ -292,22 +299,22 @@ def logits(network, reading, row, out):
         _pooled(z, acted, n_actions, message)
         _along(inward, z, arrived)
         message[:, 2 * d :] = arrived
-        np.dot(message, network.update, change)
+        change = product(message, network.update)
         for i in range(k):
             for j in range(d):
                 h[i, j] += change[i, j] + network.update_bias[j]
         _normalise(h)
-    hidden, own = np.dot(z, network.out_slot), np.dot(h, network.out_state)
+    hidden, own = product(z, network.out_slot), product(h, network.out_state)
     for r in range(len(slot)):
         for j in range(d):
             hidden[r, j] += own[whose[r], j] + raw[r, d + j] + network.out_bias[j]
     silu(hidden.ravel())
-    answer = np.dot(hidden, network.head)
+    answer = product(hidden, network.head)
     for o in range(len(place)):
         i = place[o]
         for a in range(n_actions):
             r = i * n_actions + a if i < acted else rows + i - acted
-            out[o, a] = answer[r] + network.head_bias[0]
+            out[o, a] = answer[r, 0] + network.head_bias[0]
 
 
 @njit(cache=True, nogil=True)
