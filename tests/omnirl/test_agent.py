@@ -13,10 +13,12 @@ from anymdp_bench.tasks.family import task_source
 
 torch = pytest.importorskip("torch")
 
+from safetensors.torch import save_file  # noqa: E402
+
 from anymdp_baselines.omnirl import presets, train  # noqa: E402
 from anymdp_baselines.omnirl.agent import OmniRL  # noqa: E402
 from anymdp_baselines.omnirl.assemble import assemble  # noqa: E402
-from anymdp_baselines.omnirl.checkpoint import load_weights, shipped  # noqa: E402
+from anymdp_baselines.omnirl.checkpoint import FORMAT, load_weights, shipped  # noqa: E402
 from anymdp_baselines.omnirl.evaluate import online_scores  # noqa: E402
 from anymdp_baselines.omnirl.model import Planner, PlannerSize  # noqa: E402
 from anymdp_baselines.omnirl.reading import SLOT_FEATURES, STATE_FEATURES  # noqa: E402
@@ -156,9 +158,8 @@ def test_checkpoints_are_put_together_and_taken_apart_by_size(tmp_path, runs):
         (together.planner(False, 8), together.planner(True, 8), together.planner(True, 9)),
         strict=True,
     ):
-        alone = load_weights(path).general.state_dict()
-        for name, tensor in planner.state_dict().items():
-            assert torch.equal(tensor, alone[name])
+        for array, alone in zip(planner, load_weights(path).general, strict=True):
+            np.testing.assert_array_equal(array, alone)
     assert together.planner(True, 21) is together.general
 
 
@@ -175,6 +176,15 @@ def test_experts_settle_in_training_as_at_play():
 def test_a_bad_checkpoint_gets_one_clear_line(tmp_path, content):
     path = tmp_path / "bad.safetensors"
     path.write_bytes(content)
+    with pytest.raises(ValueError, match="no omnirl checkpoint") as caught:
+        OmniRL(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn])
+def test_a_type_that_numpy_lacks_is_refused(tmp_path, dtype):
+    path = tmp_path / "other.safetensors"
+    save_file({"head.bias": torch.zeros(8, dtype=dtype)}, path, {"format": FORMAT, "numbers": "{}"})
     with pytest.raises(ValueError, match="no omnirl checkpoint") as caught:
         OmniRL(str(path))
     assert "\n" not in str(caught.value)
