@@ -8,7 +8,6 @@ place of [O A, O]. The equations are those of `model`, and its names of layers.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -16,22 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from anymdp_baselines.layers import layer_norm, product, silu
+from anymdp_baselines.omnirl.edges import along, edges
 from anymdp_baselines.omnirl.memory import Float32s
 from anymdp_baselines.omnirl.reading import SLOT_FEATURES, STATE_FEATURES, read_one
 
 LEVELS = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95)  # of the advantage's quantiles, a lesson only
 _VISITED, _ARRIVALS = 5, 7  # columns of a reading's `state`
-_SAME = 1e-5  # epsilon of PyTorch's layer_norm
-_ABREAST = 4  # edges taken together
-_BLOCK = 512  # numbers that fit the first cache, with what is made of them
-_ZERO, _ONE, _LOG2E = np.float32(0.0), np.float32(1.0), np.float32(math.log2(math.e))
-_LEAST, _BIAS, _EXPONENT = np.float32(-126.0), np.float32(127.0), np.float32(2**23)  # of IEEE's
-# 2^x on [-1, 0], interpolated at Chebyshev's nodes: powers of x from the lowest; off by less than 3e-9.
-_E0, _E1, _E2, _E3, _E4, _E5, _E6, _E7 = (
-    np.polynomial.Chebyshev.interpolate(np.exp2, 7, (-1.0, 0.0))
-    .convert(kind=np.polynomial.Polynomial)
-    .coef.astype(np.float32)
-)
 
 
 class Network(NamedTuple):
@@ -99,51 +89,6 @@ def network(layers: Mapping[str, npt.NDArray[Any]], width: int, loops: int) -> N
     )
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def silu(x):
-    """x <- x * sigmoid(x), flat float32; off by less than 1e-6 of |x|."""
-    bits = np.empty(_BLOCK, np.int32)
-    power = bits.view(np.float32)
-    for begin in range(0, len(x), _BLOCK):
-        part = x[begin : begin + _BLOCK]
-        for j in range(len(part)):  # 2^whole, made by writing the exponent
-            y = max(-abs(part[j]) * _LOG2E, _LEAST)
-            bits[j] = np.int32((np.float32(np.int32(y)) + _BIAS) * _EXPONENT)
-        for j in range(len(part)):
-            y = max(-abs(part[j]) * _LOG2E, _LEAST)
-            r = y - np.float32(np.int32(y))
-            e = (((_E7 * r + _E6) * r + _E5) * r + _E4) * r
-            e = power[j] * ((((e + _E3) * r + _E2) * r + _E1) * r + _E0)  # exp(-|x|)
-            share = _ONE / (_ONE + e)
-            part[j] *= share if part[j] > _ZERO else e * share
-
-
-@njit(cache=True, nogil=True)
-def product(a, b):
-    """a @ b, float32 matrices; one function, for a call of BLAS takes long to compile."""
-    out = np.empty((len(a), b.shape[1]), np.float32)
-    np.dot(a, b, out)
-    return out
-
-
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _normalise(x):
-    """Every row to mean 0 and variance 1."""
-    n, d = x.shape
-    for i in range(n):
-        mean = np.float32(0.0)
-        for j in range(d):
-            mean += x[i, j]
-        mean /= np.float32(d)
-        square = np.float32(0.0)
-        for j in range(d):
-            x[i, j] -= mean
-            square += x[i, j] * x[i, j]
-        scale = np.float32(1.0) / np.sqrt(square / np.float32(d) + np.float32(_SAME))
-        for j in range(d):
-            x[i, j] *= scale
-
-
 @njit(cache=True, nogil=True)
 def _distinct(state):
     """(States that differ: acted in, then met, then one of the rest; place of each among them; m, number)."""
@@ -165,62 +110,6 @@ def _distinct(state):
             who[rest], place[o] = o, rest
             count = rest + 1
     return who[:count], place, acted
-
-
-class Edges(NamedTuple):
-    """A sparse matrix by rows; every row is filled up with zeros to a multiple of `_ABREAST` entries."""
-
-    begin: npt.NDArray[np.int64]  # [rows + 1]
-    column: npt.NDArray[np.int64]  # [entries]
-    weight: Float32s  # [entries]
-
-
-@njit(cache=True, nogil=True)
-def _empty_edges(number):
-    """Room for `number` [rows] entries."""
-    begin = np.zeros(len(number) + 1, np.int64)
-    for r in range(len(number)):
-        begin[r + 1] = begin[r] + -(-number[r] // _ABREAST) * _ABREAST
-    return Edges(begin, np.zeros(begin[-1], np.int64), np.zeros(begin[-1], np.float32))
-
-
-@njit(cache=True, nogil=True)
-def _edges(reading, row, who, place, acted):
-    """(onward [m A, k], inward transposed [k, m A]) of the states that differ."""
-    n_observations, n_actions = reading.slot.shape[1:3]
-    ahead, behind = np.zeros(acted * n_actions, np.int64), np.zeros(len(who), np.int64)
-    for r in range(len(ahead)):
-        edge = who[r // n_actions] * n_actions + r % n_actions
-        for o in range(n_observations):
-            ahead[r] += reading.onward[row, edge, o] != 0.0
-            behind[place[o]] += reading.inward[row, edge, o] != 0.0
-    onward, inward = _empty_edges(ahead), _empty_edges(behind)
-    behind[:] = inward.begin[:-1]
-    for r in range(len(ahead)):
-        edge, e = who[r // n_actions] * n_actions + r % n_actions, onward.begin[r]
-        for o in range(n_observations):
-            if reading.onward[row, edge, o] != 0.0:
-                onward.column[e], onward.weight[e] = place[o], reading.onward[row, edge, o]
-                e += 1
-            if reading.inward[row, edge, o] != 0.0:
-                b = behind[place[o]]
-                inward.column[b], inward.weight[b] = r, reading.inward[row, edge, o]
-                behind[place[o]] += 1
-    return onward, inward
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def _along(edges, x, out):
-    """out <- edges @ x."""
-    column, weight = edges.column, edges.weight
-    for r in range(len(edges.begin) - 1):
-        for j in range(x.shape[1]):
-            out[r, j] = _ZERO
-        for e in range(edges.begin[r], edges.begin[r + 1], _ABREAST):
-            c0, c1, c2, c3 = column[e], column[e + 1], column[e + 2], column[e + 3]
-            w0, w1, w2, w3 = weight[e], weight[e + 1], weight[e + 2], weight[e + 3]
-            for j in range(x.shape[1]):
-                out[r, j] += w0 * x[c0, j] + w1 * x[c1, j] + w2 * x[c2, j] + w3 * x[c3, j]
 
 
 @njit(cache=True, nogil=True)
@@ -271,7 +160,7 @@ def logits(network, reading, row, out):
     """Writes the logit of every (o, a), [O, A], by row `row` of `reading`."""
     d, n_actions = len(network.head), reading.slot.shape[2]
     who, place, acted = _distinct(reading.state[row])
-    onward, inward = _edges(reading, row, who, place, acted)
+    onward, inward = edges(reading, row, who, place, acted)
     slot, state = _features(reading, row, who, acted)
     k, rows = len(who), acted * n_actions
     whose = np.empty(len(slot), np.int64)
@@ -285,25 +174,25 @@ def logits(network, reading, row, out):
     for i in range(k):
         for j in range(d):
             h[i, j] = about[i, d + j] + network.state_bias[d + j]
-    _normalise(h)
+    layer_norm(h)
     z = np.empty_like(x)
     following, arrived = np.empty((k, d), np.float32), np.empty((k, d), np.float32)
     message = np.empty((k, 3 * d), np.float32)
     for _ in range(network.loops):
         both = product(h, network.h)
         following[:] = both[:, d:]
-        _along(onward, following, z)
+        along(onward, following, z)
         z[rows:] = 0.0
         _add(x, whose, both, z)
         silu(z.ravel())
         _pooled(z, acted, n_actions, message)
-        _along(inward, z, arrived)
+        along(inward, z, arrived)
         message[:, 2 * d :] = arrived
         change = product(message, network.update)
         for i in range(k):
             for j in range(d):
                 h[i, j] += change[i, j] + network.update_bias[j]
-        _normalise(h)
+        layer_norm(h)
     hidden, own = product(z, network.out_slot), product(h, network.out_state)
     for r in range(len(slot)):
         for j in range(d):
