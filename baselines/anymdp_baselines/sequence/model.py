@@ -149,7 +149,7 @@ class SequenceModel(nn.Module):
         one_step: bool = False,
     ) -> tuple[Outlook, list[Tensor]]:
         """A segment (or, `one_step`, one recurrent step without gradients): (outlook, state after)."""
-        where = _addresses(steps, n_actions)
+        where = addresses(steps, n_actions)
         main = self.tokens(steps, codes).float()  # the residual stream, autocast or not
         n, length = steps.seen.shape
         d = self.size.per_action if self.nameless else 0
@@ -212,7 +212,8 @@ def _mix(mixer, stream: Stream, where: Where, memory: Tensor, one_step: bool):
     return Stream(torch.cat(mains, 1), stream.actions), memory
 
 
-def _addresses(steps: Steps, n_actions: int) -> Where:
+def addresses(steps: Steps, n_actions: int) -> Where:
+    """Where the steps are."""
     nothing = steps.ending == NOTHING
     slot = torch.where(nothing, -1, steps.left * n_actions + steps.action)
     return Where(slot, steps.seen, (steps.ending == WENT_ON).float())

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from anymdp_baselines.sequence.model import SequenceModel
+from anymdp_baselines.sequence.recurrent import CompiledStep
 from anymdp_baselines.sequence.tokens import NOTHING, Steps
 from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
 
@@ -52,6 +53,8 @@ class Player:
         half: bool = False,
     ) -> None:
         self.model, self.n_actions, self._half = model, n_actions, half
+        compiled = CompiledStep.has(model) and not half
+        self._compiled = CompiledStep(model) if compiled else None
         self._codes = model.codes(n_observations)
         self._shape = (n_observations, n_actions)
         self.state = model.fresh(n, n_observations, n_actions)
@@ -76,6 +79,8 @@ class Player:
         columns = (seen, left, action, self.reward, scale, ending, arrival, tag)
         device = self._codes.device
         steps = Steps(*(torch.from_numpy(x[:, None].copy()).to(device) for x in columns))
+        if self._compiled is not None:
+            return self._compiled(steps, self.state, self._codes, self.n_actions).astype(np.float64)
         with torch.autocast(device.type, torch.bfloat16, enabled=self._half):
             outlook, self.state = self.model(
                 steps, self.state, self._codes, self.n_actions, one_step=True

@@ -37,7 +37,7 @@ def _add(x, scale, y):
 
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def _scan(slot, seen, value, beta, g, table, gram, memory, read, wrote, error):
+def scan_step(slot, seen, value, beta, g, table, gram, memory, read, wrote, error):
     """Recurrent form; changes `memory`; writes read [B, T, A, V], wrote, error [B, T, V]."""
     n, length = slot.shape
     heads, n_actions = g.shape[2:]
@@ -68,7 +68,7 @@ def _scan_back(
     slot, seen, beta, g, table, gram, memory, read, error, d_read, d_wrote, ahead, d_value, d_beta,
     d_g, d_table,
 ):  # fmt: skip
-    """Adjoint of `_scan`: `memory` and its gradient `ahead` are those after, and then those before."""
+    """Adjoint of `scan_step`: `memory` and its gradient `ahead` are those after, and then those before."""
     n, length = slot.shape
     heads, n_actions = g.shape[2:]
     columns = error.shape[2]
@@ -178,7 +178,7 @@ def scan_(
     read = torch.empty(n, length, g.shape[3], value.shape[2])
     wrote, error = torch.empty(value.shape), torch.empty(value.shape)
     given = (slot, seen, value, beta, g, table, table @ table.T, memory, read, wrote, error)
-    _scan(*(_array(x) for x in given))
+    scan_step(*(_array(x) for x in given))
     return read, wrote, error
 
 

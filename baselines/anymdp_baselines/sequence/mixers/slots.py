@@ -27,7 +27,7 @@ from torch import Tensor
 
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def _scan(slot, seen, value, beta, g, memory, read, wrote, error):
+def scan_step(slot, seen, value, beta, g, memory, read, wrote, error):
     """Recurrent form; changes `memory` [B, O * A, V]; writes read [B, T, A, V], wrote, error [B, T, V]."""
     n, length = slot.shape
     heads, n_actions = g.shape[2:]
@@ -57,7 +57,7 @@ def _scan(slot, seen, value, beta, g, memory, read, wrote, error):
 def _scan_back(
     slot, seen, beta, g, read, wrote, error, d_read, d_wrote, ahead, d_value, d_beta, d_g
 ):
-    """Adjoint of `_scan`: `ahead` [B, O * A, V] holds the gradient of the memory, after and then before."""
+    """Adjoint of `scan_step`: `ahead` [B, O * A, V] holds the gradient of the memory, after and then before."""
     n, length = slot.shape
     heads, n_actions = g.shape[2:]
     size = ahead.shape[2] // heads
@@ -164,7 +164,7 @@ def scan_(
     read = torch.empty(n, length, g.shape[3], value.shape[2])
     wrote, error = torch.empty_like(value), torch.empty_like(value)
     given = (slot, seen, value, beta, g, _rows(memory), read, wrote, error)
-    _scan(*(_array(x) for x in given))
+    scan_step(*(_array(x) for x in given))
     return read, wrote, error
 
 
