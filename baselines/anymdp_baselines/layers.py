@@ -1,4 +1,4 @@
-"""Layers of small networks, compiled: what PyTorch computes, without the cost of a call that each layer has there.
+"""Layers of small networks, compiled: as in PyTorch, without what a call costs there.
 
 Arrays are float32 and C-contiguous unless said. Equal to PyTorch's but for rounding (tested).
 """
@@ -60,7 +60,7 @@ def silu(x):
 
 @njit(cache=True, nogil=True)
 def gelu(x):
-    """x <- gelu(x), flat: the approximation by tanh, for 1 + tanh(u) is 2 sigmoid(2 u)."""
+    """x <- x * (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, flat; 1 + tanh(u) is 2 sigmoid(2 u)."""
     _swish(x, _STEEP, _CUBIC)
 
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
-from anymdp_baselines.omnirl.model import LEVELS, Plan
+from anymdp_baselines.omnirl.model import Plan
+from anymdp_baselines.omnirl.planning import LEVELS
 
 TEMPERATURES = (2.0, 1.4, 1.0, 0.7)  # at the first step, one a group of seats
 _QUANTILE_SHARE = 0.5

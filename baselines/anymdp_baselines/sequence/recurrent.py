@@ -1,4 +1,4 @@
-"""A step of `omnirl-delta` and `omnirl-linear` in compiled code: what `SequenceModel.forward` gives for one step.
+"""A step of `omnirl-delta` and `omnirl-linear` in compiled code: `SequenceModel.forward` for one step.
 
 On the CPU PyTorch's calls cost more than the arithmetic of a step; here all runs go through a block in one
 piece. The weights are the model's own memory, so they follow it through training. Equal to the model but
@@ -90,7 +90,8 @@ class CompiledStep:
             _layer(model.from_actions), _layer(model.to_action),
         )  # fmt: skip
         self._shape = (size.heads, size.bootstrap)
-        self._keys: dict[int, tuple[Any, ...]] = {}  # by block: what of, the table of keys, its Gram matrix
+        # By block: versions of the embeddings, the table of keys that they make, its Gram matrix.
+        self._keys: dict[int, tuple[Any, ...]] = {}
 
     @staticmethod
     def has(model: SequenceModel) -> bool:
@@ -107,11 +108,13 @@ class CompiledStep:
         where = addresses(steps, n_actions)
         slot, seen, going = (_array(x) for x in where)
         for k, (block, memory) in enumerate(zip(self._blocks, state, strict=True)):
-            main_, actions_, value, beta, g = _written(block, main, actions, going[:, 0], *self._shape)
+            written = _written(block, main, actions, going[:, 0], *self._shape)
+            main_, actions_, value, beta, g = written
             rows = memory.view(n, -1, memory.shape[-1]).numpy()
             read, wrote = self._scanned(k, (slot, seen, value, beta, g), rows)
             _mixed(block, main, actions, main_, actions_, read, wrote)
-        return _preferred(self._head, main, actions)
+        out: AnyArray = _preferred(self._head, main, actions)
+        return out
 
     def _scanned(
         self, k: int, given: tuple[AnyArray, ...], memory: AnyArray
@@ -122,9 +125,11 @@ class CompiledStep:
         wrote, error = np.empty_like(value), np.empty_like(value)
         mixer = self._model.mixers[k]
         if isinstance(mixer, LearnedMemory):
-            keys.scan_step(*given, *self._table(k, mixer, n_actions), memory, read, wrote, error)
+            args = (*given, *self._table(k, mixer, n_actions), memory, read, wrote, error)
+            keys.scan_step(*args)
         else:
-            slots.scan_step(*given, memory, read, wrote, error)
+            args = (*given, memory, read, wrote, error)
+            slots.scan_step(*args)
         return read, wrote
 
     def _table(self, k: int, mixer: LearnedMemory, n_actions: int) -> tuple[AnyArray, AnyArray]:

@@ -57,7 +57,7 @@ def scan_step(slot, seen, value, beta, g, memory, read, wrote, error):
 def _scan_back(
     slot, seen, beta, g, read, wrote, error, d_read, d_wrote, ahead, d_value, d_beta, d_g
 ):
-    """Adjoint of `scan_step`: `ahead` [B, O * A, V] holds the gradient of the memory, after and then before."""
+    """Adjoint of `scan_step`; `ahead` [B, O * A, V]: gradient of the memory, after and then before."""
     n, length = slot.shape
     heads, n_actions = g.shape[2:]
     size = ahead.shape[2] // heads
