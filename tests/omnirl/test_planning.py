@@ -40,7 +40,7 @@ def test_the_compiled_plan_is_that_of_the_network_that_is_trained(n_observations
     layers = {name: tensor.numpy() for name, tensor in trained.state_dict().items()}
     out = np.full((4, n_observations, n_actions), np.nan)
     room = empty_reading(1, n_observations, n_actions)
-    plan_runs(network(layers, 12, 3), memory, np.array([3, 1]), room, out)
+    plan_runs(network(layers, 12, 3), memory, np.array([3, 1]), room, out, np.empty_like(out))
     np.testing.assert_allclose(out[[1, 3]], expected[[1, 3]], atol=1e-5)
     assert np.isnan(out[[0, 2]]).all()
 
@@ -61,7 +61,7 @@ def test_shipped_weights_plan_the_same_compiled():
     read(memory, np.arange(4), reading)
     with torch.inference_mode():
         expected = trained(*(torch.from_numpy(array) for array in reading)).logit.numpy()
-    plan_runs(compiled, memory, np.arange(4), empty_reading(1, 32, 5), out)
+    plan_runs(compiled, memory, np.arange(4), empty_reading(1, 32, 5), out, np.empty_like(out))
     np.testing.assert_allclose(out, expected, atol=1e-4)
     assert np.ptp(expected) > 1.0
 

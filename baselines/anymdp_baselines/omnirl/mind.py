@@ -79,7 +79,7 @@ class Mind:
         self.memory.familiar[:] = schedule.familiar
         self._slots = n_observations * n_actions
         self._reading = empty_reading(1, n_observations, n_actions)
-        self.preference, self._logit = np.zeros(self.shape), np.zeros(self.shape)
+        self.preference, self._logit, self._known = np.zeros((3, *self.shape))
         self._scouted = np.zeros(self.shape[:2], np.int64)
         self._rng, self._scout_rng = seeds.copy(), seeds ^ _APART
         self._age, self._next_plan = np.zeros(n, np.int64), np.zeros(n, np.int64)
@@ -108,7 +108,7 @@ class Mind:
 
     def plan(self, runs: Int64s) -> None:
         """Preferences of every state and action of `runs` from their memories as they stand."""
-        plan_runs(self.planner, self.memory, runs, self._reading, self._logit)
+        plan_runs(self.planner, self.memory, runs, self._reading, self._logit, self._known)
         if not self._schedule.familiar:
             for i in runs:
                 self._branching[i] = branching(self.memory, i)
@@ -120,7 +120,7 @@ class Mind:
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All that changes, by name; writing to them puts the mind back."""
         own = {
-            "preference": self.preference, "logit": self._logit, "scouted": self._scouted,
+            "preference": self.preference, "logit": self._logit, "known": self._known, "scouted": self._scouted,
             "rng": self._rng.view(np.int64), "scout_rng": self._scout_rng.view(np.int64),
             "age": self._age, "next_plan": self._next_plan, "branching": self._branching,
             "refuted": self._refuted,
@@ -137,7 +137,9 @@ class Mind:
         scout(self.memory, runs[scouting], self._scout_rng, self._scouted)
         self._refuted[runs] = False
         visits = self._age[runs] / self._slots
+        warmth = self._schedule.temperature(visits, self._branching[runs])
+        sure = self._schedule.known * np.maximum(1.0 - warmth, 0.0)[:, None, None]
+        logit = self._logit[runs] + sure * self._known[runs]
         self.preference[runs] = blend(
-            self._logit[runs], self._schedule.temperature(visits, self._branching[runs]),
-            self._scouted[runs], scouting, self._schedule.least,
-        )  # fmt: skip
+            logit, warmth, self._scouted[runs], scouting, self._schedule.least
+        )

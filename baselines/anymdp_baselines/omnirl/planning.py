@@ -18,7 +18,7 @@ from numba import njit
 from anymdp_baselines.layers import layer_norm, product, silu
 from anymdp_baselines.omnirl.edges import along, edges
 from anymdp_baselines.omnirl.memory import Float32s
-from anymdp_baselines.omnirl.reading import SLOT_FEATURES, STATE_FEATURES, read_one
+from anymdp_baselines.omnirl.reading import KNOWN, SLOT_FEATURES, STATE_FEATURES, read_one
 
 LEVELS = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95)  # of the advantage's quantiles, a lesson only
 _VISITED, _ARRIVALS = 5, 7  # columns of a reading's `state`
@@ -207,8 +207,13 @@ def logits(network, reading, row, out):
 
 
 @njit(cache=True, nogil=True)
-def plan_runs(network, memory, runs, reading, out):
-    """Writes the logits of runs `runs` (int64 [k]) to `out` [n, O, A]; `reading` is room for one row."""
+def plan_runs(network, memory, runs, reading, out, known):
+    """Plans of runs `runs` (int64 [k]); `reading` is room for one row.
+
+    Writes their logits to `out` [n, O, A], and to `known` [n, O, A] the advantage, in units of what a
+    choice of action is worth, in the model of what is known (see `reading`).
+    """
     for i in runs:
         read_one(memory, i, reading, 0)
         logits(network, reading, 0, out[i])
+        known[i] = reading.slot[0, :, :, KNOWN]

@@ -34,6 +34,7 @@ MODELS = (
 )
 SLOT_FEATURES = 21
 STATE_FEATURES = 24
+KNOWN = len(MODELS)  # column of a slot: the advantage in the first model, at least -2
 TRUSTING = 0.1  # pseudo-visits in one more model like the first, which believes few visits sooner
 _REWARD, _BONUS, _SLOTS, _STATES, _GAMMA = range(5)
 _PASSES = 40  # of policy iteration at most; it needs about five
@@ -219,7 +220,7 @@ def _value_features(memory, i, seen, known, mean, sd, slot, state):
                 gap = (q[k, a] - value[k]) / scale
                 slot[seen[k], a, c] = _slog(gap)
                 if c == 0:
-                    slot[seen[k], a, len(MODELS)] = max(gap, -2.0)
+                    slot[seen[k], a, KNOWN] = max(gap, -2.0)
     return unit, level, known_gain, first
 
 

@@ -44,6 +44,7 @@ class Schedule:
             `memory.branching`) calls for b times the scouting and b^3 times the exploring.
         first: temperature while it explores.
         least: probability of being the best that the network must give an action that is scouted.
+        known: weight, once a run has settled, of the advantage in the model of what is known, in nats a unit.
     """
 
     settled: float
@@ -51,6 +52,7 @@ class Schedule:
     familiar: bool
     first: float = FIRST_TEMPERATURE
     least: float = LEAST_CHANCE
+    known: float = 0.0
 
     def temperature(self, visits: Float64s, branching: Float64s) -> Float64s:
         """Temperatures [k] of runs after so many visits a slot."""
@@ -66,7 +68,7 @@ class Schedule:
 
 
 FEW = 24
-FAMILIAR = (Schedule(9.0, 0.0, True), Schedule(14.0, 0.0, True))
+FAMILIAR = (Schedule(9.0, 0.0, True, known=10.0), Schedule(14.0, 0.0, True, known=10.0))
 """On AnyMDP, with up to `FEW` observations and with more."""
 ELSEWHERE = Schedule(3.0, 3.0, False)
 HIDDEN = Schedule(0.35, 0.0, False)
