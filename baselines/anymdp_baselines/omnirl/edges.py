@@ -38,16 +38,18 @@ def edges(reading, row, who, place, acted):
     for r in range(len(ahead)):
         edge = who[r // n_actions] * n_actions + r % n_actions
         for o in range(n_observations):
-            ahead[r] += reading.onward[row, edge, o] != 0.0
-            behind[place[o]] += reading.inward[row, edge, o] != 0.0
+            if reading.onward[row, edge, o] != 0.0:  # else the other is 0 as well
+                ahead[r] += 1
+                behind[place[o]] += reading.inward[row, edge, o] != 0.0
     onward, inward = _room(ahead), _room(behind)
     behind[:] = inward.begin[:-1]
     for r in range(len(ahead)):
         edge, e = who[r // n_actions] * n_actions + r % n_actions, onward.begin[r]
         for o in range(n_observations):
-            if reading.onward[row, edge, o] != 0.0:
-                onward.column[e], onward.weight[e] = place[o], reading.onward[row, edge, o]
-                e += 1
+            if reading.onward[row, edge, o] == 0.0:
+                continue
+            onward.column[e], onward.weight[e] = place[o], reading.onward[row, edge, o]
+            e += 1
             if reading.inward[row, edge, o] != 0.0:
                 b = behind[place[o]]
                 inward.column[b], inward.weight[b] = r, reading.inward[row, edge, o]
