@@ -59,34 +59,56 @@ def episode_values(bands, terminal, policy, horizon):
     return value
 
 
+@njit(inline="always")
+def _part(prob, reward, base, value, variance, low, width, mean):
+    """Sum over s' of P ((R + V(s') - mean)^2 + D(s')) of one row, in two interleaved partial sums."""
+    s0 = s1 = 0.0
+    k = 0
+    while k + 2 <= width:
+        off0 = reward[base + k] + value[low + k] - mean
+        off1 = reward[base + k + 1] + value[low + k + 1] - mean
+        s0 += prob[base + k] * (off0 * off0 + variance[low + k])
+        s1 += prob[base + k + 1] * (off1 * off1 + variance[low + k + 1])
+        k += 2
+    if k < width:
+        off0 = reward[base + k] + value[low + k] - mean
+        s0 += prob[base + k] * (off0 * off0 + variance[low + k])
+    return s0 + s1
+
+
 @njit(cache=True, nogil=True)
 def episode_moments(bands, terminal, policy, horizon):
-    """(V_H, D_H), each float64 [S]: mean and variance of an episode's return under policy [S, A]."""
+    """(V_H, D_H), each float64 [S]: mean and variance of an episode's return under policy [S, A].
+
+    What the policy never does costs nothing: an oracle's costs a row a state and step.
+    """
     n_states, n_actions = policy.shape
     reward = mean_reward(bands, n_actions)
     value, variance = np.zeros(n_states), np.zeros(n_states)
     new_value, new_variance = np.zeros(n_states), np.zeros(n_states)
-    q = np.zeros((n_states, n_actions))
+    noise = np.zeros((n_states, n_actions))  # sum over s' of P N^2, the same at every step
+    for s in range(n_states):
+        for a in range(n_actions):
+            base = bands.offset[s] + a * bands.width[s]
+            for j in range(bands.width[s]):
+                noise[s, a] += bands.prob[base + j] * bands.noise[base + j] ** 2
     for _ in range(horizon):
-        _backup(bands, reward, terminal, value, q)
         for s in range(n_states):
             if terminal[s]:
                 continue
+            low, width = bands.low[s], bands.width[s]
             mean = 0.0
             for a in range(n_actions):
-                mean += policy[s, a] * q[s, a]
+                if policy[s, a] != 0.0:
+                    base = bands.offset[s] + a * width
+                    q = reward[s, a] + dot(bands.prob, base, value, low, width)
+                    mean += policy[s, a] * q
             spread = 0.0
-            low, width = bands.low[s], bands.width[s]
             for a in range(n_actions):
-                if policy[s, a] == 0.0:
-                    continue
-                base = bands.offset[s] + a * width
-                part = 0.0
-                for j in range(width):
-                    off = bands.reward[base + j] + value[low + j] - mean
-                    noise = bands.noise[base + j]
-                    part += bands.prob[base + j] * (off * off + noise * noise + variance[low + j])
-                spread += policy[s, a] * part
+                if policy[s, a] != 0.0:
+                    base = bands.offset[s] + a * width
+                    part = _part(bands.prob, bands.reward, base, value, variance, low, width, mean)
+                    spread += policy[s, a] * (noise[s, a] + part)
             new_value[s], new_variance[s] = mean, spread
         value, new_value = new_value, value
         variance, new_variance = new_variance, variance
