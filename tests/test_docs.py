@@ -24,7 +24,14 @@ def blocks(path):
 
 @pytest.mark.parametrize(
     "path",
-    ["README.md", "docs/index.md", "docs/tour.md", "docs/longcontext.md", "docs/studies.md"],
+    [
+        "README.md",
+        "docs/index.md",
+        "docs/tour.md",
+        "docs/longcontext.md",
+        "docs/studies.md",
+        "docs/scale.md",
+    ],
 )
 def test_snippets_run(path, tmp_path):
     assert blocks(path)
