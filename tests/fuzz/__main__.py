@@ -1,6 +1,7 @@
 """The command: `python -m tests.fuzz --inputs 100000`."""
 
 import argparse
+import math
 import sys
 import traceback
 import warnings
@@ -20,7 +21,7 @@ def main(inputs, seed, only=None):
         for target in found:
             if only and only not in target.name:
                 continue
-            n = max(1, round(inputs * target.share / shares))
+            n = math.ceil(inputs * target.share / shares)
             try:
                 with bounded():
                     had, seconds = fuzz(target, n, seed, folder)

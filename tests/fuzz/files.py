@@ -5,6 +5,7 @@ import json
 from functools import partial
 from importlib.resources import files as resources
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from anymdp_bench.execution.play import play_unit
 from anymdp_bench.execution.run import _records, run_plan
 from anymdp_bench.leaderboard.submission import read_submission
 from anymdp_bench.leaderboard.verify import Environment, Receipt, load_receipt
+from anymdp_bench.longcontext.results import load_result
 from anymdp_bench.mdp import TabularMDP, TaskError
 from anymdp_bench.records import RecordError, read_csv
 from anymdp_bench.suites import (
@@ -30,6 +32,8 @@ from anymdp_bench.tasks.family import sample_task
 
 from .mutate import claims, json_claims, mutated
 from .target import Target
+
+BOARD = Path(__file__).parents[2] / "leaderboard" / "longcontext"
 
 
 def _given(name, content, folder):
@@ -94,6 +98,15 @@ def receipts(folder):
     call = partial(_read, read, RecordError, "c.json")
     yield Target("receipts", mutated([sample]), call, 6)
     yield Target("receipts' values", json_claims([sample]), call, 6)
+
+
+def long_contexts(folder):
+    """Results on long contexts."""
+    sample = (BOARD / "tau8-counts.json").read_bytes()
+    _read(load_result, (), "h.json", sample, folder)  # makes the stream, once
+    call = partial(_read, load_result, RecordError, "h.json")
+    yield Target("long contexts", mutated([sample]), call, 4)
+    yield Target("long contexts' values", json_claims([sample]), call, 6)
 
 
 def unfinished(folder):
@@ -201,7 +214,7 @@ def checkpoints(folder):
 
 def targets(folder):
     """All of them; those of weights only where PyTorch is installed."""
-    kinds = [results, receipts, unfinished, suites, tasks, shards]
+    kinds = [results, receipts, long_contexts, unfinished, suites, tasks, shards]
     kinds += [checkpoints] if find_spec("torch") else []
     for kind in kinds:
         yield from kind(folder)
