@@ -28,5 +28,6 @@ def _borrowed(typing_context, array):
     return array(array), generate
 
 
-borrowed: Any = (lambda array: array) if config.DISABLE_JIT else intrinsic(_borrowed)
+_off: bool = config.DISABLE_JIT  # type: ignore[attr-defined, unused-ignore]
+borrowed: Any = (lambda array: array) if _off else intrinsic(_borrowed)
 """borrowed(array), inside a kernel"""
