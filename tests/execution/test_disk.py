@@ -89,6 +89,15 @@ def test_a_read_only_disk_is_one_line_and_2(disk, capsys):
     assert "Read-only file system; give another --out" in shown.err
 
 
+@pytest.mark.skipif(not os.geteuid(), reason="root may write everywhere")
+def test_a_read_only_directory_is_one_line(plan, whole, tmp_path):
+    tmp_path.chmod(0o555)
+    with pytest.raises(OutputError, match="Permission denied; give another --out"):
+        run_plan(plan, tmp_path, command="test")
+    tmp_path.chmod(0o755)
+    assert run_plan(plan, tmp_path, command="test").csv.read_bytes() == whole
+
+
 def test_an_output_directory_that_is_removed_is_one_line(plan, whole, tmp_path):
     out = tmp_path / "out"
 

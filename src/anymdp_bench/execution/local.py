@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing import connection
@@ -71,7 +72,7 @@ class LocalCrew:
         """
         for left in reversed(range(_STARTS)):
             try:
-                worker = LocalWorker(self._context, self._work)
+                worker = self._started()
                 break
             except (EOFError, OSError) as error:
                 if left and isinstance(error, EOFError | ConnectionError):
@@ -84,6 +85,11 @@ class LocalCrew:
                 raise ExecutorError(f"{what}; give fewer --workers") from None
         self._hired.append(worker)
         return worker
+
+    def _started(self) -> LocalWorker:
+        with warnings.catch_warnings():  # of a tracker that was killed: there is nothing to track
+            warnings.filterwarnings("ignore", "resource_tracker: process died unexpectedly")
+            return LocalWorker(self._context, self._work)
 
     def wait(self, workers: Sequence[LocalWorker], seconds: float | None) -> list[LocalWorker]:
         """Those that sent something or died."""
