@@ -92,10 +92,12 @@ def played(agent: Agent, env_id: str, context: str, scale: str) -> list[dict[str
 
 def run(scale: str, out: Path) -> list[Path]:
     """Trains and plays what is missing, and puts out the tables and the picture."""
-    kept = Kept(out / "icrl-methods.rows.csv", ("scale", "env_id", "method", "context"))
+    kept = Kept(out / "icrl-methods.rows.csv", ("scale", "updates", "env_id", "method", "context"))
+    preset = method_preset(scale, "omnirl")
+    updates = preset.rounds * preset.minibatches
     for env_id, context in _questions(scale):
         for method in (*METHODS, *OFFLINE):
-            part = (scale, env_id, method, context)
+            part = (scale, updates, env_id, method, context)
             if context not in contexts_of(method) or kept.has(*part):
                 continue
             weights = out / "icrl-methods" / scale / method
@@ -103,15 +105,14 @@ def run(scale: str, out: Path) -> list[Path]:
                 weights = trained(scale, method, weights)
             agent = agent_of(method, context, weights)
             kept.add(part, played(agent, env_id, context, scale))
-    rows = kept.rows(scale)
-    preset = method_preset(scale, "omnirl")
+    rows = kept.rows(scale, updates)
     runs = sum(room.students + room.behaviours for room in preset.rooms)
     steps = preset.rounds * preset.rooms[0].segment * runs
     classics = _classics(rows[rows["env_id"] != TASKS])
     note = (
         f"Mean score (0 random, 1 oracle), ± standard error, of {_RUNS[scale]} unseen tasks of {TASKS}, in"
         f" the first and last fifth of {_EPISODES[scale]} episodes. Every method: width {preset.model.width},"
-        f" {preset.model.blocks} blocks, {preset.rounds * preset.minibatches:,} updates, {steps:,} steps.\n\n"
+        f" {preset.model.blocks} blocks, {updates:,} updates, {steps:,} steps.\n\n"
         f"Classic tasks, offline, {_CLASSIC_RUNS[scale]} runs of {_CLASSIC_EPISODES} episodes:\n\n"
         f"{markdown(classics)}\n\nCommand: `anymdp-bench study icrl-methods --scale {scale}`."
     )

@@ -30,11 +30,11 @@ def method_preset(scale: str, name: str) -> Preset:
 
 
 def trained(scale: str, name: str, folder: Path) -> Path:
-    """The weights of `name`, trained into `folder` where they are not there yet; goes on after a stop."""
+    """The weights of `name`, trained into `folder` where they are not there yet; goes on after a stop.
+
+    Raises:
+        ValueError: the folder holds a training with other settings.
+    """
     from anymdp_baselines.sequence.train import train
 
-    done = folder / "done"
-    if not done.exists():
-        train(method_preset(scale, name), folder, resume=True, exams=False)
-        done.touch()
-    return folder / "weights"
+    return train(method_preset(scale, name), folder, resume=True, exams=False)
