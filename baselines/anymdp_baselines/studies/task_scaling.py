@@ -24,7 +24,6 @@ from anymdp_bench.longcontext import Stream, training
 from anymdp_bench.study import Kept, publish
 
 NAME = "task-scaling"
-MIXER = "gated"
 SETS = ("seen", "unseen")
 ENOUGH = 0.8
 _UNSEEN = FIRST_TASK + 2**39
@@ -36,7 +35,8 @@ class Scale:
     """How much work: the model, its course with each number of tasks, and how it is looked at.
 
     Attributes:
-        width: of the model.
+        mixer: of the model.
+        width: of it.
         blocks: of it.
         heads: of its mixer.
         course: but for the tasks.
@@ -45,6 +45,7 @@ class Scale:
         runs: of each set that is looked at.
     """
 
+    mixer: str
     width: int
     blocks: int
     heads: int
@@ -55,9 +56,19 @@ class Scale:
 
 
 SCALES = {
-    "tiny": Scale(16, 1, 1, Course(8, 3, 4, 64, 128, 8, 3e-3), (2, 0), 2, 4),
-    "small": Scale(64, 1, 1, Course(8, 3, 8, 128, 512, 900, 5e-3), (10, 100, 1000, 0), 9, 64),
+    "tiny": Scale("gated", 16, 1, 1, Course(8, 3, 4, 64, 128, 8, 3e-3), (2, 0), 2, 4),
+    "small": Scale(
+        "mamba2",
+        64,
+        1,
+        1,
+        Course(8, 3, 8, 256, 256, 1250, 5e-3),
+        (100, 1000, 10_000),
+        10,
+        64,
+    ),
     "paper": Scale(
+        "gated",
         512,
         18,
         4,
@@ -171,7 +182,7 @@ def picture(rows: pd.DataFrame) -> Figure:
 def _note(name: str, scale: Scale) -> str:
     course = scale.course
     return (
-        f"tau({course.n_states},{course.n_actions}), {MIXER} ({scale.blocks} block(s) of width"
+        f"tau({course.n_states},{course.n_actions}), {scale.mixer} ({scale.blocks} block(s) of width"
         f" {scale.width}, two tokens a step); {course.updates:,} updates, {course.sequences:,} runs of"
         f" {course.life} steps ({course.steps / 1e6:.2f}M steps) with every number of tasks. Losses of the"
         f" oracle's action on {scale.runs} new runs of each set, by position; L_0 is that of step 0."

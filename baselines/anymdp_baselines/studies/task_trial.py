@@ -9,7 +9,7 @@ import pandas as pd
 from anymdp_baselines.sequence.context import ContextModel, ContextSize, reader
 from anymdp_baselines.studies.course import Course
 from anymdp_baselines.studies.fitting import device, train
-from anymdp_baselines.studies.task_scaling import MIXER, Scale, places, watched
+from anymdp_baselines.studies.task_scaling import Scale, places, watched
 from anymdp_bench.longcontext import score
 from anymdp_bench.study import Kept
 
@@ -31,7 +31,7 @@ def looked(scale: Scale, course: Course, folder: Path) -> pd.DataFrame:
             kept.add((update, name), rows)
 
     size = ContextSize(
-        MIXER,
+        scale.mixer,
         course.n_states,
         course.n_actions,
         scale.width,
