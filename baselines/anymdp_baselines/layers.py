@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 _EPSILON = np.float32(1e-5)  # of PyTorch's layer_norm
+_SERIAL = 2**18  # multiplications for which OpenBLAS takes one thread
 _BLOCK = 512  # numbers that fit the first cache, with what is made of them
 _ZERO, _ONE, _LOG2E = np.float32(0.0), np.float32(1.0), np.float32(math.log2(math.e))
 _LEAST, _BIAS, _EXPONENT = np.float32(-126.0), np.float32(127.0), np.float32(2**23)  # of IEEE's
@@ -25,9 +26,14 @@ _STEEP, _CUBIC = np.float32(math.sqrt(8.0 / math.pi)), np.float32(0.044715)
 
 @njit(cache=True, nogil=True)
 def product(a, b):
-    """a @ b; one function for all, since a call of BLAS takes long to compile."""
+    """a @ b; one function for all, since a call of BLAS takes long to compile.
+
+    A few rows at a time: BLAS starts threads for more, which on small matrices wait for each other.
+    """
     out = np.empty((len(a), b.shape[1]), np.float32)
-    np.dot(a, b, out)
+    rows = max(1, _SERIAL // max(1, b.size))
+    for begin in range(0, len(a), rows):
+        np.dot(a[begin : begin + rows], b, out[begin : begin + rows])
     return out
 
 
