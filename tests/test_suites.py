@@ -44,6 +44,12 @@ def test_quick_is_what_the_specification_says():
     assert suite.in_context == Limits(None, 5000)
 
 
+def test_efficiency_gives_every_agent_the_same_steps():
+    suite = load_suite("efficiency")
+    assert suite.training == suite.in_context == Limits(None, 20_000)
+    assert {row.tasks for row in suite.rows} == {32}
+
+
 def test_table1_has_the_full_budget():
     suite = load_suite("table1")
     assert suite.training == Limits(10_000, None)

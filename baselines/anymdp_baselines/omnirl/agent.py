@@ -162,9 +162,14 @@ class OmniRL:
         if self._deep is not None:
             show_runs(self._deep.memory, runs, self._ids[runs], action[runs])
 
-    def policy(self) -> None:
-        """No table is needed: every episode counts."""
-        return None
+    def policy(self) -> Int64s | None:
+        """The likeliest actions [n, O] by what is known now; None where ids hide something.
+
+        The protocol does not ask for it, as every episode counts.
+        """
+        if self._history is not None and self._history.hidden.any():
+            return None
+        return self._mind.likeliest()
 
     @property
     def memory_bytes(self) -> int:

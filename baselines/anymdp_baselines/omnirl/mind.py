@@ -117,11 +117,20 @@ class Mind:
         )
         self._follow(runs)
 
+    def likeliest(self) -> Int64s:
+        """The actions [n, O] that a settled run would play, by the memories as they stand."""
+        logit, known = np.zeros((2, *self.shape))
+        runs = np.arange(self.shape[0])
+        plan_runs(self.planner, self.memory, runs, self._reading, logit, known)
+        out: Int64s = (logit + self._schedule.known * known).argmax(-1)
+        return out
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All that changes, by name; writing to them puts the mind back."""
         own = {
-            "preference": self.preference, "logit": self._logit, "known": self._known, "scouted": self._scouted,
-            "rng": self._rng.view(np.int64), "scout_rng": self._scout_rng.view(np.int64),
+            "preference": self.preference, "logit": self._logit, "known": self._known,
+            "scouted": self._scouted, "rng": self._rng.view(np.int64),
+            "scout_rng": self._scout_rng.view(np.int64),
             "age": self._age, "next_plan": self._next_plan, "branching": self._branching,
             "refuted": self._refuted,
         }  # fmt: skip

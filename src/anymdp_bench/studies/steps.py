@@ -1,6 +1,7 @@
 """Scores at fixed numbers of steps: what an in-context agent's sample efficiency is compared with.
 
-For each environment and number of steps N, over public tasks, one run each, of compiled tabular learners:
+For each environment and number of steps N, over public tasks, one run each, of compiled tabular learners and
+of in-context agents that tell their policy:
 
     exact   the expected score of the policy that the learner would be tested with after N steps, exactly
     online  the variance-free score of the learner's own episodes that ended in the last tenth before N,
@@ -20,12 +21,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anymdp_bench.agents import AgentSpec, FusedAgent
+from anymdp_bench.agents import Agent, AgentSpec, FusedAgent, is_shaped
 from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.engine.rollout import EPISODES, STEPS, learn_episodes
 from anymdp_bench.protocol import Run, expected_table_return
+from anymdp_bench.protocol.arenas import make_arena
 from anymdp_bench.protocol.runs import told
-from anymdp_bench.scoring import ScoredTask, oracle_advantages, scored_task, tasks_that_count
+from anymdp_bench.scoring import oracle_advantages, scored_task, tasks_that_count
 from anymdp_bench.tasks.family import task_source
 
 MARKS: dict[str, tuple[int, ...]] = {
@@ -43,7 +45,7 @@ STATED = {
     ("AnyMDP-64s5a-v0", 40_000): 0.97,
 }
 """What `psrl-episodic` was expected to reach, exact, over tasks that count or not."""
-AGENTS = ("psrl", "psrl-episodic", "ucbvi", "tql-ucb")
+AGENTS = ("omnirl", "psrl", "psrl-episodic", "ucbvi", "tql-ucb")
 _SIZES = {
     "tiny": ({}, 2, 1),
     "small": ({"AnyMDP-16s5a-v0": 256, "AnyMDP-128s5a-v0": 16}, 64, 6),
@@ -108,6 +110,28 @@ def scores_at(agent: FusedAgent, run: Run, steps: int) -> tuple[float, float]:
     return float(exact), float(online)
 
 
+def scores_in_context(agent: Agent, runs: Sequence[Run], marks: Sequence[int]) -> Float64s:
+    """(exact, online) scores of an in-context agent at rising numbers of steps, float64 [runs, marks, 2].
+
+    They are played side by side as the protocol plays them; its `policy` does not change their course.
+    """
+    arena = make_arena(runs, shaped=is_shaped(agent))
+    agent.start(told(runs, privileged=False))
+    ended: list[list[tuple[int, float]]] = [[] for _ in runs]
+    out = np.full((len(runs), len(marks), 2), np.nan)
+    for k, mark in enumerate(marks):
+        while arena.steps < mark:
+            over, results = arena.step(arena.actions(agent.act(arena.observation)), agent)
+            for i, (_, excess) in zip(over, results, strict=True):
+                ended[i].append((int(arena.steps), 1.0 + excess / float(arena.gap[i])))
+        tables = np.asarray(agent.policy())
+        for i, run in enumerate(runs):
+            late = [score for n, score in ended[i] if n > 0.9 * mark]
+            value = expected_table_return(run.task, tables[i])
+            out[i, k] = run.task.references.score(value), np.mean(late) if late else np.nan
+    return out
+
+
 def measured(name: str, env_id: str, n_tasks: int) -> Iterator[list[object]]:
     """The rows of `steps.csv` for one agent on one environment.
 
@@ -115,15 +139,20 @@ def measured(name: str, env_id: str, n_tasks: int) -> Iterator[list[object]]:
         AgentError: there is no agent of that name.
     """
     agent = AgentSpec(name).make()
-    assert isinstance(agent, FusedAgent)
     source, marks = task_source(env_id), MARKS[env_id]
     chosen = {"counting": tasks_that_count(source, n_tasks)[0]}
     if any(env == env_id for env, _ in STATED):
         known = {task.seed: task for task in chosen["counting"]}
         chosen["all"] = [known.get(s) or scored_task(source, s) for s in range(n_tasks)]
-    played: dict[int, Float64s] = {}
+    every = {task.seed: Run(env_id, task, 0) for tasks in chosen.values() for task in tasks}
+    if isinstance(agent, FusedAgent):
+        played = {seed: scores_along(agent, run, marks) for seed, run in every.items()}
+    else:
+        played = dict(
+            zip(every, scores_in_context(agent, list(every.values()), marks), strict=True)
+        )
     for which, tasks in chosen.items():
-        scores = np.array([_played(agent, env_id, task, marks, played) for task in tasks])
+        scores = np.array([played[task.seed] for task in tasks])
         for k, steps in enumerate(marks):
             for m, measure in enumerate(("exact", "online")):
                 values = scores[:, k, m][~np.isnan(scores[:, k, m])]
@@ -134,18 +163,6 @@ def measured(name: str, env_id: str, n_tasks: int) -> Iterator[list[object]]:
                     env_id, name, agent.version, steps, which, n_tasks, measure,
                     round(float(mean), 4), round(float(error), 4),
                 ]  # fmt: skip
-
-
-def _played(
-    agent: FusedAgent,
-    env_id: str,
-    task: ScoredTask,
-    marks: Sequence[int],
-    played: dict[int, Float64s],
-) -> Float64s:
-    if task.seed not in played:
-        played[task.seed] = scores_along(agent, Run(env_id, task, 0), marks)
-    return played[task.seed]
 
 
 def run(scale: str, out: Path) -> list[Path]:
