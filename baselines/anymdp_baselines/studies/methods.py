@@ -13,7 +13,7 @@ _WIDTH = {"tiny": 16, "small": 48, "paper": 256}
 _RUNS = {"tiny": 12, "small": 144, "paper": 768}  # side by side, a multiple of 3
 _SEGMENT = {"tiny": 32, "small": 256, "paper": 2048}
 _LIFE = {"tiny": 128, "small": 2304, "paper": 12288}
-_ROUNDS = {"tiny": 4, "small": 24, "paper": 12000}
+_ROUNDS = {"tiny": 4, "small": 240, "paper": 12000}
 _MINIBATCHES = {"tiny": 2, "small": 12, "paper": 32}
 
 
