@@ -1,6 +1,7 @@
 """`anymdp-bench run` with a slow agent, as a process of its own that tests can kill."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -59,6 +60,8 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # a job of a shell without job control ignores interrupts, and hands that down
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
 
     def parts(self):

@@ -54,7 +54,15 @@ def load_arrays(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]
         numbers: dict[str, Any] = json.loads(metadata["numbers"])
         if not isinstance(numbers, dict):
             raise ValueError("its numbers are no object")
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (
+        OSError,
+        SafetensorError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RuntimeError,
+    ) as error:
         # TypeError and AttributeError: of a type that NumPy lacks
         reason = " ".join(str(error).split())[:300]
         raise ValueError(
