@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 SIZE = ModelSize("delta", 16, 1, 4, 16, 8)
 PRESET = Preset(SIZE, (Room(8, 3, 4, 2, 32, 96),), minibatches=2, rounds=2)
 PROCESS = """
-import sys, torch
+import os, sys, torch
 from anymdp_baselines.sequence import ranks
 from anymdp_baselines.sequence.model import ModelSize
 from anymdp_baselines.sequence.presets import Preset, Room
@@ -41,6 +41,7 @@ for _ in range(2):
 assert ranks.agree(trainer.round) and not ranks.agree(number)
 torch.save([p.detach() for p in trainer.model.parameters()], f"{{sys.argv[1]}}/{{number}}.pt")
 ranks.leave()
+os._exit(0)  # gloo's threads abort an interpreter at times that is shutting down
 """
 
 
@@ -67,6 +68,7 @@ if sys.argv[2] == "dies":
     states.ranks.gather = last
 train.train({preset}, Path(sys.argv[1]), resume=True, exams=False)
 ranks.leave()
+os._exit(0)  # gloo's threads abort an interpreter at times that is shutting down
 """
 
 

@@ -27,8 +27,9 @@ def join(device: str) -> str:
 
 
 def leave() -> None:
-    """Leaves them; after it, this process is alone."""
+    """Leaves them, once all are here; after it, this process is alone."""
     if distributed.is_initialized():
+        distributed.barrier()  # gloo aborts a process at times whose peers leave before its last answer
         distributed.destroy_process_group()
 
 
