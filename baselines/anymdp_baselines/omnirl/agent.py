@@ -61,7 +61,7 @@ class OmniRL:
         ValueError: the checkpoint is none; the message is one line.
     """
 
-    version: ClassVar[str] = "5"
+    version: ClassVar[str] = "6"
     trains: ClassVar[bool] = False
     privileged: ClassVar[bool] = False
     shaped: ClassVar[bool] = False  # it is given the rewards themselves

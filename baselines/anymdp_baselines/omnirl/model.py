@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, silu
 
-from anymdp_baselines.omnirl.planning import LEVELS
-from anymdp_baselines.omnirl.reading import SLOT_FEATURES, STATE_FEATURES
+from anymdp_baselines.omnirl.planning import HIDDEN, LEVELS, NO_RISK, SIGNS, TRUST
+from anymdp_baselines.omnirl.reading import KNOWN, SLOT_FEATURES, STATE_FEATURES
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,17 @@ class Planner(nn.Module):
         self.out_state = nn.Linear(d, d, bias=False)
         self.out_raw = nn.Linear(SLOT_FEATURES, d, bias=False)
         self.head = nn.Linear(d, 1 + len(LEVELS))
+        self.trust = nn.Linear(d, 1)
+        nn.init.zeros_(self.trust.weight)
+        nn.init.zeros_(self.trust.bias)
+        self.risk_mean = nn.Parameter(torch.zeros(SIGNS), requires_grad=False)  # fitted by `risk`
+        self.risk_sd = nn.Parameter(torch.ones(SIGNS), requires_grad=False)
+        self.risk_in, self.risk_out = nn.Linear(SIGNS, HIDDEN), nn.Linear(HIDDEN, 1)
+        for layer in (self.risk_in, self.risk_out):
+            layer.requires_grad_(False)
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        nn.init.constant_(self.risk_out.bias, NO_RISK)
 
     def forward(self, onward: Tensor, inward: Tensor, slot: Tensor, state: Tensor) -> Plan:
         """Shapes as in `reading.Reading`."""
@@ -79,7 +90,8 @@ class Planner(nn.Module):
             h = layer_norm(h + self.update(message), (d,))
         hidden = silu(self.out_slot(z) + self.out_state(h).unsqueeze(2) + self.out_raw(slot))
         out = self.head(hidden)
-        return Plan(out[..., 0], out[..., 1:])
+        logit = out[..., 0] + TRUST * self.trust(h) * slot[..., KNOWN]
+        return Plan(logit, out[..., 1:])
 
 
 def plan_flops(size: PlannerSize, n_observations: int, n_actions: int) -> int:

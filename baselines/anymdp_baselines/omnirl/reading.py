@@ -32,13 +32,14 @@ MODELS = (
     (0.0, 0.0, 1.0, 0.0, 0.95),
     (0.0, 0.0, 0.0, 1.0, 0.95),
 )
-SLOT_FEATURES = 21
-STATE_FEATURES = 24
+SLOT_FEATURES = 24
+STATE_FEATURES = 25
 KNOWN = len(MODELS)  # column of a slot: the advantage in the first model, at least -2
 TRUSTING = 0.1  # pseudo-visits in one more model like the first, which believes few visits sooner
 _REWARD, _BONUS, _SLOTS, _STATES, _GAMMA = range(5)
 _PASSES = 40  # of policy iteration at most; it needs about five
 _CLIP = 4.0
+PRIOR = 2.0  # outcomes as wide as the run's that an untried slot is believed to have
 _LAPACK_FROM = 48  # states: below, elimination by hand is quicker than the call
 
 
@@ -172,6 +173,81 @@ def _unit(memory, i, seen, value, q, least):
 
 
 @njit(cache=True, nogil=True)
+def _outcomes(memory, i, o, a, place, value, gamma, unseen):
+    """(Mean, variance) of reward + gamma V(next) over the outcomes of (o, a), which was tried."""
+    n = memory.visits[i, o, a]
+    mean = square = memory.paid_end[i, o, a] / n
+    if memory.ends[i, o, a] > 0.0:
+        square *= memory.paid_end[i, o, a] / memory.ends[i, o, a]
+    noise = memory.square[i, o, a] / n - square
+    for j in range(memory.onward.shape[3]):
+        count = memory.onward[i, o, a, j]
+        if count == 0.0:
+            continue
+        paid = memory.paid[i, o, a, j] / count
+        worth = paid + gamma * (value[place[j]] if place[j] >= 0 else unseen)
+        mean += count / n * worth
+        square += count / n * worth * worth
+        noise -= count / n * paid * paid
+    return mean, max(square - mean * mean, 0.0) + max(noise, 0.0)
+
+
+@njit(cache=True, nogil=True)
+def _doubt_features(memory, i, seen, place, model, policy, value, q, mean, unit, slot, state):
+    """Writes how uncertain the values of the first model are, by the uncertainty Bellman equation.
+
+    The variance of Q is that of the slot's mean outcome plus gamma^2 that of the next value (O'Donoghue et
+    al. 2018), solved exactly under the model's best policy.
+    """
+    m, n_actions = q.shape
+    gamma = MODELS[0][_GAMMA]
+    local, visits, wide = np.zeros((m, n_actions)), np.zeros((m, n_actions)), 0.0
+    for k in range(m):
+        for a in range(n_actions):
+            n = visits[k, a] = memory.visits[i, seen[k], a]
+            if n > 0.0:
+                centre, spread = _outcomes(
+                    memory, i, seen[k], a, place, value, gamma, mean / (1.0 - gamma)
+                )
+                local[k, a] = spread
+                wide += n * (spread + (centre - value[k]) ** 2)
+    wide /= max(memory.total[i, 0], 1.0)
+    matrix, doubt = np.zeros((m, m)), np.zeros(m)
+    for k in range(m):
+        for a in range(n_actions):
+            n = visits[k, a]
+            local[k, a] = (n * local[k, a] + PRIOR * wide) / ((n + PRIOR) * (n + 1.0))
+        doubt[k] = local[k, policy[k]]
+        for j in range(m):
+            matrix[k, j] = -gamma * gamma * model[k, policy[k], j]
+        matrix[k, k] += 1.0
+    if m > 0:
+        _solve(matrix, doubt)
+    for k in range(m):
+        for a in range(n_actions):
+            for j in range(m):
+                local[k, a] += gamma * gamma * model[k, a, j] * doubt[j]
+    for k in range(m):
+        o = seen[k]
+        state[o, 24] = _slog(math.sqrt(doubt[k]) / unit)
+        for a in range(n_actions):
+            other = -1
+            for b in range(n_actions):
+                if b != a and (other < 0 or q[k, b] > q[k, other]):
+                    other = b
+            lead, both = 0.0, local[k, a]
+            if other >= 0:
+                lead, both = q[k, a] - q[k, other], both + local[k, other]
+            sd = math.sqrt(both) + 1e-9 * unit
+            z = lead / sd
+            hope = sd * math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+            hope += lead * 0.5 * math.erfc(-z / math.sqrt(2.0))
+            slot[o, a, 21] = _slog(math.sqrt(local[k, a]) / unit)
+            slot[o, a, 22] = min(max(z, -_CLIP), _CLIP)
+            slot[o, a, 23] = _slog(max(hope, 0.0) / unit)
+
+
+@njit(cache=True, nogil=True)
 def _known_gain(model, gain, gamma, value):
     """Mean over the states of (1 - gamma) (V - V of the uniform policy)."""
     m, n_actions = gain.shape
@@ -189,7 +265,7 @@ def _known_gain(model, gain, gamma, value):
 
 
 @njit(cache=True, nogil=True)
-def _value_features(memory, i, seen, known, mean, sd, slot, state):
+def _value_features(memory, i, seen, place, known, mean, sd, slot, state):
     """Solves the models and writes what they say; returns (unit, mean value, known gain, first policy)."""
     model, reward, novelty, leak = known
     m, n_actions = reward.shape
@@ -212,6 +288,9 @@ def _value_features(memory, i, seen, known, mean, sd, slot, state):
             level = (1.0 - spec[_GAMMA]) * centre
             known_gain = _known_gain(model, gain, spec[_GAMMA], value)
             first[:] = policy
+            _doubt_features(
+                memory, i, seen, place, model, policy, value, q, mean, unit, slot, state
+            )
         elif spec[_REWARD] == 0.0:
             scale = _unit(memory, i, seen, value, q, 1e-3)
         for k in range(m):
@@ -325,7 +404,7 @@ def read_one(memory, i, reading, row):
     trusting = _model(memory, i, seen[:m], place, TRUSTING, onward)
     onward[:] = 0.0
     known = _model(memory, i, seen[:m], place, 1.0, onward)
-    found = _value_features(memory, i, seen[:m], known, mean, sd, slot, state)
+    found = _value_features(memory, i, seen[:m], place, known, mean, sd, slot, state)
     unit, level, known_gain, policy = found
     _trusting_features(seen[:m], trusting, mean, unit, policy, slot)
     _slot_features(memory, i, mean, sd, unit, slot, inward)

@@ -44,6 +44,8 @@ class Schedule:
             `memory.branching`) calls for b times the scouting and b^3 times the exploring.
         first: temperature while it explores.
         least: probability of being the best that the network must give an action that is scouted.
+        longest: visits a slot up to which a run whose predicted loss is above `RISKY` goes on exploring (see
+            `risk`); none where 0.
         known: weight, once a run has settled, of the advantage in the model of what is known, in nats a unit.
     """
 
@@ -53,11 +55,14 @@ class Schedule:
     first: float = FIRST_TEMPERATURE
     least: float = LEAST_CHANCE
     known: float = 0.0
+    longest: float = 0.0
 
-    def temperature(self, visits: Float64s, branching: Float64s) -> Float64s:
-        """Temperatures [k] of runs after so many visits a slot."""
+    def temperature(
+        self, visits: Float64s, branching: Float64s, since: float | Float64s = 0.0
+    ) -> Float64s:
+        """Temperatures [k] of runs after so many visits a slot, that settle at `since` at the earliest."""
         until = self.settled * (np.ones_like(branching) if self.familiar else branching**3)
-        return fallen(self.first, until, visits)
+        return fallen(self.first, np.maximum(until, since), visits)
 
     def scouting_visits(self, branching: Float64s) -> Float64s:
         """Visits a slot [k] for which runs scout."""
@@ -67,8 +72,12 @@ class Schedule:
         return out
 
 
+RISKY = 0.1  # predicted loss of score above which a run does not settle
 FEW = 24
-FAMILIAR = (Schedule(9.0, 0.0, True, known=10.0), Schedule(14.0, 0.0, True, known=10.0))
+FAMILIAR = (
+    Schedule(9.0, 0.0, True, known=10.0, longest=16.0),
+    Schedule(14.0, 0.0, True, known=10.0),
+)
 """On AnyMDP, with up to `FEW` observations and with more."""
 ELSEWHERE = Schedule(3.0, 3.0, False)
 HIDDEN = Schedule(0.35, 0.0, False)

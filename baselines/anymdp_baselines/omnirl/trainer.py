@@ -138,6 +138,8 @@ class Trainer:
         if numbers["width"] != self.preset.width:
             raise ValueError(f"{path} holds a network of another width")
         own, given = self.planner.state_dict(), _tensors(arrays)
+        for name, tensor in own.items():  # of outputs that it did not know
+            given.setdefault(name, tensor.detach().clone())
         for name, tensor in given.items():
             more = own[name].shape[-1] - tensor.shape[-1]
             given[name] = pad(tensor, (0, more)) if more > 0 else tensor
