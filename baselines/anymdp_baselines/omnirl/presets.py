@@ -118,6 +118,7 @@ _GARNET = tuple(
     for s, b, seats in ((16, 2, 128), (16, 4, 128), (64, 2, 40), (64, 4, 40))
 )
 _SETTLED = (1e6, 9.0, 18.0, 36.0)  # the first: never
+_SIXTEEN = (expert(16, 192, 1.0, _SETTLED),)
 
 PRESETS = {
     "tiny": Preset(_TINY, width=16, loops=4, updates=300, life=25.0),
@@ -134,6 +135,10 @@ PRESETS = {
         updates=4000,
         learning_rate=1e-3,
         seed=11,
+    ),
+    "sixteen": Preset(_SIXTEEN, loops=6, updates=2400, rate=0.1, softness=0.03, seed=22),
+    "sixteen-on": Preset(
+        _SIXTEEN, loops=6, updates=12_000, rate=0.1, softness=0.03, learning_rate=1.5e-3, seed=23
     ),
     "garnet": Preset(_GARNET, updates=2500),
     "general": Preset(_GENERAL, updates=6000, learning_rate=1e-3, seed=1),
