@@ -8,7 +8,7 @@ from anymdp_baselines.omnirl.memory import empty_memory, write
 from anymdp_baselines.omnirl.mind import Mind
 from anymdp_baselines.omnirl.planning import SIGNS
 from anymdp_baselines.omnirl.risk import predicted, signs
-from anymdp_baselines.omnirl.schedule import RISKY, Schedule
+from anymdp_baselines.omnirl.schedule import RISKY, Schedule, likely
 
 SCHEDULE = Schedule(2.0, 0.0, True, longest=4.0)
 
@@ -84,3 +84,9 @@ def test_a_planner_whose_risk_was_not_fitted_takes_none():
     general = load_weights(shipped()).general
     looks = np.random.default_rng(3).normal(size=(10, SIGNS)) * 100
     assert (predicted(general, looks) < RISKY).all()
+
+
+def test_a_run_at_risk_leaves_unlikely_actions_out():
+    chance = np.array([[[0.5, 0.16, 0.14, 0.2]]])
+    out = np.exp(likely(np.log(chance)))
+    np.testing.assert_allclose(out / out.sum(), [[[0.5, 0.16, 0.0, 0.2]]] / np.float64(0.86))

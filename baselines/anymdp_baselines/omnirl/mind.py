@@ -18,7 +18,7 @@ from anymdp_baselines.omnirl.memory import Memory, branching, empty_memory, writ
 from anymdp_baselines.omnirl.planning import Network, plan_runs
 from anymdp_baselines.omnirl.reading import empty_reading
 from anymdp_baselines.omnirl.risk import predicted, signs
-from anymdp_baselines.omnirl.schedule import RISKY, Schedule, blend
+from anymdp_baselines.omnirl.schedule import RISKY, Schedule, blend, likely
 from anymdp_baselines.omnirl.scout import scout
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
 from anymdp_bench.engine.rng import uniform
@@ -169,6 +169,8 @@ class Mind:
         warmth = self._schedule.temperature(visits, self._branching[runs], since)
         sure = self._schedule.known * np.maximum(1.0 - warmth, 0.0)[:, None, None]
         logit = self._logit[runs] + sure * self._known[runs]
-        self.preference[runs] = blend(
-            logit, warmth, self._scouted[runs], scouting, self._schedule.least
-        )
+        preference = blend(logit, warmth, self._scouted[runs], scouting, self._schedule.least)
+        if self._schedule.longest > 0.0:
+            at_risk = np.isinf(since) & (visits >= self._schedule.settled)
+            preference[at_risk] = likely(preference[at_risk])
+        self.preference[runs] = preference

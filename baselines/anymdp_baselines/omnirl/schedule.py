@@ -73,6 +73,7 @@ class Schedule:
 
 
 RISKY = 0.1  # predicted loss of score above which a run does not settle
+LIKELY = 0.3  # chance, as a share of the likeliest action's, without which a run at risk leaves an action out
 FEW = 24
 FAMILIAR = (
     Schedule(9.0, 0.0, True, known=10.0, longest=16.0),
@@ -104,3 +105,9 @@ def blend(
     follow = scouting[:, None] & (proposed >= np.reshape(least, (-1, 1)))
     sure = np.where(np.arange(logit.shape[2]) == scouted[:, :, None], 0.0, -1e3)
     return np.where(follow[:, :, None], sure, out)
+
+
+def likely(preference: Float64s) -> Float64s:
+    """Preferences [k, O, A] without actions whose chance is under `LIKELY` of the likeliest one's."""
+    top = preference.max(-1, keepdims=True)
+    return np.where(preference < top + np.log(LIKELY), -1e3, preference)
