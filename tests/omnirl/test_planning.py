@@ -33,6 +33,8 @@ def test_the_compiled_plan_is_that_of_the_network_that_is_trained(n_observations
     torch.manual_seed(steps)
     memory = remembered(n_observations, n_actions, steps)
     trained = Planner(PlannerSize(12, 3))
+    torch.nn.init.normal_(trained.trust.weight, std=0.1)  # 0 before it is trained
+    torch.nn.init.constant_(trained.trust.bias, 0.2)
     reading = empty_reading(4, n_observations, n_actions)
     read(memory, np.arange(4), reading)
     with torch.inference_mode():

@@ -90,3 +90,31 @@ def test_a_run_at_risk_leaves_unlikely_actions_out():
     chance = np.array([[[0.5, 0.16, 0.14, 0.2]]])
     out = np.exp(likely(np.log(chance)))
     np.testing.assert_allclose(out / out.sum(), [[[0.5, 0.16, 0.0, 0.2]]] / np.float64(0.86))
+
+
+def test_the_risk_is_fitted_to_exact_losses(tmp_path):
+    torch = pytest.importorskip("torch")
+    from anymdp_baselines.omnirl.checkpoint import load_arrays
+    from anymdp_baselines.omnirl.risk import examples, fit, main
+
+    torch.set_num_threads(1)
+    planner = load_weights(shipped()).general
+    looks, losses = examples(planner, 3, 2**43)
+    assert looks.shape == (12, SIGNS)
+    assert ((losses >= 0.0) & (losses <= 1.0)).all()
+    sorted_apart = fit(looks, (np.arange(12) % 2).astype(float))
+    found = planner._replace(
+        risk_mean=sorted_apart["risk_mean"], risk_sd=sorted_apart["risk_sd"],
+        risk_in=sorted_apart["risk_in.weight"].T, risk_in_bias=sorted_apart["risk_in.bias"],
+        risk_out=sorted_apart["risk_out.weight"].T, risk_out_bias=sorted_apart["risk_out.bias"],
+    )  # fmt: skip
+    answer = predicted(found, looks)
+    assert answer[1::2].min() > answer[::2].max()  # twelve runs are easily told apart
+    main(shipped("omnirl-anymdp"), tmp_path / "out.safetensors", 2, 2**43)
+    before, after = (
+        load_arrays(shipped("omnirl-anymdp"))[0],
+        load_arrays(tmp_path / "out.safetensors")[0],
+    )
+    changed = {k for k in before if not np.array_equal(before[k], after[k])}
+    assert changed == {k for k in before if k.startswith("risk_")}
+    load_weights(tmp_path / "out.safetensors")

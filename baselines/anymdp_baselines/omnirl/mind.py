@@ -85,7 +85,8 @@ class Mind:
         self._rng, self._scout_rng = seeds.copy(), seeds ^ _APART
         self._age, self._next_plan = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self._branching, self._refuted = np.ones(n), np.zeros(n, np.bool_)
-        self._since = np.zeros(n)  # visits a slot when the run settled; 0 before
+        # visits a slot when the run settled; until then infinite where that is the run's own matter
+        self._since = np.full(n, np.inf if schedule.longest > 0.0 else 0.0)
 
     def act(self, runs: Int64s, observation: Int64s, greedy: bool) -> Int64s:
         """Actions of `runs` [k] for `observation` [k], by their plans; the likeliest where `greedy`."""
@@ -117,14 +118,13 @@ class Mind:
         self._next_plan[runs] = self._age[runs] + np.maximum(
             1, (self._age[runs] * RATE).astype(int)
         )
-        if self._schedule.longest > 0.0:
-            self._settle(runs)
+        self._settle(runs)
         self._follow(runs)
 
     def _settle(self, runs: Int64s) -> None:
         """Notes which of `runs`, just planned, have explored enough."""
         visits = self._age[runs] / self._slots
-        due = (self._since[runs] == 0.0) & (visits >= self._schedule.settled)
+        due = np.isinf(self._since[runs]) & (visits >= self._schedule.settled)
         if not due.any():
             return
         runs, visits = runs[due], visits[due]
@@ -148,8 +148,7 @@ class Mind:
             "scouted": self._scouted, "rng": self._rng.view(np.int64),
             "scout_rng": self._scout_rng.view(np.int64),
             "age": self._age, "next_plan": self._next_plan, "branching": self._branching,
-            "refuted": self._refuted,
-            "since": self._since,
+            "refuted": self._refuted, "since": self._since,
         }  # fmt: skip
         return {**self.memory._asdict(), **own}
 
@@ -164,13 +163,10 @@ class Mind:
         self._refuted[runs] = False
         visits = self._age[runs] / self._slots
         since = self._since[runs]
-        if self._schedule.longest > 0.0:
-            since = np.where(since > 0.0, since, np.inf)
         warmth = self._schedule.temperature(visits, self._branching[runs], since)
         sure = self._schedule.known * np.maximum(1.0 - warmth, 0.0)[:, None, None]
         logit = self._logit[runs] + sure * self._known[runs]
         preference = blend(logit, warmth, self._scouted[runs], scouting, self._schedule.least)
-        if self._schedule.longest > 0.0:
-            at_risk = np.isinf(since) & (visits >= self._schedule.settled)
-            preference[at_risk] = likely(preference[at_risk])
+        at_risk = np.isinf(since) & (visits >= self._schedule.settled)
+        preference[at_risk] = likely(preference[at_risk])
         self.preference[runs] = preference

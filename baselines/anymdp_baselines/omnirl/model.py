@@ -7,7 +7,8 @@ repeats K times
     h[o] <- norm(h[o] + V [max_a z[o,a], mean_a z[o,a], (B' z)[o]])    what being in o is worth, where it lies
 
 which contains value iteration as a special case, and reads out for every (o, a) a logit (how
-probable it is that a is the oracle's action) and quantiles of the oracle's advantage. Nothing
+probable it is that a is the oracle's action; the advantage in the model of what is known, times a trust read
+from h[o], is added) and quantiles of the oracle's advantage. Nothing
 depends on the ids of observations or actions, or on how many there are: permuting them permutes the
 output.
 """

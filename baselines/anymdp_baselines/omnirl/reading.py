@@ -7,7 +7,8 @@ a row of `MODELS`. All share the transitions, and differ in the reward:
     reward     r(o,a) + bonus * unit / sqrt(n(o,a) + 1)                    what is known, and with optimism
     novelty    1 / sqrt(n(o,a) + 1), or E[1 / sqrt(arrivals(o') + 1)]      where little is known
 
-and once more the first with 0.1 in place of 1 pseudo-visit. `unit` is the mean over the visits of
+and once more the first with 0.1 in place of 1 pseudo-visit. How uncertain the values of the first are, its
+uncertainty Bellman equation tells. `unit` is the mean over the visits of
 V(o) - mean_a Q(o,a). Values are fed in units of what a choice of action is worth in their model and
 rewards in units of their spread, so the scale of a task's rewards drops out. What is known to be
 gained tells whether there may be more to find: most of all where the task is known to be of AnyMDP,
@@ -24,6 +25,14 @@ import numpy as np
 from numba import njit
 
 from anymdp_baselines.omnirl.memory import Float32s
+from anymdp_baselines.omnirl.values import (
+    choice_unit,
+    known_model,
+    optimal,
+    outcomes,
+    solve_linear,
+    uniform_gain,
+)
 
 # Weight of the known reward, bonus in units, weight of slot novelty, of state novelty, discount.
 MODELS = (
@@ -37,10 +46,8 @@ STATE_FEATURES = 25
 KNOWN = len(MODELS)  # column of a slot: the advantage in the first model, at least -2
 TRUSTING = 0.1  # pseudo-visits in one more model like the first, which believes few visits sooner
 _REWARD, _BONUS, _SLOTS, _STATES, _GAMMA = range(5)
-_PASSES = 40  # of policy iteration at most; it needs about five
 _CLIP = 4.0
 PRIOR = 2.0  # outcomes as wide as the run's that an untried slot is believed to have
-_LAPACK_FROM = 48  # states: below, elimination by hand is quicker than the call
 
 
 class Reading(NamedTuple):
@@ -70,128 +77,6 @@ def _slog(x):
     return math.copysign(math.log1p(abs(x)), x)
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _solve(matrix, value):
-    """Solves matrix @ x = value in place; the matrix is diagonally dominant."""
-    n = len(value)
-    if n > _LAPACK_FROM:
-        value[:] = np.linalg.solve(matrix, value)
-        return
-    for k in range(n):
-        inverse = 1.0 / matrix[k, k]
-        for j in range(k + 1, n):
-            factor = matrix[j, k] * inverse
-            if factor != 0.0:
-                for c in range(k + 1, n):
-                    matrix[j, c] -= factor * matrix[k, c]
-                value[j] -= factor * value[k]
-    for k in range(n - 1, -1, -1):
-        total = value[k]
-        for c in range(k + 1, n):
-            total -= matrix[k, c] * value[c]
-        value[k] = total / matrix[k, k]
-
-
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def optimal(model, reward, gamma, policy, value, q):
-    """Policy iteration: model [m, A, m], reward [m, A]; improves `policy` [m], writes value [m], q [m, A]."""
-    m, n_actions = reward.shape
-    matrix = np.empty((m, m))
-    for _ in range(_PASSES):
-        for s in range(m):
-            for j in range(m):
-                matrix[s, j] = -gamma * model[s, policy[s], j]
-            matrix[s, s] += 1.0
-            value[s] = reward[s, policy[s]]
-        _solve(matrix, value)
-        stable = True
-        for s in range(m):
-            best = policy[s]
-            for a in range(n_actions):
-                total = 0.0
-                for j in range(m):
-                    total += model[s, a, j] * value[j]
-                q[s, a] = reward[s, a] + gamma * total
-            for a in range(n_actions):
-                if q[s, a] > q[s, best] + 1e-9 * (1.0 + abs(q[s, best])):
-                    best = a
-            if best != policy[s]:
-                policy[s] = best
-                stable = False
-        if stable:
-            break
-
-
-@njit(cache=True, nogil=True)
-def _model(memory, i, seen, place, pseudo, onward):
-    """Writes P(o'|o,a) to `onward` [O*A, O]; returns what is known of the m states visited.
-
-    That is the transitions [m, A, m], the reward [m, A], the expected novelty of the next state [m,
-    A], and the chance [m, A] of a successor never acted in. `seen` lists the states visited,
-    `place` is its inverse, `pseudo` the visits that the average over actions counts for.
-    """
-    n_actions = memory.visits.shape[2]
-    m = len(seen)
-    model = np.zeros((m, n_actions, m))
-    reward, novelty = np.zeros((m, n_actions)), np.zeros((m, n_actions))
-    leak = np.zeros((m, n_actions))
-    pooled = np.zeros(memory.onward.shape[3])
-    for k in range(m):
-        o = seen[k]
-        pooled[:] = 0.0
-        pooled_reward = pooled_visits = 0.0
-        for a in range(n_actions):
-            pooled_visits += memory.visits[i, o, a]
-            pooled_reward += memory.reward[i, o, a]
-            for j in range(len(pooled)):
-                pooled[j] += memory.onward[i, o, a, j]
-        share = pseudo / pooled_visits
-        for a in range(n_actions):
-            weight = 1.0 / (memory.visits[i, o, a] + pseudo)
-            reward[k, a] = weight * (memory.reward[i, o, a] + share * pooled_reward)
-            for j in range(len(pooled)):
-                p = weight * (memory.onward[i, o, a, j] + share * pooled[j])
-                onward[o * n_actions + a, j] = p
-                if p == 0.0:
-                    continue
-                novelty[k, a] += p / math.sqrt(memory.arrival[i, j, 0] + 1.0)
-                if place[j] >= 0:
-                    model[k, a, place[j]] = p
-                else:
-                    leak[k, a] += p
-    return model, reward, novelty, leak
-
-
-@njit(cache=True, nogil=True)
-def _unit(memory, i, seen, value, q, least):
-    """What a choice of action is worth: mean over the visits of V(o) - mean_a Q(o, a), at least `least`."""
-    unit = 0.0
-    for k in range(len(seen)):
-        visits = memory.visits[i, seen[k]].sum()
-        unit += visits * (value[k] - q[k].mean())
-    return max(unit / max(memory.total[i, 0], 1.0), least + 1e-9)
-
-
-@njit(cache=True, nogil=True)
-def _outcomes(memory, i, o, a, place, value, gamma, unseen):
-    """(Mean, variance) of reward + gamma V(next) over the outcomes of (o, a), which was tried."""
-    n = memory.visits[i, o, a]
-    mean = square = memory.paid_end[i, o, a] / n
-    if memory.ends[i, o, a] > 0.0:
-        square *= memory.paid_end[i, o, a] / memory.ends[i, o, a]
-    noise = memory.square[i, o, a] / n - square
-    for j in range(memory.onward.shape[3]):
-        count = memory.onward[i, o, a, j]
-        if count == 0.0:
-            continue
-        paid = memory.paid[i, o, a, j] / count
-        worth = paid + gamma * (value[place[j]] if place[j] >= 0 else unseen)
-        mean += count / n * worth
-        square += count / n * worth * worth
-        noise -= count / n * paid * paid
-    return mean, max(square - mean * mean, 0.0) + max(noise, 0.0)
-
-
 @njit(cache=True, nogil=True)
 def _doubt_features(memory, i, seen, place, model, policy, value, q, mean, unit, slot, state):
     """Writes how uncertain the values of the first model are, by the uncertainty Bellman equation.
@@ -206,7 +91,7 @@ def _doubt_features(memory, i, seen, place, model, policy, value, q, mean, unit,
         for a in range(n_actions):
             n = visits[k, a] = memory.visits[i, seen[k], a]
             if n > 0.0:
-                centre, spread = _outcomes(
+                centre, spread = outcomes(
                     memory, i, seen[k], a, place, value, gamma, mean / (1.0 - gamma)
                 )
                 local[k, a] = spread
@@ -222,7 +107,7 @@ def _doubt_features(memory, i, seen, place, model, policy, value, q, mean, unit,
             matrix[k, j] = -gamma * gamma * model[k, policy[k], j]
         matrix[k, k] += 1.0
     if m > 0:
-        _solve(matrix, doubt)
+        solve_linear(matrix, doubt)
     for k in range(m):
         for a in range(n_actions):
             for j in range(m):
@@ -248,23 +133,6 @@ def _doubt_features(memory, i, seen, place, model, policy, value, q, mean, unit,
 
 
 @njit(cache=True, nogil=True)
-def _known_gain(model, gain, gamma, value):
-    """Mean over the states of (1 - gamma) (V - V of the uniform policy)."""
-    m, n_actions = gain.shape
-    if m == 0:
-        return 0.0
-    matrix, blind = np.zeros((m, m)), np.zeros(m)
-    for s in range(m):
-        for a in range(n_actions):
-            blind[s] += gain[s, a] / n_actions
-            for j in range(m):
-                matrix[s, j] -= gamma * model[s, a, j] / n_actions
-        matrix[s, s] += 1.0
-    _solve(matrix, blind)
-    return (1.0 - gamma) * (value - blind).mean()
-
-
-@njit(cache=True, nogil=True)
 def _value_features(memory, i, seen, place, known, mean, sd, slot, state):
     """Solves the models and writes what they say; returns (unit, mean value, known gain, first policy)."""
     model, reward, novelty, leak = known
@@ -284,15 +152,15 @@ def _value_features(memory, i, seen, place, known, mean, sd, slot, state):
         optimal(model, gain, spec[_GAMMA], policy, value, q)
         centre = value.mean() if m > 0 else 0.0
         if c == 0:
-            unit = scale = _unit(memory, i, seen, value, q, 0.02 * sd)
+            unit = scale = choice_unit(memory, i, seen, value, q, 0.02 * sd)
             level = (1.0 - spec[_GAMMA]) * centre
-            known_gain = _known_gain(model, gain, spec[_GAMMA], value)
+            known_gain = uniform_gain(model, gain, spec[_GAMMA], value)
             first[:] = policy
             _doubt_features(
                 memory, i, seen, place, model, policy, value, q, mean, unit, slot, state
             )
         elif spec[_REWARD] == 0.0:
-            scale = _unit(memory, i, seen, value, q, 1e-3)
+            scale = choice_unit(memory, i, seen, value, q, 1e-3)
         for k in range(m):
             state[seen[k], c] = _slog((value[k] - centre) / scale)
             for a in range(n_actions):
@@ -401,9 +269,9 @@ def read_one(memory, i, reading, row):
         if memory.visits[i, o].sum() > 0.0:
             place[o], seen[m] = m, o
             m += 1
-    trusting = _model(memory, i, seen[:m], place, TRUSTING, onward)
+    trusting = known_model(memory, i, seen[:m], place, TRUSTING, onward)
     onward[:] = 0.0
-    known = _model(memory, i, seen[:m], place, 1.0, onward)
+    known = known_model(memory, i, seen[:m], place, 1.0, onward)
     found = _value_features(memory, i, seen[:m], place, known, mean, sd, slot, state)
     unit, level, known_gain, policy = found
     _trusting_features(seen[:m], trusting, mean, unit, policy, slot)

@@ -19,7 +19,7 @@ import numpy as np
 
 from anymdp_baselines.omnirl.checkpoint import load_arrays, load_weights, save_arrays
 from anymdp_baselines.omnirl.memory import Memory, empty_memory
-from anymdp_baselines.omnirl.planning import SIGNS, Network, plan_runs
+from anymdp_baselines.omnirl.planning import HIDDEN, SIGNS, Network, plan_runs
 from anymdp_baselines.omnirl.reading import empty_reading, read
 from anymdp_baselines.omnirl.schedule import FAMILIAR
 from anymdp_bench.engine.arrays import Float64s, Int64s
@@ -27,7 +27,8 @@ from anymdp_bench.engine.arrays import Float64s, Int64s
 _FEW_VISITS = (1.0, 3.0, 10.0)  # of a slot
 _FEW_STATE_VISITS = (5.0, 20.0, 50.0)
 _RUN_COLUMNS = (12, 13, 15, 17, 18, 20, 21, 22)  # of a reading's `state`: the same in all states
-_SLOTS_FITTED, _MARKS = 80, (9.0, 11.0, 14.0, 17.0)  # visits a slot
+_STATES, _ACTIONS = 16, 5  # of the tasks it is fitted on
+_MARKS = (9.0, 11.0, 14.0, 17.0)  # visits a slot
 _CLIP = 6.0
 
 
@@ -78,7 +79,7 @@ def examples(network: Network, n: int, first_seed: int) -> tuple[Float64s, Float
     from anymdp_bench.solution import expected_return
     from anymdp_bench.tasks.family import task_source
 
-    source = task_source("AnyMDP-v0", n_states=16, n_actions=5)
+    source = task_source("AnyMDP-v0", n_states=_STATES, n_actions=_ACTIONS)
     tasks: list[ScoredTask] = []
     seed = first_seed
     while len(tasks) < n:
@@ -86,16 +87,20 @@ def examples(network: Network, n: int, first_seed: int) -> tuple[Float64s, Float
         seed += 1
         if task.references.counts:
             tasks.append(task)
-    room = seats(n, 16, 16, 5, max(task.mdp.max_steps for task in tasks))
+    room = seats(n, _STATES, _STATES, _ACTIONS, max(task.mdp.max_steps for task in tasks))
     for i, task in enumerate(tasks):
         seat_task(room, i, source, task.seed)
-    memory, runs, age = empty_memory(n, 16, 5), np.arange(n), 0
+    memory, runs, age = empty_memory(n, _STATES, _ACTIONS), np.arange(n), 0
     memory.familiar[:] = 1.0
-    reading, visited, tally = empty_reading(1, 16, 5), np.zeros((n, 16)), np.zeros((1, 2, 2))
-    logit, known = np.zeros((2, n, 16, 5))
+    reading, visited, tally = (
+        empty_reading(1, _STATES, _ACTIONS),
+        np.zeros((n, _STATES)),
+        np.zeros((1, 2, 2)),
+    )
+    logit, known = np.zeros((2, n, _STATES, _ACTIONS))
     looks, losses = [], []
     for mark in _MARKS:
-        end = int(mark * _SLOTS_FITTED)
+        end = int(mark * _STATES * _ACTIONS)
         while True:
             plan_runs(network, memory, runs, reading, logit, known)
             if age == end:
@@ -123,7 +128,7 @@ def fit(looks: Float64s, losses: Float64s, seed: int = 0) -> dict[str, Any]:
     mean, sd = looks.mean(0), looks.std(0) + 1e-6
     scaled = torch.from_numpy(np.clip((looks - mean) / sd, -_CLIP, _CLIP)).float()
     target = torch.from_numpy(losses).float()
-    first, last = torch.nn.Linear(SIGNS, 32), torch.nn.Linear(32, 1)
+    first, last = torch.nn.Linear(SIGNS, HIDDEN), torch.nn.Linear(HIDDEN, 1)
     parameters = [*first.parameters(), *last.parameters()]
     optimiser = torch.optim.AdamW(parameters, 3e-3, weight_decay=0.3)
     for _ in range(300):

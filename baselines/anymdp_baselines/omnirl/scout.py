@@ -18,7 +18,7 @@ import math
 import numpy as np
 from numba import njit
 
-from anymdp_baselines.omnirl.reading import optimal
+from anymdp_baselines.omnirl.values import optimal
 from anymdp_bench.engine.rng import integer, normal, uniform
 
 PRIOR, GAMMA = 0.1, 0.994
