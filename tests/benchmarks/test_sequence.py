@@ -18,6 +18,7 @@ from numba import get_num_threads, set_num_threads  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from anymdp_baselines.sequence.agent import SequenceAgent  # noqa: E402
+from anymdp_baselines.sequence.play import Warmth  # noqa: E402
 from anymdp_baselines.sequence.presets import preset  # noqa: E402
 from anymdp_baselines.sequence.trainer import Machine, Trainer  # noqa: E402
 from anymdp_bench.agents import Streams  # noqa: E402
@@ -83,7 +84,9 @@ def step_flops(agent, seen):
 @one_core
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_of_64_runs(benchmark, kind):
-    agent = SequenceAgent(Trainer(preset("small", kind)).model.eval().requires_grad_(False), 0.8)
+    agent = SequenceAgent(
+        Trainer(preset("small", kind)).model.eval().requires_grad_(False), Warmth(0.8)
+    )
     agent.start(Streams("AnyMDP-16s5a-v0", 16, 5, np.arange(64, dtype=np.uint64)))
     seen = np.random.default_rng(0).integers(0, 16, 64)
     flops = step_flops(agent, seen)

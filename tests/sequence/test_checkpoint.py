@@ -11,6 +11,7 @@ from anymdp_baselines.omnirl.evaluate import online_scores
 from anymdp_baselines.sequence import checkpoint
 from anymdp_baselines.sequence.agent import SequenceAgent, omnirl_delta, omnirl_linear
 from anymdp_baselines.sequence.model import ModelSize, SequenceModel
+from anymdp_baselines.sequence.play import Warmth
 from anymdp_bench.agents import AgentError, AgentSpec, Streams
 from anymdp_bench.testing import AgentConformance
 
@@ -88,7 +89,7 @@ def test_an_agent_in_bfloat16_plays_much_the_same(kind):
     streams = Streams("AnyMDP-16s5a-v0", 16, 5, np.arange(3, dtype=np.uint64))
     logits = []
     for half in (False, True):
-        agent = SequenceAgent(model, 0.8, half)
+        agent = SequenceAgent(model, Warmth(0.8), half)
         agent.start(streams)
         agent.act(np.arange(3))
         logits.append(agent._player.logits(np.arange(3)))

@@ -27,6 +27,7 @@ PROCESS = """
 import os, sys, torch
 from anymdp_baselines.sequence import ranks
 from anymdp_baselines.sequence.model import ModelSize
+from anymdp_baselines.sequence.play import Warmth
 from anymdp_baselines.sequence.presets import Preset, Room
 from anymdp_baselines.sequence.trainer import Trainer
 torch.set_num_threads(1)
@@ -50,6 +51,7 @@ import os, signal, sys, time, torch
 from pathlib import Path
 from anymdp_baselines.sequence import ranks, states, train
 from anymdp_baselines.sequence.model import ModelSize
+from anymdp_baselines.sequence.play import Warmth
 from anymdp_baselines.sequence.presets import Preset, Room
 torch.set_num_threads(1)
 train.REPORT, train.SAVE = 1, 2

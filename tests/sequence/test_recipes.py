@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 from anymdp_baselines.sequence.agent import SequenceAgent  # noqa: E402
 from anymdp_baselines.sequence.lesson import Taught, losses  # noqa: E402
 from anymdp_baselines.sequence.model import Forecast, Outlook  # noqa: E402
+from anymdp_baselines.sequence.play import Warmth  # noqa: E402
 from anymdp_baselines.sequence.recipes import RECIPES  # noqa: E402
 from anymdp_baselines.sequence.segments import Recorded  # noqa: E402
 from anymdp_baselines.sequence.trainer import Trainer  # noqa: E402
@@ -101,7 +102,7 @@ def test_a_round_trains_and_goes_on_exactly(name):
 
 def test_a_demonstrators_steps_carry_the_tag_that_the_agent_is_told():
     model = Trainer(method_preset("tiny", "omnirl")).model
-    agent = SequenceAgent(model, 0.8, shown_tag=3)
+    agent = SequenceAgent(model, Warmth(0.8), shown_tag=3)
     agent.start(Streams("AnyMDP-16s5a-v0", 16, 5, np.arange(2, dtype=np.uint64)))
     ids, flags = np.array([0, 1]), np.zeros(2, np.bool_)
     agent.act(ids)

@@ -10,7 +10,7 @@ import math
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numba import njit
@@ -18,6 +18,9 @@ from numba import njit
 from anymdp_bench.agents import AgentError, Streams
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
 from anymdp_bench.engine.rng import uniform
+
+if TYPE_CHECKING:
+    from anymdp_baselines.sequence.play import Warmth
 
 _WENT_ON, _TERMINATED, _TRUNCATED, _UNKNOWN = 0, 1, 2, 7
 
@@ -43,7 +46,7 @@ class SequenceAgent:
 
     Args:
         model: a `SequenceModel`.
-        first_temperature: of the softmax it acts by at the first step; it cools (`play.temperature`).
+        how: how warm it plays (`play.temperature`).
         half: matrix products in bfloat16.
         trained: the sizes of tasks it was trained on, in words.
         shown_tag: what it takes a demonstrator's steps for (`behaviours`): 3 the oracle's, by default 7,
@@ -57,12 +60,12 @@ class SequenceAgent:
     def __init__(
         self,
         model: Any,
-        first_temperature: float,
+        how: Warmth,
         half: bool = False,
         trained: str = "unknown sizes",
         shown_tag: int = _UNKNOWN,
     ) -> None:
-        self._model, self._first, self._half = model, first_temperature, half
+        self._model, self._how, self._half = model, how, half
         self._trained, self._shown_tag = trained, shown_tag
 
     def start(self, streams: Streams) -> None:
@@ -95,7 +98,7 @@ class SequenceAgent:
 
         with torch.inference_mode():
             logits = self._player.logits(observation)
-        warmth = temperature(np.float64(self._first), np.int64(self._steps), self._n_slots)  # type: ignore[arg-type]
+        warmth = temperature(self._how, self._steps, self._n_slots)
         out: Int64s = _choose(logits / warmth, self._rng, test)
         return out
 
@@ -175,6 +178,12 @@ class SequenceAgent:
         return self._player.context() | {"rng": torch.from_numpy(self._rng.view(np.int64))}
 
 
+class OmniRLSequence(SequenceAgent):
+    """`omnirl-delta` and `omnirl-linear`, whose weights have had a version before."""
+
+    version: ClassVar[str] = "2"
+
+
 def omnirl_delta(checkpoint: str | None = None) -> SequenceAgent:
     """The agent with the hard-addressed delta memory; by default with the weights that ship.
 
@@ -194,11 +203,15 @@ def omnirl_linear(checkpoint: str | None = None) -> SequenceAgent:
 
 
 def _load(name: str, checkpoint: str | None, kinds: tuple[str, ...]) -> SequenceAgent:
-    return load_agent(f"omnirl-{name}", checkpoint, kinds)
+    return load_agent(f"omnirl-{name}", checkpoint, kinds, made=OmniRLSequence)
 
 
 def load_agent(
-    name: str, checkpoint: str | None, kinds: tuple[str, ...], shown_tag: int = _UNKNOWN
+    name: str,
+    checkpoint: str | None,
+    kinds: tuple[str, ...],
+    shown_tag: int = _UNKNOWN,
+    made: type[SequenceAgent] = SequenceAgent,
 ) -> SequenceAgent:
     """The agent of a checkpoint, by default of the weights `name` that ship.
 
@@ -212,6 +225,7 @@ def load_agent(
     except ImportError:
         raise AgentError(f"{name} needs PyTorch: pip install 'anymdp-bench[torch]'") from None
     from anymdp_baselines.sequence.checkpoint import load_model, trained_for
+    from anymdp_baselines.sequence.play import Warmth
 
     shipped = Path(str(files("anymdp_baselines.sequence") / "weights" / name))
     try:
@@ -220,5 +234,5 @@ def load_agent(
         raise AgentError(str(error)) from None
     gpu = torch.cuda.is_available()
     model = model.to("cuda" if gpu else "cpu")
-    first, trained = float(numbers["temperature"]), trained_for(numbers)
-    return SequenceAgent(model, first, gpu, trained, shown_tag)
+    how = Warmth(float(numbers["temperature"]), float(numbers.get("settled", 0.0)))
+    return made(model, how, gpu, trained_for(numbers), shown_tag)

@@ -147,6 +147,8 @@ def load_model(path: Path, kinds: tuple[str, ...]) -> tuple[SequenceModel, dict[
         model.load_state_dict(tensors, assign=True)
         if not 0.0 < float(numbers["temperature"]) < float("inf"):
             raise ValueError(f"temperature {numbers['temperature']} is not positive and finite")
+        if not 0.0 <= float(numbers.get("settled", 0.0)) < float("inf"):
+            raise ValueError(f"settled is {numbers['settled']}, not a number of visits")
         trained_for(numbers)
         for name, tensor in tensors.items():
             if tensor.dtype != torch.float32 or not bool(torch.isfinite(tensor).all()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -95,10 +96,17 @@ _Out = Annotated[Path | None, typer.Option(help="Default training/omnirl-KIND-PR
 _Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
 _Device = Annotated[str, typer.Option(help="cpu, cuda, ...; by default a GPU where there is one.")]
 _Half = Annotated[
-    bool | None, typer.Option("--bf16/--fp32", help="Matrix products; by default bf16 on a GPU.")
+    bool, typer.Option("--bf16/--fp32", help="Matrix products; fp32 is TF32 on a GPU.")
 ]
 _Compiled = Annotated[bool, typer.Option("--compile", help="Through torch.compile.")]
 _Micro = Annotated[int, typer.Option(min=1, help="Gradient accumulation: parts of an update.")]
+_Workers = Annotated[
+    int | None,
+    typer.Option(min=0, help="Processes that make tasks for a GPU. By default all cores but two."),
+]
+_Rounds = Annotated[
+    int | None, typer.Option(min=1, help="Of play and updates; by default the preset's.")
+]
 _Board = Annotated[bool, typer.Option("--tensorboard", help="TensorBoard beside log.csv.")]
 _Layout = Annotated[
     str, typer.Option(help="one token a step, or the paper's four (with gated DeltaNet).")
@@ -111,16 +119,31 @@ def train_delta(
     out: _Out = None,
     threads: _Threads = 1,
     device: _Device = "auto",
-    bf16: _Half = None,
+    bf16: _Half = False,
     compiled: _Compiled = False,
     micro: _Micro = 1,
     tensorboard: _Board = False,
+    workers: _Workers = None,
+    rounds: _Rounds = None,
 ) -> None:
     """Train the sequence model with the hard-addressed memory.
 
     Example: `anymdp-bench train omnirl-delta --preset tiny`
     """
-    _train("delta", preset, resume, out, threads, device, bf16, compiled, micro, tensorboard)
+    _train(
+        "delta",
+        preset,
+        resume,
+        out,
+        threads,
+        device,
+        bf16,
+        compiled,
+        micro,
+        tensorboard,
+        workers,
+        rounds,
+    )
 
 
 def train_linear(
@@ -129,10 +152,12 @@ def train_linear(
     out: _Out = None,
     threads: _Threads = 1,
     device: _Device = "auto",
-    bf16: _Half = None,
+    bf16: _Half = False,
     compiled: _Compiled = False,
     micro: _Micro = 1,
     tensorboard: _Board = False,
+    workers: _Workers = None,
+    rounds: _Rounds = None,
     layout: _Layout = "one",
 ) -> None:
     """Train the sequence model with learned keys only, as in the paper.
@@ -142,12 +167,26 @@ def train_linear(
     if layout not in ("one", "four"):
         raise typer.BadParameter(f"no layout {layout!r}; there are one and four")
     kind = "linear" if layout == "one" else "gated"
-    _train(kind, preset, resume, out, threads, device, bf16, compiled, micro, tensorboard)
+    _train(
+        kind,
+        preset,
+        resume,
+        out,
+        threads,
+        device,
+        bf16,
+        compiled,
+        micro,
+        tensorboard,
+        workers,
+        rounds,
+    )
 
 
 def _train(
     kind: str, name: str, resume: bool, out: Path | None, threads: int, device: str,
-    bf16: bool | None, compiled: bool, micro: int, tensorboard: bool,
+    bf16: bool, compiled: bool, micro: int, tensorboard: bool, workers: int | None,
+    rounds: int | None,
 ) -> None:  # fmt: skip
     try:
         import torch
@@ -160,9 +199,12 @@ def _train(
         torch.set_num_threads(threads)
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        machine = Machine(device, device != "cpu" if bf16 is None else bf16, compiled)
+        helpers = max(1, (os.cpu_count() or 1) - 2) if workers is None else workers
+        machine = Machine(device, bf16, compiled, workers=helpers)
         folder = out or Path(f"training/omnirl-{kind}-{name}")
         chosen = replace(preset(name, kind), micro=micro)
+        if rounds is not None:
+            chosen = replace(chosen, rounds=rounds)
         typer.echo(str(train(chosen, folder, resume, machine, tensorboard)))
     except ModuleNotFoundError as error:
         extra = "tensorboard" if error.name == "tensorboard" else "torch"

@@ -25,6 +25,7 @@ RAMP = (
     6.4  # visits per slot (512 steps of tau(16,5)) over which a run's labels come to count in full
 )
 LEAST_WEIGHT = 1e-3
+LOSSES = ("policy", "value", "following", "reward", "ends", "total", "agree")
 SHARES = {"value": 0.2, "following": 0.1, "reward": 0.1, "ends": 0.1}
 
 

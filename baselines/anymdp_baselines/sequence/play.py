@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,22 +12,57 @@ from torch import Tensor
 from anymdp_baselines.sequence.model import SequenceModel
 from anymdp_baselines.sequence.recurrent import CompiledStep
 from anymdp_baselines.sequence.tokens import NOTHING, Steps
-from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
+from anymdp_bench.engine.arrays import Float64s, Int64s
 
 COOLING = 2.5  # visits per slot after which the temperature has fallen by sqrt(2)
+SETTLING = 4  # power of its fall once a run has settled
 COLDEST = 0.1
 UNKNOWN = 7  # the tag of own actions
 
 
-def temperature(first: Float64s, age: Int64s, n_slots: int) -> Float64s:
+class Warmth(NamedTuple):
+    """How warm a run plays.
+
+    Attributes:
+        first: the softmax temperature at the first step.
+        settled: visits per slot for which it stays so and then falls fast; 0: it cools slowly from the start.
+    """
+
+    first: float
+    settled: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """To be read."""
+        until = f" for {self.settled:g} visits a slot" if self.settled else ""
+        return f"{self.first:g}{until}"
+
+
+COOLING_DOWN = (Warmth(0.5), Warmth(0.8), Warmth(1.2))
+SCHEDULES = (*COOLING_DOWN, Warmth(1.0, 9.0))
+
+
+def temperature(how: Warmth, age: Int64s | int, n_slots: int) -> Float64s:
     """The softmax temperature after `age` steps on `n_slots` = S * A: explore at first, settle later."""
-    out: Float64s = np.maximum(first / np.sqrt(1.0 + age / (COOLING * n_slots)), COLDEST)
+    visits = np.asarray(age) / n_slots
+    if how.settled:
+        fallen = (how.settled / np.maximum(visits, how.settled)) ** SETTLING
+    else:
+        fallen = 1.0 / np.sqrt(1.0 + visits / COOLING)
+    out: Float64s = np.maximum(how.first * fallen, COLDEST)
     return out
 
 
-def root_mean_square(power: Float64s) -> AnyArray:
+def temperatures(schedules: Sequence[Warmth], group: Int64s, age: Int64s, n_slots: int) -> Float64s:
+    """Those of runs that play by the schedule of their `group`, in the shape of `age`."""
+    each = [temperature(how, age, n_slots) for how in schedules]
+    out: Float64s = np.choose(group, each)
+    return out
+
+
+def root_mean_square(power: Tensor) -> Tensor:
     """Of rewards, from (sum of squares, number), [..., 2]; float32, 0 where there is none."""
-    return np.sqrt(power[..., 0] / np.maximum(power[..., 1], 1.0)).astype(np.float32)
+    return (power[..., 0] / power[..., 1].clamp(min=1.0)).sqrt().float()
 
 
 class Player:
@@ -75,7 +113,7 @@ class Player:
         """Preferences of actions in the states `seen`, [n, A]; takes the step before into memory."""
         left, action, ending, arrival, tag = self.last.T
         arrival = np.where(ending == NOTHING, seen, arrival)
-        scale = root_mean_square(self.power)
+        scale = root_mean_square(torch.from_numpy(self.power)).numpy()
         columns = (seen, left, action, self.reward, scale, ending, arrival, tag)
         device = self._codes.device
         steps = Steps(*(torch.from_numpy(x[:, None].copy()).to(device) for x in columns))

@@ -5,6 +5,7 @@ A round gives a segment of every run, and the memories that the runs had at its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,14 +13,12 @@ import torch
 from torch import Tensor
 
 from anymdp_baselines.sequence.model import SequenceModel
-from anymdp_baselines.sequence.play import UNKNOWN, Player, temperature
+from anymdp_baselines.sequence.play import COOLING_DOWN, UNKNOWN, Player, Warmth, temperatures
 from anymdp_baselines.sequence.presets import Room
 from anymdp_baselines.sequence.recipes import RECIPES, DataRecipe
 from anymdp_baselines.sequence.seats import Seats
 from anymdp_baselines.sequence.segments import Recorded, Segment
 from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
-
-TEMPERATURES = (0.5, 0.8, 1.2)  # first temperatures, one a group of seats
 
 
 def first_ends(n: int, life: int, segment: int) -> Int64s:
@@ -44,6 +43,7 @@ class PlayRoom:
         seeds: two first task seeds, of the student's runs and of the recorded ones.
         half: whether the student plays in bfloat16.
         recipe: of the recorded runs.
+        schedules: how warm the student plays, one a group of its runs.
     """
 
     def __init__(
@@ -53,10 +53,11 @@ class PlayRoom:
         seeds: tuple[int, int],
         half: bool = False,
         recipe: DataRecipe = RECIPES["omnirl"],
+        schedules: Sequence[Warmth] = COOLING_DOWN,
     ) -> None:
         if room.life % room.segment:
             raise ValueError(f"life {room.life} is no multiple of segment {room.segment}")
-        self.room, self._model = room, model
+        self.room, self._model, self.schedules = room, model, schedules
         size = (room.n_states, room.n_actions)
         self.seats = Seats(room.students, *size)
         self.player = Player(model, room.students, *size, half)
@@ -67,9 +68,9 @@ class PlayRoom:
         self.seats.sit(np.arange(room.students), self._seeds(room.students))
         self.age = np.zeros(room.students, np.int64)
         self.end = first_ends(room.students, room.life, room.segment)
-        self.group = np.arange(room.students) % len(TEMPERATURES)
+        self.group = np.arange(room.students) % len(schedules)
         bins = room.life // room.segment
-        self.tally = np.zeros((len(TEMPERATURES), bins, 2))  # scores by group and age: sum, weight
+        self.tally = np.zeros((len(schedules), bins, 2))  # scores by group and age: sum, weight
 
     def _seeds(self, n: int) -> Int64s:
         out = np.arange(self.next_seed, self.next_seed + n)
@@ -98,12 +99,12 @@ class PlayRoom:
         segment = Segment.empty(n, room.segment, self.player, *labels)
         segment.age[:] = self.age
         gumbel = rng.gumbel(size=(room.segment, n, room.n_actions))
-        first, slots = np.array(TEMPERATURES)[self.group], room.n_states * room.n_actions
+        slots = room.n_states * room.n_actions
         self._model.eval()
         with torch.no_grad():
             for t in range(room.segment):
                 seen = self.seats.seen
-                warmth = temperature(first, self.age + t, slots)
+                warmth = temperatures(self.schedules, self.group, self.age + t, slots)
                 action = (self.player.logits(seen) / warmth[:, None] + gumbel[t]).argmax(1)
                 reward, ending, arrival, score, ended = self.seats.step(action)
                 self.player.note(seen, action, reward, ending, arrival, UNKNOWN)
@@ -120,6 +121,11 @@ class PlayRoom:
             self.seats.sit(over, self._seeds(len(over)))
             self.player.forget(over)
             self.age[over], self.end[over] = 0, self.room.life
+
+    def learned(self, memories: list[Tensor]) -> None:
+        """Takes over what the recorded runs remember after the segment, of all runs' memories."""
+        for own, new in zip(self.shown.state, memories, strict=True):
+            own.copy_(new[self.room.students :])
 
     def scores(self) -> Float64s:
         """Mean score of the student's episodes since the last call, [groups, ages]; NaN where none ended."""

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from anymdp_baselines.sequence.model import ModelSize
+from anymdp_baselines.sequence.play import COOLING_DOWN, SCHEDULES, Warmth
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Preset:
         softness: temperature of the labels, in units of gap / H.
         seed: of weights, choices and tasks.
         recipe: of the recorded runs and of all labels: a key of `recipes.RECIPES`.
+        schedules: how warm the student plays, one a group of its runs.
     """
 
     model: ModelSize
@@ -61,14 +63,25 @@ class Preset:
     softness: float = 0.1
     seed: int = 0
     recipe: str = "omnirl"
+    schedules: tuple[Warmth, ...] = COOLING_DOWN
 
     def record(self) -> dict[str, Any]:
         """The settings as plain values, for a checkpoint."""
-        return asdict(self) | {"rooms": [asdict(room) for room in self.rooms]}
+        own = {"rooms": [asdict(room) for room in self.rooms]}
+        return asdict(self) | own | {"schedules": [list(how) for how in self.schedules]}
 
 
-def dial(width: int, kind: str, rooms: tuple[Room, ...] | None = None, **changes: Any) -> Preset:
-    """The preset of a width: a wider model is deeper, sees more runs, and trains for longer."""
+def dial(
+    width: int,
+    kind: str,
+    rooms: tuple[Room, ...] | None = None,
+    size: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Preset:
+    """The preset of a width: a wider model is deeper, sees more runs, and trains for longer.
+
+    `size` says otherwise for numbers of the model that knows no ids (or their keys only).
+    """
     if kind == "gated":
         blocks = max(2, min(width // 14, 18))
         model = ModelSize(kind, 2 * width, blocks, max(2, width // 16), tokens=4)
@@ -77,6 +90,7 @@ def dial(width: int, kind: str, rooms: tuple[Room, ...] | None = None, **changes
             kind, width, max(2, min(width // 16, 18)), 4, max(16, width * 3 // 8), width // 2,
             n_observations=16,
         )  # fmt: skip
+        model = replace(model, **(size or {}))
     found = ladder(width) if rooms is None else rooms
     return replace(Preset(model, found, rounds=12 * width), **changes)
 
@@ -91,12 +105,27 @@ def ladder(width: int, segment: int = 256, life: int = 2304) -> tuple[Room, ...]
     )
 
 
+_CROWD = (
+    Room(1, 5, 1024, 0, 32, 128, 0.1),
+    Room(8, 3, 512, 128, 128, 640, 0.15),
+    Room(16, 5, 2048, 512, 256, 2304, 0.75),
+)
+"""Rooms that fill an accelerator."""
+
 _TINY = (Room(1, 3, 8, 0, 32, 64, 0.25), Room(8, 3, 8, 4, 128, 512, 0.75))
 
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"width": 16, "rooms": _TINY, "rounds": 60, "minibatches": 2},
     "small": {"width": 64},
-    "base": {"width": 128, "rounds": 4000},
+    "base": {
+        "width": 128,
+        "size": {"blocks": 6, "per_action": 32, "slot_size": 48},
+        "rooms": _CROWD,
+        "minibatches": 16,
+        "rounds": 180,
+        "learning_rate": 1.5e-3,
+        "schedules": SCHEDULES,
+    },
     "paper": {"width": 256, "rooms": ladder(512, 2048, 12288), "rounds": 12000},
 }
 """The dial and what it leaves to be said, by preset."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
+from anymdp_bench.engine.arrays import AnyArray, Bools, Float64s, Int64s
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.engine.step import (
     LEFT,
@@ -20,10 +20,34 @@ from anymdp_bench.engine.step import (
     step_streams,
 )
 from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.scoring import LEAST_GAP_IN_SD, ORACLE_GAMMA, oracle_advantages, references
+from anymdp_bench.scoring import (
+    LEAST_GAP_IN_SD,
+    ORACLE_GAMMA,
+    References,
+    oracle_advantages,
+    references,
+)
 from anymdp_bench.solution import solve
 from anymdp_bench.synthesis.sequences import TERMINATED, TRUNCATED, WENT_ON
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
+
+
+def _unit(scale: References) -> float:
+    """The gap, or where it is small half the luck of an episode."""
+    return max(scale.gap, LEAST_GAP_IN_SD * scale.oracle_sd, 1e-9)
+
+
+def labels(mdp: TabularMDP, scale: References) -> tuple[AnyArray, AnyArray]:
+    """What a task teaches, float32 [O, A] each: (`advantage`, `entropy`), as of `synthesis.Sequences`."""
+    q, live = solve(mdp, ORACLE_GAMMA).q, ~mdp.terminal
+    advantage = np.zeros((mdp.n_observations, mdp.n_actions), np.float32)
+    entropy = np.zeros_like(advantage)
+    label = (q - q.max(axis=1, keepdims=True)) * mdp.max_steps / _unit(scale)
+    advantage[mdp.observation[live]] = label[live]
+    chance = mdp.transition[live]
+    spread = -(chance * np.log(np.maximum(chance, 1e-30))).sum(axis=-1)
+    entropy[mdp.observation[live]] = spread
+    return advantage, entropy
 
 
 class Seats:
@@ -71,15 +95,8 @@ class Seats:
             raise ValueError(f"task seed {seed} is public; training draws from {PUBLIC_SEEDS} on")
         mdp = self._source.sample(seed)
         scale = references(mdp)
-        unit = max(scale.gap, LEAST_GAP_IN_SD * scale.oracle_sd, 1e-9)
-        q = solve(mdp, ORACLE_GAMMA).q
-        label = (q - q.max(axis=1, keepdims=True)) * mdp.max_steps / unit
-        live = ~mdp.terminal
-        self.advantage[i] = self.entropy[i] = 0.0
-        self.advantage[i, mdp.observation[live]] = label[live]
-        chance = mdp.transition[live]
-        entropy = -(chance * np.log(np.maximum(chance, 1e-30))).sum(axis=-1)
-        self.entropy[i, mdp.observation[live]] = entropy
+        unit = _unit(scale)
+        self.advantage[i], self.entropy[i] = labels(mdp, scale)
         self._mdps[i], self.seeds[i] = mdp, seed
         table = oracle_advantages(mdp, scale.policy) / unit
         self._losses[i, : len(table)] = table

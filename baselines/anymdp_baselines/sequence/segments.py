@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from anymdp_baselines.sequence.lesson import Taught
 from anymdp_baselines.sequence.play import Player, root_mean_square
@@ -16,10 +18,14 @@ from anymdp_bench.engine.arrays import AnyArray, Int64s
 from anymdp_bench.synthesis.behaviours import TAG_UNKNOWN
 from anymdp_bench.synthesis.sequences import TERMINATED, Sequences, synthesise
 
+Array: TypeAlias = Any  # of NumPy or PyTorch
+
 
 @dataclass(frozen=True)
 class Segment:
     """Steps of `n` runs, int64 [n, length] each but `reward` (float32), and what they follow on.
+
+    Arrays while they are written step by step; tensors where they were played on an accelerator.
 
     Attributes:
         before: the step before, [n, 5]: left, action, ending, arrival, tag.
@@ -30,18 +36,18 @@ class Segment:
         entropy: of the next observation, float32 [n, O, A].
     """
 
-    seen: Int64s
-    action: Int64s
-    reward: AnyArray
-    ending: Int64s
-    arrival: Int64s
-    tag: Int64s
-    before: Int64s
-    reward_before: AnyArray
-    power_before: AnyArray
-    age: Int64s
-    advantage: AnyArray
-    entropy: AnyArray
+    seen: Array
+    action: Array
+    reward: Array
+    ending: Array
+    arrival: Array
+    tag: Array
+    before: Array
+    reward_before: Array
+    power_before: Array
+    age: Array
+    advantage: Array
+    entropy: Array
 
     @classmethod
     def empty(
@@ -70,38 +76,49 @@ class Segment:
 
     def steps(self, rows: Int64s) -> Steps:
         """What the model reads of the runs `rows`."""
+        of = self._rows(rows)
+        columns = (of(x) for x in (self.seen, self.action, self.ending, self.arrival, self.tag))
+        before, seen = of(self.before), of(self.seen)
         left, action, ending, arrival, tag = (
-            np.concatenate([self.before[rows, k : k + 1], whole[rows, :-1]], 1)
-            for k, whole in enumerate((self.seen, self.action, self.ending, self.arrival, self.tag))
+            torch.cat([before[:, k : k + 1], whole[:, :-1]], 1) for k, whole in enumerate(columns)
         )
-        reward = np.concatenate([self.reward_before[rows, None], self.reward[rows, :-1]], 1)
-        arrival = np.where(ending == NOTHING, self.seen[rows], arrival)
+        reward = torch.cat([of(self.reward_before)[:, None], of(self.reward)[:, :-1]], 1)
+        arrival = torch.where(ending == NOTHING, seen, arrival)
         scale = root_mean_square(self.power(rows)[:, :-1])
-        given = (self.seen[rows], left, action, reward, scale, ending, arrival, tag)
-        return Steps(*(torch.from_numpy(x) for x in given))
+        return Steps(seen, left, action, reward, scale, ending, arrival, tag)
 
-    def power(self, rows: Int64s) -> AnyArray:
+    def power(self, rows: Int64s) -> Tensor:
         """(Sum of squared rewards, steps) before the segment and after each step, [rows, T + 1, 2]."""
-        squares = self.reward[rows].astype(np.float64) ** 2
-        each = np.stack([squares, np.ones_like(squares)], -1)
-        return np.concatenate([self.power_before[rows, None], each], 1).cumsum(1)
+        of = self._rows(rows)
+        squares = of(self.reward).double() ** 2
+        each = torch.stack([squares, torch.ones_like(squares)], -1)
+        return torch.cat([of(self.power_before)[:, None], each], 1).cumsum(1)
 
     def taught(self, rows: Int64s) -> Taught:
         """What it is taught there."""
-        seen, slots = self.seen[rows], self.advantage[0].size
-        given = (
-            self.advantage[rows[:, None], seen],
-            self.action[rows],
-            self.reward[rows],
-            self.arrival[rows],
-            (self.ending[rows] == TERMINATED).astype(np.float32),
-            ((self.age[rows, None] + np.arange(seen.shape[1])) / slots).astype(np.float32),
+        of = self._rows(rows)
+        seen, advantage = of(self.seen), of(self.advantage)
+        slots = advantage[0].numel()
+        place = torch.arange(len(seen), device=seen.device)[:, None]
+        age = of(self.age)[:, None] + torch.arange(seen.shape[1], device=seen.device)
+        return Taught(
+            advantage[place, seen],
+            of(self.action),
+            of(self.reward),
+            of(self.arrival),
+            (of(self.ending) == TERMINATED).float(),
+            (age.double() / slots).float(),
         )
-        return Taught(*(torch.from_numpy(x) for x in given))
 
-    def floor(self, rows: Int64s) -> float:
+    def floor(self, rows: Int64s) -> Tensor:
         """Mean entropy of the next observation, in nats: no forecast of it has a lower loss on average."""
-        return float(self.entropy[rows[:, None], self.seen[rows], self.action[rows]].mean())
+        of = self._rows(rows)
+        place = torch.arange(len(rows), device=of(self.seen).device)[:, None]
+        return of(self.entropy)[place, of(self.seen), of(self.action)].mean()
+
+    def _rows(self, rows: Int64s) -> Callable[[Array], Tensor]:
+        chosen = torch.as_tensor(rows, device=torch.as_tensor(self.seen).device)
+        return lambda array: torch.as_tensor(array)[chosen]
 
 
 class Recorded:
@@ -160,7 +177,7 @@ class Recorded:
         last = (segment.seen, segment.action, segment.ending, segment.arrival, segment.tag)
         player.last = np.stack([column[:, -1] for column in last], 1)
         player.reward = segment.reward[:, -1].copy()
-        player.power = segment.power(np.arange(n))[:, -1]
+        player.power = segment.power(np.arange(n))[:, -1].numpy()
         self.age += length
         return segment
 

@@ -17,9 +17,11 @@ import numpy as np
 from anymdp_baselines.omnirl.evaluate import online_scores
 from anymdp_baselines.sequence import ranks, states
 from anymdp_baselines.sequence.agent import SequenceAgent
+from anymdp_baselines.sequence.arena import Arena
 from anymdp_baselines.sequence.checkpoint import load, save
 from anymdp_baselines.sequence.log import Log
-from anymdp_baselines.sequence.playroom import TEMPERATURES, PlayRoom
+from anymdp_baselines.sequence.play import Warmth
+from anymdp_baselines.sequence.playroom import PlayRoom
 from anymdp_baselines.sequence.presets import Preset, Room, preset
 from anymdp_baselines.sequence.trainer import Machine, Trainer
 from anymdp_bench.engine.arrays import Float64s
@@ -42,7 +44,7 @@ def train(
 
     The folder gets the weights (`weights/`), the state to resume from (`state/`) and the log (`log.csv`).
     `start_from` are weights of the same size to be trained on. Without `exams` the online score on unseen
-    tasks is not taken, and the first temperature is 0.8.
+    tasks is not taken, and the weights play by the preset's second schedule.
     Under torchrun every process keeps the state of its own runs (`states`), the first one everything else.
 
     Raises:
@@ -96,10 +98,10 @@ def _train(trainer: Trainer, folder: Path, log: Log | None, exams: bool) -> Path
         if trainer.round % SAVE == 0 or last:
             keep(trainer, folder)
         if log is not None and exams and trainer.round % EXAM == 0 and not last:
-            _tell_scores(trainer, TEMPERATURES[1])
+            _tell_scores(trainer, trainer.preset.schedules[1])
     if not exams:
         return folder / "weights"
-    best = TEMPERATURES[1] if log is None else best_temperature(trainer)
+    best = trainer.preset.schedules[1] if log is None else best_schedule(trainer)
     keep(trainer, folder, best)
     if log is not None:
         _tell_scores(trainer, best, public=True)
@@ -113,17 +115,17 @@ def _report_rooms(
         _report(log, trainer, room, [update[k] for update in recent], seconds)
 
 
-def best_temperature(trainer: Trainer) -> float:
-    """The first temperature of the highest online score on tasks beyond the training seeds."""
+def best_schedule(trainer: Trainer) -> Warmth:
+    """The preset's schedule of the highest online score on tasks beyond the training seeds."""
     found = {}
-    for first in TEMPERATURES:
-        score = _scores(trainer, trainer.preset.rooms[-1], first, 2 * EXAM_TASKS, _FIRST_EXAM)
-        found[first] = float(np.nanmean(score[:, 1:]))
-        _tell(f"first temperature {first}: {found[first]:.3f}")
-    return max(found, key=lambda first: found[first])
+    for how in trainer.preset.schedules:
+        score = _scores(trainer, trainer.preset.rooms[-1], how, 2 * EXAM_TASKS, _FIRST_EXAM)
+        found[how] = float(np.nanmean(score[:, 1:]))
+        _tell(f"temperature {how.words}: {found[how]:.3f}")
+    return max(found, key=lambda how: found[how])
 
 
-def keep(trainer: Trainer, folder: Path, first: float = TEMPERATURES[1]) -> None:
+def keep(trainer: Trainer, folder: Path, how: Warmth | None = None) -> None:
     """Writes the state, and in the first process the weights."""
     tensors, numbers = trainer.state()
     about: dict[str, object] = {"preset": _plain(trainer.preset)}
@@ -131,7 +133,9 @@ def keep(trainer: Trainer, folder: Path, first: float = TEMPERATURES[1]) -> None
     if ranks.rank():
         return
     weights = {k: v.detach() for k, v in trainer.model.state_dict().items()}
-    about |= {"model": trainer.preset.model.record(), "temperature": first}
+    how = how or trainer.preset.schedules[1]
+    about |= {"model": trainer.preset.model.record()}
+    about |= {"temperature": how.first, "settled": how.settled}
     save(folder / "weights", weights, about | {"updates": trainer.updates})
 
 
@@ -142,7 +146,11 @@ def _plain(chosen: Preset) -> dict[str, object]:
 
 
 def _report(
-    log: Log, trainer: Trainer, room: PlayRoom, recent: list[dict[str, float]], seconds: float
+    log: Log,
+    trainer: Trainer,
+    room: PlayRoom | Arena,
+    recent: list[dict[str, float]],
+    seconds: float,
 ) -> None:
     """Logs and prints mean losses, and scores on training tasks by temperature."""
     row: dict[str, float | int | str] = {
@@ -154,9 +162,9 @@ def _report(
     row |= {name: round(float(np.mean([r[name] for r in recent])), 4) for name in recent[0]}
     scores = room.scores()
     late = scores.shape[1] * 2 // 3
-    for first, found in zip(TEMPERATURES, scores, strict=True):
+    for how, found in zip(room.schedules, scores, strict=True):
         good = found[late:][~np.isnan(found[late:])]
-        row[f"late_score_{first}"] = round(float(good.mean()), 4) if len(good) else float("nan")
+        row[f"late_score_{how.words}"] = round(float(good.mean()), 4) if len(good) else float("nan")
     log.add(row)
     _tell("  ".join(f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
 
@@ -165,18 +173,18 @@ def _marks(room: Room) -> list[int]:
     return [room.life * k // 9 for k in (3, 6, 8)]
 
 
-def _scores(trainer: Trainer, room: Room, first: float, n_tasks: int, start: int) -> Float64s:
+def _scores(trainer: Trainer, room: Room, how: Warmth, n_tasks: int, start: int) -> Float64s:
     """Online scores of the model as it is, [n_tasks, marks]."""
     trainer.model.eval()
-    agent = SequenceAgent(trainer.model, first)
+    agent = SequenceAgent(trainer.model, how)
     return online_scores(agent, room.n_states, room.n_actions, _marks(room), n_tasks, start)
 
 
-def _tell_scores(trainer: Trainer, first: float, public: bool = False) -> None:
+def _tell_scores(trainer: Trainer, how: Warmth, public: bool = False) -> None:
     """Prints the online score of the model as it is on unseen tasks of every room."""
     n_tasks, start = (2 * EXAM_TASKS, 0) if public else (EXAM_TASKS, _FIRST_EXAM)
     for room in trainer.preset.rooms:
-        score = _scores(trainer, room, first, n_tasks, start)
+        score = _scores(trainer, room, how, n_tasks, start)
         parts = [
             f"{value:.3f} (median {median:.3f}) at {mark}"
             for value, median, mark in zip(

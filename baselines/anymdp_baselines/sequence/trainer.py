@@ -9,6 +9,7 @@ can last for any length at constant memory.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +17,15 @@ import torch
 from torch import Tensor
 
 from anymdp_baselines.sequence import ranks
-from anymdp_baselines.sequence.lesson import losses
+from anymdp_baselines.sequence.arena import Arena
+from anymdp_baselines.sequence.captured import Captured
+from anymdp_baselines.sequence.lesson import LOSSES, Taught, losses
 from anymdp_baselines.sequence.model import SequenceModel
 from anymdp_baselines.sequence.playroom import PlayRoom, Round
 from anymdp_baselines.sequence.presets import Preset
 from anymdp_baselines.sequence.recipes import RECIPES
+from anymdp_baselines.sequence.supply import processes
+from anymdp_baselines.sequence.tokens import Steps
 from anymdp_bench.engine.arrays import Int64s
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
@@ -38,11 +43,15 @@ class Machine:
         device: of torch.
         half: matrix products in bfloat16 (autocast); weights, memories and sums stay float32.
         compiled: the forward and backward pass through torch.compile.
+        captured: on CUDA, whether steps of play and updates are captured as graphs.
+        workers: processes that make tasks for an accelerator; 0: the trainer makes them itself.
     """
 
     device: str = "cpu"
     half: bool = False
     compiled: bool = False
+    captured: bool = True
+    workers: int = 0
 
 
 class Trainer:
@@ -51,23 +60,34 @@ class Trainer:
     def __init__(self, preset: Preset, machine: Machine | None = None) -> None:
         self.preset, self.machine = preset, machine or Machine()
         self.recipe = RECIPES[preset.recipe]
+        if torch.device(self.machine.device).type == "cuda":
+            torch.set_float32_matmul_precision("high")  # TF32
         torch.manual_seed(preset.seed)
         self.model = SequenceModel(preset.model).to(self.machine.device)
         self._forward = torch.compile(self.model) if self.machine.compiled else self.model
         decayed = [p for p in self.model.parameters() if p.ndim > 1]
         plain = [p for p in self.model.parameters() if p.ndim < 2]
         groups = [{"params": decayed, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=preset.learning_rate, betas=(0.9, 0.98))
+        fused = True if self.machine.device != "cpu" else None
+        self.optimizer = torch.optim.AdamW(
+            groups, lr=preset.learning_rate, betas=(0.9, 0.98), fused=fused
+        )
+        self._pool = None if self.machine.device == "cpu" else processes(self.machine.workers)
         self.rooms = [self._room(k) for k in range(len(preset.rooms))]
+        self._learners = [self._learner(k) for k in range(len(preset.rooms))]
         self.round = self.updates = 0
 
-    def _room(self, k: int) -> PlayRoom:
+    def _room(self, k: int) -> PlayRoom | Arena:
         first = (
             PUBLIC_SEEDS + (16 * self.preset.seed + k) * _ROOM_SEEDS + ranks.rank() * _RANK_SEEDS
         )
         seeds = (first, first + _BEHAVIOUR_SEEDS)
-        half = self.machine.half and self.machine.device != "cpu"  # there a step is all overhead
-        return PlayRoom(self.preset.rooms[k], self.model, seeds, half, self.recipe)
+        given = (self.preset.rooms[k], self.model, seeds)
+        recipe, schedules = self.recipe, self.preset.schedules
+        if self.machine.device == "cpu":  # where a step in bfloat16 is all overhead
+            return PlayRoom(*given, recipe=recipe, schedules=schedules)
+        half, captured = self.machine.half, self.machine.captured
+        return Arena(*given, half, recipe, schedules, self._pool, captured)
 
     def advance(self) -> list[list[dict[str, float]]]:
         """A round: the losses of its updates, by update and room."""
@@ -77,8 +97,7 @@ class Trainer:
         after = [[torch.empty_like(m) for m in each.memory] for each in found]
         out = [self._update(found, part, after) for part in range(self.preset.minibatches)]
         for room, memories in zip(self.rooms, after, strict=True):
-            for mem, new in zip(room.shown.state, memories, strict=True):
-                mem.copy_(new[room.room.students :])
+            room.learned(memories)
         self.round += 1
         return out
 
@@ -89,44 +108,61 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate()
         self.model.train()
-        out = []
-        for room, each, memories in zip(self.preset.rooms, found, after, strict=True):
+        told = []
+        for k, (each, memories) in enumerate(zip(found, after, strict=True)):
             rows = np.arange(part, len(each.segment.age), self.preset.minibatches)
-            out.append(self._accumulate(each, rows, room.share, memories))
+            told.append(self._accumulate(k, each, rows, memories))
         ranks.average_gradients(self.model.parameters())
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), _CLIP)
         if torch.isfinite(norm):
             self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=self.machine.device == "cpu")
         self.updates += 1
-        return [scalars | {"norm": float(norm)} for scalars in out]
+        return [{k: float(v) for k, v in each.items()} | {"norm": float(norm)} for each in told]
 
     def _accumulate(
-        self, found: Round, rows: Int64s, weight: float, after: list[Tensor]
-    ) -> dict[str, float]:
-        """Adds the gradient of `weight` times the loss of the runs `rows`, in `micro` parts."""
-        sums: dict[str, float] = {}
+        self, k: int, found: Round, rows: Int64s, after: list[Tensor]
+    ) -> dict[str, Tensor]:
+        """Adds the gradient of room `k`'s share of the loss of the runs `rows`, in `micro` parts."""
+        sums: Tensor | float = 0.0
+        device = self.machine.device
         for part in np.array_split(rows, self.preset.micro):
             share = len(part) / len(rows)
-            scalars, new = self._loss(found, part)
-            (weight * share * scalars["total"]).backward()
-            for k, v in scalars.items():
-                sums[k] = sums.get(k, 0.0) + share * float(v.detach())
+            steps = found.segment.steps(part).to(device)
+            taught = found.segment.taught(part).to(device)
+            weight = torch.tensor(self.preset.rooms[k].share * share)
+            given = [*steps, *taught, weight.to(device), *(m[part] for m in found.memory)]
+            scalars, *new = self._learners[k](given)
+            sums = sums + share * scalars
             for whole, mem in zip(after, new, strict=True):
-                whole[part] = mem.detach()
-        return sums | {"floor": float(found.segment.floor(rows))}
+                whole[part] = mem
+        assert isinstance(sums, Tensor)
+        return dict(zip(LOSSES, sums, strict=True)) | {"floor": found.segment.floor(rows)}
 
-    def _loss(self, found: Round, rows: Int64s) -> tuple[dict[str, Tensor], list[Tensor]]:
-        device, half = self.machine.device, self.machine.half
-        steps = found.segment.steps(rows).to(device)
-        taught = found.segment.taught(rows).to(device)
-        n_observations, n_actions = found.segment.advantage.shape[1:]
-        codes = self.model.codes(n_observations)
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
-            memory = [m[rows] for m in found.memory]
-            outlook, new = self._forward(steps, memory, codes, n_actions)
-            forecast = self.model.forecast(outlook, taught.action, codes)
-        return losses(outlook, forecast, taught, self.preset.softness, self.recipe.label), new
+    def _learner(self, k: int) -> Callable[[list[Tensor]], list[Tensor]]:
+        """What adds the gradient of room `k`'s loss; captured as a graph on CUDA."""
+        room = self.preset.rooms[k]
+        codes = self.model.codes(room.n_states)
+        kind, half = torch.device(self.machine.device).type, self.machine.half
+
+        def learn(given: list[Tensor]) -> list[Tensor]:
+            """Of steps, what they teach, a weight and memories: the losses, [n], and the memories after."""
+            n, m = len(Steps._fields), len(Taught._fields)
+            steps, taught = Steps(*given[:n]), Taught(*given[n : n + m])
+            weight, *memory = given[n + m :]
+            with torch.autocast(kind, torch.bfloat16, enabled=half):
+                outlook, new = self._forward(steps, memory, codes, room.n_actions)
+                forecast = self.model.forecast(outlook, taught.action, codes)
+            found = losses(outlook, forecast, taught, self.preset.softness, self.recipe.label)
+            (weight * found["total"]).backward()
+            return [
+                torch.stack([found[name].detach() for name in LOSSES]),
+                *(x.detach() for x in new),
+            ]
+
+        if kind != "cuda" or self.machine.compiled or not self.machine.captured:
+            return learn
+        return Captured(learn, list(self.model.parameters()))
 
     def _rate(self) -> float:
         """The learning rate of this update: warm-up, then a cosine to 3%."""

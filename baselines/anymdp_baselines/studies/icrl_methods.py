@@ -35,7 +35,7 @@ CLASSICS = (
 )  # fmt: skip
 OFFLINE = {"bc": Cloning, "cql": ConservativeQ}
 UNTOLD = "imitation, untold"  # without the word that it is the oracle who acts
-ORACLE = 3  # its tag
+ORACLE, UNKNOWN = 3, 7  # tags
 _RUNS = {"tiny": 2, "small": 32, "paper": 128}  # tasks of tau(16,5)
 _EPISODES = {"tiny": 3, "small": 20, "paper": 200}
 _SHOWN = {"tiny": 2, "small": 100, "paper": 100}  # demonstration episodes
@@ -69,7 +69,7 @@ def agent_of(method: str, context: str, weights: Path) -> Agent:
     if method in OFFLINE:
         return OFFLINE[method]()
     told = context == "imitation" and RECIPES[method].tags
-    return load_agent(method, str(weights), ("delta",), **({"shown_tag": ORACLE} if told else {}))
+    return load_agent(method, str(weights), ("delta",), ORACLE if told else UNKNOWN)
 
 
 def played(agent: Agent, env_id: str, context: str, scale: str) -> list[dict[str, Any]]:

@@ -25,8 +25,10 @@ def method_preset(scale: str, name: str) -> Preset:
     runs = _RUNS[scale]
     students = runs * 2 // 3 if RECIPES[name].students else 0
     room = Room(16, 5, students, runs - students, _SEGMENT[scale], _LIFE[scale])
-    settings = {"rounds": _ROUNDS[scale], "minibatches": _MINIBATCHES[scale], "recipe": name}
-    return dial(_WIDTH[scale], "delta", (room,), **settings)
+    return dial(
+        _WIDTH[scale], "delta", (room,),
+        rounds=_ROUNDS[scale], minibatches=_MINIBATCHES[scale], recipe=name,
+    )  # fmt: skip
 
 
 def trained(scale: str, name: str, folder: Path) -> Path:

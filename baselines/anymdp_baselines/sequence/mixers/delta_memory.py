@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from anymdp_baselines.sequence.mixers import Stream, Where
-from anymdp_baselines.sequence.mixers.slots import chunkwise, scan, scan_
+from anymdp_baselines.sequence.mixers.slots import at_once, chunkwise, scan, scan_
 
 _GATES = (-2.0, -1.0, -2.0, -1.0)  # logits of the write gate at first, by head (repeated)
 _DISCOUNTS = (-4.0, -4.0, 1.5, 3.0)  # of the discount: two heads recall, two bootstrap
@@ -77,10 +77,9 @@ class DeltaMemory(nn.Module):
     def _remembered_at_once(
         self, where: Where, given: tuple[Tensor, Tensor, Tensor], state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """As `_remembered`, without gradients; on the CPU it writes to `state`."""
-        if state.device.type != "cpu":
-            return self._remembered(where, given, state)
-        read, wrote, _ = scan_(where.slot, where.seen, *given, state)
+        """As `_remembered`, without gradients; it writes to `state`."""
+        form = scan_ if state.device.type == "cpu" else at_once
+        read, wrote = form(where.slot, where.seen, *given, state)[:2]
         return read, wrote, state
 
     def _written(

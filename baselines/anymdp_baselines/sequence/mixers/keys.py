@@ -197,6 +197,34 @@ def scan(
     return read, wrote, after
 
 
+def at_once(
+    slot: Tensor,
+    seen: Tensor,
+    value: Tensor,
+    beta: Tensor,
+    g: Tensor,
+    table: Tensor,
+    memory: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """One step (T = 1) of `scan` without gradients, for accelerators: (read, wrote); changes `memory`.
+
+    It asks nothing of the device and so can be captured in a graph.
+    """
+    heads, n_actions = g.shape[2], g.shape[3]
+    size = value.shape[-1] // heads
+    writes = (slot >= 0).to(value.dtype)  # [B, 1]
+    key = table[slot[:, 0].clamp(min=0)] * writes  # [B, K]
+    here = table.view(-1, n_actions, table.shape[-1])[seen[:, 0]]  # [B, A, K]
+    asked = torch.cat([here, key[:, None]], 1)
+    found = asked @ memory.transpose(1, 2)  # [B, A + 1, V]
+    boot = torch.einsum("bhx,bxhc->bhc", g[:, 0], found[:, :-1].unflatten(-1, (heads, -1)))
+    change = value[:, 0] + boot.flatten(1) - found[:, -1]
+    u = beta[:, 0].repeat_interleave(size, 1) * change * writes  # [B, V]
+    memory.baddbmm_(u[..., None], key[:, None])
+    out = found + (asked @ key[..., None]) * u[:, None]
+    return out[:, None, :-1], out[:, None, -1] * writes[..., None]
+
+
 def chunkwise(
     slot: Tensor,
     seen: Tensor,
@@ -205,7 +233,7 @@ def chunkwise(
     g: Tensor,
     table: Tensor,
     memory: Tensor,
-    chunk: int = 64,
+    chunk: int = 128,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The same as `scan` in parallel over chunks, for accelerators: matrix products and one solve a chunk."""
     reads, wrotes = [], []
@@ -221,11 +249,15 @@ def _one_chunk(slot, seen, value, beta, g, table, memory):
     n, length = slot.shape
     heads, n_actions = g.shape[2:]
     split = (n, length, heads, value.shape[-1] // heads)
-    key = table[slot.clamp(min=0)] * (slot >= 0)[..., None]  # [B, T, K]
-    here = table.view(-1, n_actions, table.shape[-1])[seen]  # [B, T, A, K]
-    erase = key[:, :, None] - torch.einsum("bthx,btxk->bthk", g, here)
+    # rows are selected, as the gradient of an index sorts it
+    key = table.index_select(0, slot.clamp(min=0).flatten()).view(n, length, -1)
+    key = key * (slot >= 0)[..., None]  # [B, T, K]
+    here = table.view(-1, n_actions * table.shape[-1]).index_select(0, seen.flatten())
+    here = here.view(n, length, n_actions, -1)  # [B, T, A, K]
+    erase = key[:, :, None] - g @ here  # [B, T, H, K]
     order = torch.ones(length, length, device=value.device).tril()
-    product = torch.einsum("bthk,bjk->bhtj", erase, key) * beta.transpose(1, 2)[..., None]
+    product = (erase.flatten(1, 2) @ key.transpose(1, 2)).view(n, length, heads, length)
+    product = product.transpose(1, 2) * beta.transpose(1, 2)[..., None]
     before = torch.einsum("bthk,bhck->bthc", erase, memory.view(n, heads, split[3], -1))
     target = beta[..., None] * (value.view(split) - before)
     u = torch.linalg.solve_triangular(
@@ -233,7 +265,8 @@ def _one_chunk(slot, seen, value, beta, g, table, memory):
         target.transpose(1, 2), upper=False, unitriangular=True,
     )  # fmt: skip
     u = u.transpose(1, 2).flatten(2)
-    every = torch.cat([here, key[:, :, None]], 2)  # the queries, and the key itself
-    inside = torch.einsum("btxk,bjk->bxtj", every, key) * order
-    out = every @ memory.transpose(1, 2)[:, None] + (inside @ u[:, None]).transpose(1, 2)
+    every = torch.cat([here, key[:, :, None]], 2).flatten(1, 2)  # the queries, and the key itself
+    inside = (every @ key.transpose(1, 2)).view(n, length, -1, length) * order[:, None]
+    out = every @ memory.transpose(1, 2) + inside.flatten(1, 2) @ u
+    out = out.view(n, length, n_actions + 1, -1)
     return out[:, :, :-1], out[:, :, -1], memory + u.transpose(1, 2) @ key

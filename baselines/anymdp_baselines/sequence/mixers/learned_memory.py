@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 
 from anymdp_baselines.sequence.mixers import Where
 from anymdp_baselines.sequence.mixers.delta_memory import DeltaMemory
-from anymdp_baselines.sequence.mixers.keys import chunkwise, scan, scan_
+from anymdp_baselines.sequence.mixers.keys import at_once, chunkwise, scan, scan_
 
 
 class LearnedMemory(DeltaMemory):
@@ -60,8 +60,7 @@ class LearnedMemory(DeltaMemory):
     def _remembered_at_once(
         self, where: Where, given: tuple[Tensor, Tensor, Tensor], state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        if state.device.type != "cpu":
-            return self._remembered(where, given, state)
+        form = scan_ if state.device.type == "cpu" else at_once
         table = self._table(given[2].shape[3])
-        read, wrote, _ = scan_(where.slot, where.seen, *given, table, state)
+        read, wrote = form(where.slot, where.seen, *given, table, state)[:2]
         return read, wrote, state

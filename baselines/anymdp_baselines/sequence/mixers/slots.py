@@ -177,6 +177,27 @@ def scan(
     return read, wrote, after
 
 
+def at_once(
+    slot: Tensor, seen: Tensor, value: Tensor, beta: Tensor, g: Tensor, memory: Tensor
+) -> tuple[Tensor, Tensor]:
+    """One step (T = 1) of `scan` without gradients, for accelerators: (read, wrote); changes `memory`.
+
+    It asks nothing of the device and so can be captured in a graph.
+    """
+    n, heads, n_actions = len(slot), g.shape[2], g.shape[3]
+    rows, k, o = torch.arange(n, device=slot.device), slot[:, 0], seen[:, 0]
+    writes, at = (k >= 0).to(value.dtype), k.clamp(min=0)
+    flat = memory.view(n, -1, memory.shape[-1])
+    here, old = memory[rows, o], flat[rows, at]  # [B, A, V], [B, V]
+    boot = torch.einsum("bhx,bxhc->bhc", g[:, 0], here.unflatten(-1, (heads, -1))).flatten(1)
+    size = value.shape[-1] // heads
+    u = beta[:, 0].repeat_interleave(size, 1) * (value[:, 0] + boot - old) * writes[:, None]
+    flat[rows, at] = old + u
+    same = (o * n_actions)[:, None] + torch.arange(n_actions, device=slot.device) == at[:, None]
+    read = here + same[..., None] * u[:, None]
+    return read[:, None], ((old + u) * writes[:, None])[:, None]
+
+
 def chunkwise(
     slot: Tensor,
     seen: Tensor,
@@ -184,7 +205,7 @@ def chunkwise(
     beta: Tensor,
     g: Tensor,
     memory: Tensor,
-    chunk: int = 64,
+    chunk: int = 128,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The same as `scan` in parallel over chunks, for accelerators: matrix products and one solve a chunk."""
     parts = [x.split(chunk, dim=1) for x in (slot, seen, value, beta, g)]
@@ -210,8 +231,10 @@ def _one_chunk(slot, seen, value, beta, g, memory):
     toward = torch.einsum("bthx,bjx->bhtj", g, of) * here[:, None]
     product = same_slot[:, None].to(value.dtype) - toward
     order = torch.ones(length, length, device=value.device).tril()
-    rows = torch.arange(n, device=value.device)[:, None]
-    at_seen, at_slot = memory[rows, seen], memory[rows, left, action]  # [B,T,A,V], [B,T,V]
+    flat, index = memory.reshape(n, -1, size), slot.clamp(min=0)[..., None].expand(-1, -1, size)
+    # gathered, as the gradient of an index sorts it
+    at_seen = memory.flatten(2).gather(1, seen[..., None].expand(-1, -1, n_actions * size))
+    at_seen, at_slot = at_seen.view(n, length, n_actions, size), flat.gather(1, index)
     split = (n, length, heads, size // heads)
     boot = torch.einsum("bthx,btxhc->bthc", g, at_seen.view(n, length, n_actions, *split[2:]))
     target = beta[..., None] * (value.view(split) - at_slot.view(split) + boot)
@@ -224,7 +247,5 @@ def _one_chunk(slot, seen, value, beta, g, memory):
     spread = (of[..., None] * u[:, :, None]).reshape(n, length, n_actions * size)
     read = at_seen + ((here * order) @ spread).view(n, length, n_actions, size)
     wrote = (at_slot + (same_slot * order) @ u) * writes[..., None]
-    flat = memory.reshape(n, -1, size)
-    index = slot.clamp(min=0)[..., None].expand(-1, -1, size)
     after = flat.scatter_add(1, index, u).view_as(memory)
     return read, wrote, after
