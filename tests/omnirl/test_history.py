@@ -11,6 +11,7 @@ from anymdp_baselines.omnirl.history import (
     identify,
     move_on,
     notice,
+    room,
 )
 from anymdp_baselines.omnirl.memory import empty_memory, write_runs
 from anymdp_bench.protocol import Budget, Run, play_in_context
@@ -29,7 +30,7 @@ class Watch:
 
     def __init__(self, n=N):
         self.history = empty_history(1, n)
-        self.plain, self.deep = empty_memory(1, n, A), empty_memory(1, ROOM * n, A)
+        self.plain, self.deep = empty_memory(1, n, A), empty_memory(1, room(n), A)
 
     def step(self, observation, action, following, terminated=False, truncated=False):
         seen, then = np.array([observation]), np.array([following])
@@ -58,15 +59,17 @@ def test_an_id_is_what_was_seen_and_what_was_seen_before_it():
 
 
 def test_ids_without_room_share_the_observations_own():
-    watch = Watch()
-    history = watch.history
-    for before in range(N):
-        for o in range(N):
+    n = ROOM + 3
+    history = empty_history(1, n)
+    for before in range(n):
+        for o in range(n):
             identify(history, np.array([before]), np.array([o]))
-    assert history.known[0] == ROOM * N
-    assert history.ids.max() < ROOM * N
-    shared = [(b, o) for b in range(N) for o in range(N) if history.ids[0, b, o] == o]
-    assert len(shared) == N * N - (ROOM - 1) * N
+    assert history.known[0] == ROOM * n
+    assert history.ids.max() < ROOM * n
+    shared = [(b, o) for b in range(n) for o in range(n) if history.ids[0, b, o] == o]
+    assert len(shared) == n * n - (ROOM - 1) * n
+    for before in range(n):
+        np.testing.assert_array_equal(history.whose[0, history.ids[0, before]], range(n))
 
 
 def test_the_evidence_is_the_log_ratio_of_two_predictions():

@@ -27,12 +27,12 @@ from anymdp_baselines.omnirl.checkpoint import (
     shipped,
 )
 from anymdp_baselines.omnirl.history import (
-    ROOM,
     History,
     empty_history,
     identify,
     move_on,
     notice,
+    room,
 )
 from anymdp_baselines.omnirl.memory import show_runs
 from anymdp_baselines.omnirl.mind import Mind, Steps
@@ -85,13 +85,14 @@ class OmniRL:
             ValueError: the runs' memories would not fit into `LARGEST` bytes.
         """
         n, o, a = streams.n, streams.n_observations, streams.n_actions
-        need = n * 8 * a * o**2
+        familiar = streams.env_id.startswith("AnyMDP-")
+        watched = not familiar and o in _WATCHED
+        need = n * 8 * a * (o**2 + watched * room(o) ** 2)
         if need > LARGEST:
             raise ValueError(
                 f"omnirl needs {need / 2**30:.0f} GiB to remember {n} runs with"
                 f" {o} observations; play fewer tasks at once"
             )
-        familiar = streams.env_id.startswith("AnyMDP-")
         habit = FAMILIAR[o > FEW] if familiar else ELSEWHERE
         habit = replace(habit, first=self._first)
         if self._scouting is not None:
@@ -101,10 +102,11 @@ class OmniRL:
         self._mind = Mind(planner, streams.seeds, o, a, habit)
         self._deep: Mind | None = None
         self._history: History | None = None
-        if not familiar and o in _WATCHED and need * ROOM**2 <= LARGEST:
+        if watched:
             habit = replace(HIDDEN, first=self._first)
-            self._deep = Mind(planner, streams.seeds ^ _HISTORY, ROOM * o, a, habit)
             self._history = empty_history(n, o)
+            whose = self._history.whose
+            self._deep = Mind(planner, streams.seeds ^ _HISTORY, room(o), a, habit, whose)
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
         """Actions sampled from the plan, int64 [n]; the likeliest ones where `test`."""
@@ -188,10 +190,10 @@ class OmniRL:
         _, n_observations, n_actions = self._mind.shape
         bounds = {"mind.age": _LONGEST, "mind.scouted": n_actions - 1}
         if self._deep is not None:
-            room = self._deep.shape[1]
+            ids = self._deep.shape[1]
             bounds |= {"deep.age": _LONGEST, "deep.scouted": n_actions - 1}
-            bounds |= {"history.known": room, "history.before": n_observations}
-            bounds["history.ids"] = room - 1
+            bounds |= {"history.known": ids, "history.before": n_observations}
+            bounds |= {"history.ids": ids - 1, "history.whose": n_observations - 1}
         return bounds
 
     def save_context(self, path: str | os.PathLike[str]) -> None:

@@ -10,7 +10,8 @@ pendulum came into a bin. `notice` lets both memories predict each outcome befor
 and sums log(q / p) over the outcomes that the observation's slot has seen before. While nothing is hidden, to
 which id an outcome fell is chance, so q is p with noise and the sum falls (Jensen's inequality). Once it
 exceeds `SURE`, a likelihood ratio of exp(SURE), the run is played by ids. The memories do not grow with the
-run: an observation has `ROOM` ids on average, its own among them, and what finds no room shares that one.
+run: an observation has `ROOM` ids on average, its own among them, or fewer where all would be more than
+`MOST`, and what finds no room shares its own.
 """
 
 from __future__ import annotations
@@ -25,7 +26,12 @@ from numba import njit
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
 
 WEIGHT, SURE = 2.0, 25.0
-ROOM = 4  # ids for each observation
+ROOM, MOST = 8, 512  # ids for each observation, and of all
+
+
+def room(n_observations: int) -> int:
+    """The number of ids for so many observations."""
+    return min(ROOM, MOST // n_observations) * n_observations
 
 
 class History(NamedTuple):
@@ -36,6 +42,7 @@ class History(NamedTuple):
     before: Int64s  # [n]  the latest other observation, O at an episode's start
     ids: npt.NDArray[np.int32]  # [n, O + 1, O]  id of (before, observation); -1 none yet
     known: Int64s  # [n]  ids given out
+    whose: Int64s  # [n, ids]  the observation of each id, also of those not given out
 
 
 def empty_history(n: int, n_observations: int) -> History:
@@ -44,7 +51,7 @@ def empty_history(n: int, n_observations: int) -> History:
     ids[:, n_observations] = np.arange(n_observations)
     return History(
         np.zeros(n), np.zeros(n, np.bool_), np.full(n, n_observations), ids,
-        np.full(n, n_observations),
+        np.full(n, n_observations), np.tile(np.arange(room(n_observations)) % n_observations, (n, 1)),
     )  # fmt: skip
 
 
@@ -52,12 +59,12 @@ def empty_history(n: int, n_observations: int) -> History:
 def identify(history, before, observation):
     """Ids of `observation` [n], each reached from `before` [n]; new ones while there is room."""
     out = np.empty(len(before), np.int64)
-    n_observations = history.ids.shape[2]
     for i in range(len(before)):
         b, o = before[i], observation[i]
         if history.ids[i, b, o] < 0:
-            if history.known[i] < ROOM * n_observations:
+            if history.known[i] < history.whose.shape[1]:
                 history.ids[i, b, o] = history.known[i]
+                history.whose[i, history.known[i]] = o
                 history.known[i] += 1
             else:
                 history.ids[i, b, o] = o

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from anymdp_baselines.omnirl.backoff import back_off
 from anymdp_baselines.omnirl.memory import Memory, branching, empty_memory, write_runs
 from anymdp_baselines.omnirl.planning import Network, plan_runs
 from anymdp_baselines.omnirl.reading import empty_reading
@@ -64,6 +65,7 @@ class Mind:
         n_observations: number of ids.
         n_actions: number of actions.
         schedule: how warm a run plays, and for how long it scouts.
+        whose: where observations are ids, whose they are, [n, O]; what is known then falls back on those.
     """
 
     def __init__(
@@ -73,15 +75,17 @@ class Mind:
         n_observations: int,
         n_actions: int,
         schedule: Schedule,
+        whose: Int64s | None = None,
     ) -> None:
         n, self.shape = len(seeds), (len(seeds), n_observations, n_actions)
-        self.planner, self._schedule = planner, schedule
+        self.planner, self._schedule, self._whose = planner, schedule, whose
         self.memory: Memory = empty_memory(*self.shape)
         self.memory.familiar[:] = schedule.familiar
         self._slots = n_observations * n_actions
         self._reading = empty_reading(1, n_observations, n_actions)
         self.preference, self._logit, self._known = np.zeros((3, *self.shape))
         self._scouted = np.zeros(self.shape[:2], np.int64)
+        self._value = np.zeros(self.shape[:2] if whose is not None else (n, 0))
         self._rng, self._scout_rng = seeds.copy(), seeds ^ _APART
         self._age, self._next_plan = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self._branching, self._refuted = np.ones(n), np.zeros(n, np.bool_)
@@ -112,6 +116,9 @@ class Mind:
     def plan(self, runs: Int64s) -> None:
         """Preferences of every state and action of `runs` from their memories as they stand."""
         plan_runs(self.planner, self.memory, runs, self._reading, self._logit, self._known)
+        if self._whose is not None:
+            for i in runs:
+                back_off(self.memory, i, self._whose[i], self._value[i], self._known[i])
         if not self._schedule.familiar:
             for i in runs:
                 self._branching[i] = branching(self.memory, i)
@@ -148,7 +155,7 @@ class Mind:
             "scouted": self._scouted, "rng": self._rng.view(np.int64),
             "scout_rng": self._scout_rng.view(np.int64),
             "age": self._age, "next_plan": self._next_plan, "branching": self._branching,
-            "refuted": self._refuted, "since": self._since,
+            "refuted": self._refuted, "since": self._since, "value": self._value,
         }  # fmt: skip
         return {**self.memory._asdict(), **own}
 

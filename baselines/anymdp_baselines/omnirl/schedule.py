@@ -81,7 +81,7 @@ FAMILIAR = (
 )
 """On AnyMDP, with up to `FEW` observations and with more."""
 ELSEWHERE = Schedule(3.0, 3.0, False)
-HIDDEN = Schedule(0.35, 0.0, False)
+HIDDEN = Schedule(0.35, 0.0, False, known=1000.0)
 """By ids that tell observations apart by what came before (see `history`)."""
 
 
