@@ -3,7 +3,7 @@ import pytest
 
 from anymdp_baselines.omnirl.checkpoint import load_weights, shipped
 from anymdp_baselines.omnirl.memory import empty_memory, show_runs, write_runs
-from anymdp_baselines.omnirl.planning import HIDDEN, LEVELS, SIGNS, network, plan_runs
+from anymdp_baselines.omnirl.planning import LEVELS, network, plan_runs
 from anymdp_baselines.omnirl.reading import SLOT_FEATURES, STATE_FEATURES, empty_reading, read
 
 
@@ -73,11 +73,10 @@ def layers(d=4):
     shapes = {
         "slot_in": (d, SLOT_FEATURES), "slot_state": (d, STATE_FEATURES),
         "state_in": (d, STATE_FEATURES), "update": (d, 3 * d), "out_slot": (d, d),
-        "head": (levels, d), "trust": (1, d), "risk_in": (HIDDEN, SIGNS), "risk_out": (1, HIDDEN),
+        "head": (levels, d), "trust": (1, d),
     }  # fmt: skip
     out = {f"{k}.weight": rng.normal(size=s).astype(np.float32) for k, s in shapes.items()}
     out |= {f"{k}.bias": np.zeros(s[0], np.float32) for k, s in shapes.items()}
-    out |= {f"risk_{k}": np.ones(SIGNS, np.float32) for k in ("mean", "sd")}
     bare = {"from_state": d, "from_next": d, "out_state": d, "out_raw": SLOT_FEATURES}
     return out | {f"{k}.weight": np.ones((d, n), np.float32) for k, n in bare.items()}
 

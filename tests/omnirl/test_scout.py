@@ -3,7 +3,7 @@ import pytest
 from numba import njit
 
 from anymdp_baselines.omnirl.memory import empty_memory, write
-from anymdp_baselines.omnirl.schedule import COLDEST, Schedule, blend
+from anymdp_baselines.omnirl.schedule import blend
 from anymdp_baselines.omnirl.scout import (
     LEAST,
     PRIOR,
@@ -98,21 +98,6 @@ def test_blend_follows_the_scout_only_where_the_network_gives_it_a_chance():
     assert out[0, 1].argmax() == 0
     assert np.exp(out[0, 1] - out[0, 1].max()).sum() == pytest.approx(1.0)
     np.testing.assert_allclose(out[1], np.log(chance[1]))
-
-
-def test_a_run_settles_after_its_visits_a_slot():
-    schedule = Schedule(9.0, 0.0, familiar=True)
-    visits, branching = np.array([0.0, 9.0, 18.0, 1e9]), np.full(4, 3.0)
-    np.testing.assert_allclose(schedule.temperature(visits, branching), [1.0, 1.0, 1 / 16, COLDEST])
-    assert not schedule.scouting_visits(branching).any()
-
-
-def test_elsewhere_the_number_of_outcomes_stretches_scouting_and_exploring():
-    schedule = Schedule(7.0, 3.0, familiar=False)
-    branching = np.array([1.0, 2.0, 2.0])
-    visits = np.array([7.0, 56.0, 112.0])
-    np.testing.assert_allclose(schedule.temperature(visits, branching), [1.0, 1.0, 1 / 16])
-    np.testing.assert_allclose(schedule.scouting_visits(branching), [3.0, 6.0, 6.0])
 
 
 def steps_of(outcomes, repeats, seed=0):

@@ -36,7 +36,7 @@ from anymdp_baselines.omnirl.history import (
 )
 from anymdp_baselines.omnirl.memory import show_runs
 from anymdp_baselines.omnirl.mind import Mind, Steps
-from anymdp_baselines.omnirl.schedule import ELSEWHERE, FAMILIAR, FEW, HIDDEN
+from anymdp_baselines.omnirl.schedule import ELSEWHERE, FAMILIAR, HIDDEN
 from anymdp_bench.agents import Streams
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
 
@@ -61,7 +61,7 @@ class OmniRL:
         ValueError: the checkpoint is none; the message is one line.
     """
 
-    version: ClassVar[str] = "6"
+    version: ClassVar[str] = "7"
     trains: ClassVar[bool] = False
     privileged: ClassVar[bool] = False
     shaped: ClassVar[bool] = False  # it is given the rewards themselves
@@ -93,7 +93,7 @@ class OmniRL:
                 f"omnirl needs {need / 2**30:.0f} GiB to remember {n} runs with"
                 f" {o} observations; play fewer tasks at once"
             )
-        habit = FAMILIAR[o > FEW] if familiar else ELSEWHERE
+        habit = FAMILIAR if familiar else ELSEWHERE
         habit = replace(habit, first=self._first)
         if self._scouting is not None:
             habit = replace(habit, scouting=self._scouting)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from anymdp_baselines.omnirl.planning import Network, network
 from anymdp_bench.file_bytes import ordered
 
-FORMAT = "anymdp-bench omnirl 2"
+FORMAT = "anymdp-bench omnirl 3"
 _MOST, _MOST_EXPERTS = 4096, 16  # width and loops, planners that a file may ask for
 SHIPPED = "omnirl"  # the weights that are loaded by default, by name
 

@@ -18,8 +18,7 @@ from anymdp_baselines.omnirl.backoff import back_off
 from anymdp_baselines.omnirl.memory import Memory, branching, empty_memory, write_runs
 from anymdp_baselines.omnirl.planning import Network, plan_runs
 from anymdp_baselines.omnirl.reading import empty_reading
-from anymdp_baselines.omnirl.risk import predicted, signs
-from anymdp_baselines.omnirl.schedule import RISKY, Schedule, blend, likely
+from anymdp_baselines.omnirl.schedule import Schedule, blend, likely
 from anymdp_baselines.omnirl.scout import scout
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
 from anymdp_bench.engine.rng import uniform
@@ -89,8 +88,6 @@ class Mind:
         self._rng, self._scout_rng = seeds.copy(), seeds ^ _APART
         self._age, self._next_plan = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self._branching, self._refuted = np.ones(n), np.zeros(n, np.bool_)
-        # visits a slot when the run settled; until then infinite where that is the run's own matter
-        self._since = np.full(n, np.inf if schedule.longest > 0.0 else 0.0)
 
     def act(self, runs: Int64s, observation: Int64s, greedy: bool) -> Int64s:
         """Actions of `runs` [k] for `observation` [k], by their plans; the likeliest where `greedy`."""
@@ -125,20 +122,7 @@ class Mind:
         self._next_plan[runs] = self._age[runs] + np.maximum(
             1, (self._age[runs] * RATE).astype(int)
         )
-        self._settle(runs)
         self._follow(runs)
-
-    def _settle(self, runs: Int64s) -> None:
-        """Notes which of `runs`, just planned, have explored enough."""
-        visits = self._age[runs] / self._slots
-        due = np.isinf(self._since[runs]) & (visits >= self._schedule.settled)
-        if not due.any():
-            return
-        runs, visits = runs[due], visits[due]
-        looks = signs(self.memory, runs, self._logit[runs], self._known[runs])
-        sure = predicted(self.planner, looks) <= RISKY
-        done = sure | (visits >= self._schedule.longest)
-        self._since[runs[done]] = visits[done]
 
     def likeliest(self) -> Int64s:
         """The actions [n, O] that a settled run would play, by the memories as they stand."""
@@ -155,7 +139,7 @@ class Mind:
             "scouted": self._scouted, "rng": self._rng.view(np.int64),
             "scout_rng": self._scout_rng.view(np.int64),
             "age": self._age, "next_plan": self._next_plan, "branching": self._branching,
-            "refuted": self._refuted, "since": self._since, "value": self._value,
+            "refuted": self._refuted, "value": self._value,
         }  # fmt: skip
         return {**self.memory._asdict(), **own}
 
@@ -169,11 +153,10 @@ class Mind:
         scout(self.memory, runs[scouting], self._scout_rng, self._scouted)
         self._refuted[runs] = False
         visits = self._age[runs] / self._slots
-        since = self._since[runs]
-        warmth = self._schedule.temperature(visits, self._branching[runs], since)
+        warmth = self._schedule.temperature(visits, self._branching[runs])
         sure = self._schedule.known * np.maximum(1.0 - warmth, 0.0)[:, None, None]
         logit = self._logit[runs] + sure * self._known[runs]
         preference = blend(logit, warmth, self._scouted[runs], scouting, self._schedule.least)
-        at_risk = np.isinf(since) & (visits >= self._schedule.settled)
-        preference[at_risk] = likely(preference[at_risk])
+        looking = self._schedule.looking(visits)
+        preference[looking] = likely(preference[looking])
         self.preference[runs] = preference

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, silu
 
-from anymdp_baselines.omnirl.planning import HIDDEN, LEVELS, NO_RISK, SIGNS, TRUST
+from anymdp_baselines.omnirl.planning import LEVELS, TRUST
 from anymdp_baselines.omnirl.reading import KNOWN, SLOT_FEATURES, STATE_FEATURES
 
 
@@ -66,14 +66,6 @@ class Planner(nn.Module):
         self.trust = nn.Linear(d, 1)
         nn.init.zeros_(self.trust.weight)
         nn.init.zeros_(self.trust.bias)
-        self.risk_mean = nn.Parameter(torch.zeros(SIGNS), requires_grad=False)  # fitted by `risk`
-        self.risk_sd = nn.Parameter(torch.ones(SIGNS), requires_grad=False)
-        self.risk_in, self.risk_out = nn.Linear(SIGNS, HIDDEN), nn.Linear(HIDDEN, 1)
-        for layer in (self.risk_in, self.risk_out):
-            layer.requires_grad_(False)
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
-        nn.init.constant_(self.risk_out.bias, NO_RISK)
 
     def forward(self, onward: Tensor, inward: Tensor, slot: Tensor, state: Tensor) -> Plan:
         """Shapes as in `reading.Reading`."""

@@ -21,8 +21,6 @@ from anymdp_baselines.omnirl.memory import Float32s
 from anymdp_baselines.omnirl.reading import KNOWN, SLOT_FEATURES, STATE_FEATURES, read_one
 
 TRUST = 10.0  # nats a unit of advantage that the output `trust` stands for
-SIGNS, HIDDEN = 37, 32  # numbers of signs of a run's risk, and of hidden units (see `risk`)
-NO_RISK = -12.0  # bias of the risk before it is fitted
 LEVELS = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95)  # of the advantage's quantiles, a lesson only
 _VISITED, _ARRIVALS = 5, 7  # columns of a reading's `state`
 
@@ -43,12 +41,6 @@ class Network(NamedTuple):
     head_bias: Float32s  # [1]
     trust: Float32s  # [d, 1]
     trust_bias: Float32s  # [1]
-    risk_mean: Float32s  # [SIGNS]
-    risk_sd: Float32s  # [SIGNS]
-    risk_in: Float32s  # [SIGNS, hidden]
-    risk_in_bias: Float32s  # [hidden]
-    risk_out: Float32s  # [hidden, 1]
-    risk_out_bias: Float32s  # [1]
     loops: int
 
 
@@ -68,9 +60,7 @@ def network(layers: Mapping[str, npt.NDArray[Any]], width: int, loops: int) -> N
         "out_slot.weight": (d, d), "out_slot.bias": (d,), "out_state.weight": (d, d),
         "out_raw.weight": (d, SLOT_FEATURES),
         "head.weight": (1 + len(LEVELS), d), "head.bias": (1 + len(LEVELS),),
-        "trust.weight": (1, d), "trust.bias": (1,), "risk_mean": (SIGNS,), "risk_sd": (SIGNS,),
-        "risk_in.weight": (HIDDEN, SIGNS), "risk_in.bias": (HIDDEN,),
-        "risk_out.weight": (1, HIDDEN), "risk_out.bias": (1,),
+        "trust.weight": (1, d), "trust.bias": (1,),
     }  # fmt: skip
     if layers.keys() != shapes.keys():
         raise ValueError(f"its layers are not those of a planner: {', '.join(layers)[:100]}")
@@ -101,12 +91,6 @@ def network(layers: Mapping[str, npt.NDArray[Any]], width: int, loops: int) -> N
         layers["head.bias"][:1].copy(),
         np.ascontiguousarray(layers["trust.weight"].T),
         layers["trust.bias"],
-        layers["risk_mean"],
-        layers["risk_sd"],
-        np.ascontiguousarray(layers["risk_in.weight"].T),
-        layers["risk_in.bias"],
-        np.ascontiguousarray(layers["risk_out.weight"].T),
-        layers["risk_out.bias"],
         loops,
     )
 

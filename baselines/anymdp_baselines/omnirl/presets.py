@@ -124,18 +124,6 @@ PRESETS = {
     "tiny": Preset(_TINY, width=16, loops=4, updates=300, life=25.0),
     "small": Preset(_SMALL, width=48, loops=6, updates=2400),
     "base": Preset(_BASE),
-    "few": Preset((expert(16, 192, 1.0),), loops=6, updates=2400, seed=7),
-    "many": Preset(
-        (
-            expert(32, 80, 0.3, _SETTLED),
-            expert(64, 40, 0.6, _SETTLED),
-            expert(128, 12, 0.3, _SETTLED),
-        ),
-        loops=6,
-        updates=4000,
-        learning_rate=1e-3,
-        seed=11,
-    ),
     "sixteen": Preset(_SIXTEEN, loops=6, updates=2400, rate=0.1, softness=0.03, seed=22),
     "sixteen-on": Preset(
         _SIXTEEN, loops=6, updates=12_000, rate=0.1, softness=0.03, learning_rate=1.5e-3, seed=23

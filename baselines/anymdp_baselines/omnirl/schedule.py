@@ -12,6 +12,8 @@ FIRST_TEMPERATURE = 1.0
 COOLING = 2.5  # in training: visits a slot after which the temperature has fallen by sqrt(2)
 COLDEST = 0.05
 SETTLING = 4.0  # power of visits by which the temperature falls, once it does
+LOOKS = ((12.5, 19.0), (25.0, 28.0), (64.0, 72.0), (160.0, 170.0))  # visits a slot, from and until
+LIKELY = 0.03  # chance, as a share of the likeliest action's, under which a look leaves one out
 LEAST_CHANCE = 0.002  # of being the best, without which an action is not scouted
 
 
@@ -44,9 +46,8 @@ class Schedule:
             `memory.branching`) calls for b times the scouting and b^3 times the exploring.
         first: temperature while it explores.
         least: probability of being the best that the network must give an action that is scouted.
-        longest: visits a slot up to which a run whose predicted loss is above `RISKY` goes on exploring (see
-            `risk`); none where 0.
         known: weight, once a run has settled, of the advantage in the model of what is known, in nats a unit.
+        looks: whether a settled run explores again from time to time (`LOOKS`).
     """
 
     settled: float
@@ -55,14 +56,24 @@ class Schedule:
     first: float = FIRST_TEMPERATURE
     least: float = LEAST_CHANCE
     known: float = 0.0
-    longest: float = 0.0
+    looks: bool = False
 
-    def temperature(
-        self, visits: Float64s, branching: Float64s, since: float | Float64s = 0.0
-    ) -> Float64s:
-        """Temperatures [k] of runs after so many visits a slot, that settle at `since` at the earliest."""
+    def temperature(self, visits: Float64s, branching: Float64s) -> Float64s:
+        """Temperatures [k] of runs after so many visits a slot."""
         until = self.settled * (np.ones_like(branching) if self.familiar else branching**3)
-        return fallen(self.first, np.maximum(until, since), visits)
+        return np.where(self.looking(visits), self.first, fallen(self.first, until, visits))
+
+    def looking(self, visits: Float64s) -> Bools:
+        """Which runs [k] explore once more, after so many visits a slot.
+
+        A run that has settled knows the way that it goes, and little of what it has ruled out too soon;
+        sampling again from there finds it.
+        """
+        out: Bools = np.zeros(np.shape(visits), np.bool_)
+        if self.looks:
+            for begin, end in LOOKS:
+                out |= (visits >= begin) & (visits < end)
+        return out
 
     def scouting_visits(self, branching: Float64s) -> Float64s:
         """Visits a slot [k] for which runs scout."""
@@ -72,14 +83,8 @@ class Schedule:
         return out
 
 
-RISKY = 0.1  # predicted loss of score above which a run does not settle
-LIKELY = 0.3  # chance, as a share of the likeliest action's, without which a run at risk leaves an action out
-FEW = 24
-FAMILIAR = (
-    Schedule(9.0, 0.0, True, known=10.0, longest=16.0),
-    Schedule(14.0, 0.0, True, known=10.0),
-)
-"""On AnyMDP, with up to `FEW` observations and with more."""
+FAMILIAR = Schedule(9.0, 0.0, True, known=10.0, looks=True)
+"""On AnyMDP."""
 ELSEWHERE = Schedule(3.0, 3.0, False)
 HIDDEN = Schedule(0.35, 0.0, False, known=1000.0)
 """By ids that tell observations apart by what came before (see `history`)."""
