@@ -27,10 +27,10 @@ def test_a_settled_run_looks_again_from_time_to_time():
     assert not replace(schedule, looks=False).looking(visits).any()
 
 
-def test_a_look_leaves_out_what_is_ten_times_less_likely_than_the_likeliest():
-    chance = np.array([[[0.5, 0.16, 0.04, 0.3]]])
+def test_a_look_leaves_out_what_is_far_less_likely_than_the_likeliest():
+    chance = np.array([[[0.5, 0.02, 0.01, 0.47]]])
     out = np.exp(likely(np.log(chance)))
-    np.testing.assert_allclose(out / out.sum(), [[[0.5, 0.16, 0.0, 0.3]]] / np.float64(0.96))
+    np.testing.assert_allclose(out / out.sum(), [[[0.5, 0.02, 0.0, 0.47]]] / np.float64(0.99))
 
 
 def test_a_look_samples_by_the_network_alone_and_play_by_what_is_known_as_well():
