@@ -34,6 +34,7 @@ from anymdp_baselines.omnirl.history import (
     notice,
     room,
 )
+from anymdp_baselines.omnirl.horizon import FAR, UNKNOWN
 from anymdp_baselines.omnirl.memory import show_runs
 from anymdp_baselines.omnirl.mind import Mind, Steps
 from anymdp_baselines.omnirl.schedule import ELSEWHERE, FAMILIAR, HIDDEN
@@ -61,7 +62,7 @@ class OmniRL:
         ValueError: the checkpoint is none; the message is one line.
     """
 
-    version: ClassVar[str] = "7"
+    version: ClassVar[str] = "8"
     trains: ClassVar[bool] = False
     privileged: ClassVar[bool] = False
     shaped: ClassVar[bool] = False  # it is given the rewards themselves
@@ -87,7 +88,7 @@ class OmniRL:
         n, o, a = streams.n, streams.n_observations, streams.n_actions
         familiar = streams.env_id.startswith("AnyMDP-")
         watched = not familiar and o in _WATCHED
-        need = n * 8 * a * (o**2 + watched * room(o) ** 2)
+        need = n * (8 * a * (o**2 + watched * room(o) ** 2) + 2 * FAR * o)
         if need > LARGEST:
             raise ValueError(
                 f"omnirl needs {need / 2**30:.0f} GiB to remember {n} runs with"
@@ -185,15 +186,18 @@ class OmniRL:
             parts |= {"deep": self._deep.arrays(), "history": self._history._asdict()}
         return {f"{part}.{k}": array for part, own in parts.items() for k, array in own.items()}
 
-    def _bounds(self) -> dict[str, int]:
-        """The largest values that arrays of a context may have; the least is 0, and -1 of an id."""
+    def _bounds(self) -> dict[str, tuple[int, int]]:
+        """The least and largest values that arrays of a context may have."""
         _, n_observations, n_actions = self._mind.shape
-        bounds = {"mind.age": _LONGEST, "mind.scouted": n_actions - 1}
+        bounds = {}
+        for part in ("mind", "deep") if self._deep is not None else ("mind",):
+            bounds |= {f"{part}.{name}": (0, _LONGEST) for name in ("age", "clock", "limit")}
+            bounds[f"{part}.scouted"] = 0, n_actions - 1
+            bounds[f"{part}.ending"] = UNKNOWN, n_actions - 1
         if self._deep is not None:
             ids = self._deep.shape[1]
-            bounds |= {"deep.age": _LONGEST, "deep.scouted": n_actions - 1}
-            bounds |= {"history.known": ids, "history.before": n_observations}
-            bounds |= {"history.ids": ids - 1, "history.whose": n_observations - 1}
+            bounds |= {"history.known": (0, ids), "history.before": (0, n_observations)}
+            bounds |= {"history.ids": (-1, ids - 1), "history.whose": (0, n_observations - 1)}
         return bounds
 
     def save_context(self, path: str | os.PathLike[str]) -> None:
@@ -217,8 +221,7 @@ class OmniRL:
                     f"{path} is the context of other runs: {name} has shape {list(found.shape)},"
                     f" not {list(array.shape)}"
                 )
-        for name, most in self._bounds().items():
-            least = -1 if name == "history.ids" else 0
+        for name, (least, most) in self._bounds().items():
             if bool((arrays[name] < least).any()) or bool((arrays[name] > most).any()):
                 raise ValueError(
                     f"{path} is no sound context: {name} lies outside {least} to {most}"

@@ -2,7 +2,8 @@
 
 A run plans when it has grown by `RATE`: its memory is read, and one forward pass gives the preferences
 of all its states, by which it acts until the next plan. While it scouts, it follows a policy of a sampled
-task, drawn again when an episode ends and whenever the visits of a slot reach a power of two.
+task, drawn again when an episode ends and whenever the visits of a slot reach a power of two. Once it has
+settled and knows how long its episodes are, it plays by the steps that are left (see `horizon`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from numba import njit
 
 from anymdp_baselines.omnirl.backoff import back_off
+from anymdp_baselines.omnirl.horizon import FAR, UNKNOWN, end_runs
 from anymdp_baselines.omnirl.memory import Memory, branching, empty_memory, write_runs
 from anymdp_baselines.omnirl.planning import Network, plan_runs
 from anymdp_baselines.omnirl.reading import empty_reading
@@ -88,6 +90,9 @@ class Mind:
         self._rng, self._scout_rng = seeds.copy(), seeds ^ _APART
         self._age, self._next_plan = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self._branching, self._refuted = np.ones(n), np.zeros(n, np.bool_)
+        self._clock, self._limit = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        depth = FAR if schedule.ending > 0.0 else 0
+        self._ending = np.full((n, depth, n_observations), UNKNOWN, np.int16)
 
     def act(self, runs: Int64s, observation: Int64s, greedy: bool) -> Int64s:
         """Actions of `runs` [k] for `observation` [k], by their plans; the likeliest where `greedy`."""
@@ -99,12 +104,20 @@ class Mind:
             if len(again):
                 self._follow(again)
         out: Int64s = _choose(self.preference, runs, observation, self._rng, greedy)
+        if self._schedule.ending > 0.0:
+            left = self._limit[runs] - self._clock[runs]  # none where an episode outlasts the others
+            timed = self._ending[runs, np.clip(left, 1, FAR) - 1, observation]
+            out = np.where((timed != UNKNOWN) & (left > 0), timed, out)
         return out
 
     def learn(self, runs: Int64s, steps: Steps) -> None:
         """Writes one step of each of `runs` to its memory."""
         write_runs(self.memory, runs, *steps)
         self._age[runs] += 1
+        self._clock[runs] += 1
+        cut = runs[steps.truncated & ~steps.terminated]
+        self._limit[cut] = np.maximum(self._limit[cut], self._clock[cut])
+        self._clock[runs[steps.terminated | steps.truncated]] = 0
         if self._schedule.scouting > 0.0:
             visits = self.memory.visits[runs, steps.observation, steps.action].astype(np.int64)
             news = (visits & (visits - 1)) == 0
@@ -125,7 +138,7 @@ class Mind:
         self._follow(runs)
 
     def likeliest(self) -> Int64s:
-        """The actions [n, O] that a settled run would play, by the memories as they stand."""
+        """The actions [n, O] that a settled run would play far from an episode's end, by what it remembers."""
         logit, known = np.zeros((2, *self.shape))
         runs = np.arange(self.shape[0])
         plan_runs(self.planner, self.memory, runs, self._reading, logit, known)
@@ -139,7 +152,8 @@ class Mind:
             "scouted": self._scouted, "rng": self._rng.view(np.int64),
             "scout_rng": self._scout_rng.view(np.int64),
             "age": self._age, "next_plan": self._next_plan, "branching": self._branching,
-            "refuted": self._refuted, "value": self._value,
+            "refuted": self._refuted, "value": self._value, "clock": self._clock,
+            "limit": self._limit, "ending": self._ending,
         }  # fmt: skip
         return {**self.memory._asdict(), **own}
 
@@ -160,3 +174,8 @@ class Mind:
         looking = self._schedule.looking(visits)
         preference[looking] = likely(preference[looking])
         self.preference[runs] = preference
+        if self._schedule.ending > 0.0:
+            self._ending[runs] = UNKNOWN
+            ends = (warmth < self._schedule.ending) & ~looking & ~scouting & (self._limit[runs] > 1)
+            ends &= self.memory.shown[runs].sum((1, 2)) == 0.0
+            end_runs(self.memory, runs[ends], self._limit, self._ending)

@@ -48,6 +48,7 @@ class Schedule:
         least: probability of being the best that the network must give an action that is scouted.
         known: weight, once a run has settled, of the advantage in the model of what is known, in nats a unit.
         looks: whether a settled run explores again from time to time (`LOOKS`).
+        ending: temperature under which a run plays by the steps that are left (see `horizon`); 0 is never.
     """
 
     settled: float
@@ -57,6 +58,7 @@ class Schedule:
     least: float = LEAST_CHANCE
     known: float = 0.0
     looks: bool = False
+    ending: float = 0.0
 
     def temperature(self, visits: Float64s, branching: Float64s) -> Float64s:
         """Temperatures [k] of runs after so many visits a slot."""
@@ -83,9 +85,9 @@ class Schedule:
         return out
 
 
-FAMILIAR = Schedule(9.0, 0.0, True, known=10.0, looks=True)
+FAMILIAR = Schedule(9.0, 0.0, True, known=10.0, looks=True, ending=0.6)
 """On AnyMDP."""
-ELSEWHERE = Schedule(3.0, 3.0, False)
+ELSEWHERE = Schedule(3.0, 3.0, False, ending=0.3)
 HIDDEN = Schedule(0.35, 0.0, False, known=1000.0)
 """By ids that tell observations apart by what came before (see `history`)."""
 
