@@ -229,7 +229,7 @@ def test_a_saved_context_goes_on_as_if_never_interrupted(runs, tmp_path, env_id)
     path = tmp_path / "context.safetensors"
     agent, arena = OmniRL(), Arena(runs)
     agent.start(replace(_told(runs), env_id=env_id))
-    play_steps(agent, arena, 150)
+    play_steps(agent, arena, 500)
     agent.save_context(path)
     other, twin = OmniRL(), copy.deepcopy(arena)
     expected = play_steps(agent, arena, 150)

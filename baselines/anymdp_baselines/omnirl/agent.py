@@ -166,7 +166,9 @@ class OmniRL:
             show_runs(self._deep.memory, runs, self._ids[runs], action[runs])
 
     def policy(self) -> Int64s | None:
-        """The likeliest actions [n, O] by what is known now; None where ids hide something.
+        """The likeliest actions [n, O] by what is known now, the end of an episode not in sight.
+
+        None where ids hide something.
 
         The protocol does not ask for it, as every episode counts.
         """
@@ -189,7 +191,7 @@ class OmniRL:
     def _bounds(self) -> dict[str, tuple[int, int]]:
         """The least and largest values that arrays of a context may have."""
         _, n_observations, n_actions = self._mind.shape
-        bounds = {}
+        bounds: dict[str, tuple[int, int]] = {}
         for part in ("mind", "deep") if self._deep is not None else ("mind",):
             bounds |= {f"{part}.{name}": (0, _LONGEST) for name in ("age", "clock", "limit")}
             bounds[f"{part}.scouted"] = 0, n_actions - 1

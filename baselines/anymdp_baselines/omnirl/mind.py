@@ -105,7 +105,9 @@ class Mind:
                 self._follow(again)
         out: Int64s = _choose(self.preference, runs, observation, self._rng, greedy)
         if self._schedule.ending > 0.0:
-            left = self._limit[runs] - self._clock[runs]  # none where an episode outlasts the others
+            left = (
+                self._limit[runs] - self._clock[runs]
+            )  # none where an episode outlasts the others
             timed = self._ending[runs, np.clip(left, 1, FAR) - 1, observation]
             out = np.where((timed != UNKNOWN) & (left > 0), timed, out)
         return out
@@ -138,7 +140,7 @@ class Mind:
         self._follow(runs)
 
     def likeliest(self) -> Int64s:
-        """The actions [n, O] that a settled run would play far from an episode's end, by what it remembers."""
+        """The actions [n, O] that a settled run would play now, were no end of the episode in sight."""
         logit, known = np.zeros((2, *self.shape))
         runs = np.arange(self.shape[0])
         plan_runs(self.planner, self.memory, runs, self._reading, logit, known)
