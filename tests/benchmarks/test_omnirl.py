@@ -16,9 +16,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from anymdp_baselines.omnirl.agent import OmniRL  # noqa: E402
+from anymdp_baselines.omnirl.horizon import end_runs  # noqa: E402
 from anymdp_baselines.omnirl.mind import RATE  # noqa: E402
 from anymdp_baselines.omnirl.model import plan_flops  # noqa: E402
-from anymdp_baselines.omnirl.planning import _distinct, logits  # noqa: E402
+from anymdp_baselines.omnirl.planning import _distinct, logits, plan_runs  # noqa: E402
 from anymdp_baselines.omnirl.presets import PRESETS  # noqa: E402
 from anymdp_baselines.omnirl.reading import empty_reading, read  # noqa: E402
 from anymdp_baselines.omnirl.trainer import Trainer  # noqa: E402
@@ -94,6 +95,34 @@ def test_a_plan_of_64_runs(benchmark, n_states):
     info["MFLOP a run and plan"] = flops / STREAMS / 1e6
     info["MFLOP a step, over 2,000 steps"] = flops / STREAMS * plans / 2000 / 1e6
     print("\n" + "\n".join(f"{name}: {value:.3g}" for name, value in info.items()))
+
+
+@one_core
+@pytest.mark.parametrize("n_states", [16, 64, 128])
+def test_plans_to_the_end_of_64_runs(benchmark, n_states):
+    """`extra_info` holds their time over that of the plans which they follow; only settled runs make them."""
+    env_id = f"AnyMDP-{n_states}s5a-v0"
+    tasks, _ = tasks_that_count(task_source(env_id), STREAMS)
+    runs = [Run(env_id, task, 0) for task in tasks]
+    agent, arena = OmniRL(), make_arena(runs, shaped=True)
+    agent.start(told(runs, privileged=False))
+    for _ in range(2000):
+        arena.step(arena.actions(agent.act(arena.observation)), agent)
+    mind, every = agent._mind, np.arange(STREAMS)
+    benchmark.pedantic(
+        end_runs,
+        (mind.memory, every, mind._limit, mind._ending),
+        rounds=10,
+        warmup_rounds=1,
+    )
+    best = math.inf
+    for _ in range(10):
+        begin = time.process_time()
+        plan_runs(mind.planner, mind.memory, every, mind._reading, mind._logit, mind._known)
+        best = min(best, time.process_time() - begin)
+    benchmark.extra_info["of a plan's time"] = benchmark.stats.stats.min / best
+    benchmark.extra_info["ms a run"] = benchmark.stats.stats.min / STREAMS * 1e3
+    print("\n", benchmark.extra_info)
 
 
 @one_core
