@@ -3,13 +3,15 @@
 Every row is `anymdp-bench run --agent omnirl --env ID --steps N` (with `--tasks`, `--runs`, `--context` as
 in `ROWS`), kept in a folder of FOLDER (default results/omnirl-rows), where the same command goes on. At step
 m the score is the mean over the episodes that end in the last tenth before m, of every task's runs and then
-of the tasks, with its 95% bootstrap interval over tasks (over runs where there is one task). It goes to
-`docs/results/omnirl.md`, and from there to the pages by `python docs/results_tables.py PAGE`.
+of the tasks, with its 95% bootstrap interval over tasks (over runs where there is one task); and the same
+where what a task has above 1 is cut off. It goes to `docs/results/omnirl.md`, and from there to the pages
+by `python docs/results_tables.py`.
 """
 
 from __future__ import annotations
 
-import subprocess
+import contextlib
+import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +19,12 @@ from pathlib import Path
 import pandas as pd
 
 from anymdp_bench.aggregates import estimate, mean
+from anymdp_bench.cli.app import run
 from anymdp_bench.published import PAPER_ORACLES, environment_name, published
 from anymdp_bench.records import read_csv
 
 TABLE = Path(__file__).parent / "results" / "omnirl.md"
-HEAD = "| task | steps | tasks x runs | omnirl [95% CI] | paper's OmniRL | target |"
+HEAD = "| task | steps | tasks x runs | omnirl [95% CI] | cut at 1 | paper's OmniRL | target |"
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,13 @@ ROWS = {
 
 def play(name: str, row: Row, folder: Path) -> pd.DataFrame:
     """The rows of the CSV of what `row` says, played where they are not there yet."""
-    command = ["anymdp-bench", "run", "--agent", "omnirl", "--env", row.env_id, "--quiet"]
+    command = ["run", "--agent", "omnirl", "--env", row.env_id, "--quiet"]
     command += ["--steps", str(max(row.targets)), "--context", row.context]
     command += ["--tasks", str(row.tasks), "--runs", str(row.runs), "--out", str(folder / name)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = run(command)
+    if code != 0:
+        raise SystemExit(code)
     (path,) = (folder / name).glob("*.csv")
     return read_csv(path)
 
@@ -77,13 +83,17 @@ def paper_score(frame: pd.DataFrame, env_id: str) -> pd.Series[float]:
     return out
 
 
-def cell(frame: pd.DataFrame, score: pd.Series[float], steps: int) -> str:
-    """The mean score in the last tenth before `steps`, with its interval."""
+def cells(frame: pd.DataFrame, score: pd.Series[float], steps: int) -> tuple[str, str]:
+    """The mean score in the last tenth before `steps`, with its interval; and cut at 1."""
     inside = (frame["steps"] > 0.9 * steps) & (frame["steps"] <= steps)
     by_run = score[inside].groupby([frame["task_seed"], frame["run_seed"]]).mean()
     by_task = by_run.groupby("task_seed").mean()
-    found = estimate([(by_task if len(by_task) > 1 else by_run).to_numpy()], mean, 10_000)
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    each = (by_task if len(by_task) > 1 else by_run).to_numpy()
+    found = estimate([each], mean, 10_000)
+    return (
+        f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]",
+        f"{each.clip(max=1).mean():.3f}",
+    )
 
 
 def lines(name: str, row: Row, frame: pd.DataFrame) -> list[str]:
@@ -96,18 +106,18 @@ def lines(name: str, row: Row, frame: pd.DataFrame) -> list[str]:
         theirs = "-"
         if paper is not None and name != "a16long" and paper.steps:
             theirs = f"{paper.percent / 100:.3f} at {paper.steps:,}"
-        shown = cell(frame, frame["score"], steps)
-        if row.env_id.startswith("DiscretePendulum") and row.env_id in PAPER_ORACLES:
-            shown += f"; {cell(frame, paper_score(frame, row.env_id), steps)}"
+        shown, capped = cells(frame, frame["score"], steps)
+        if row.env_id.startswith("DiscretePendulum"):
+            shown += f"; {cells(frame, paper_score(frame, row.env_id), steps)[0]}"
         goal = "-" if target != target else f"{target:g}"
         runs = f"{row.tasks} x {row.runs}"
-        out.append(f"| {title} | {steps:,} | {runs} | {shown} | {theirs} | {goal} |")
+        out.append(f"| {title} | {steps:,} | {runs} | {shown} | {capped} | {theirs} | {goal} |")
     return out
 
 
 def main(folder: Path) -> None:
     """Plays what is missing and writes the table."""
-    table = [HEAD, "| :-- | --: | --: | --: | --: | --: |"]
+    table = [HEAD, "| :-- | --: | --: | --: | --: | --: | --: |"]
     for name, row in ROWS.items():
         table += lines(name, row, play(name, row, folder))
         print(table[-1], file=sys.stderr)

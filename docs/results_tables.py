@@ -1,4 +1,4 @@
-"""Puts the committed results into results.md: `python docs/results_tables.py` rewrites its tables.
+"""Puts the committed results into the pages: `python docs/results_tables.py` rewrites the tables of `PAGES`.
 
 `docs/results/SUITE.AGENT.csv` is what `anymdp-bench table results/SUITE-AGENT.csv --format csv` printed of a
 whole run. Between a line `<!-- table: SUITE -->` and the next `<!-- end -->` comes the table of all of
@@ -18,6 +18,8 @@ from anymdp_bench.suites import load_suite
 from anymdp_bench.tables import render
 
 DOCS = Path(__file__).parent
+CARD = DOCS.parent / "baselines" / "anymdp_baselines" / "omnirl" / "weights" / "README.md"
+PAGES = DOCS / "results.md", DOCS / "omnirl.md", CARD
 PART = re.compile(r"(<!-- (table|file): (\S+) -->\n).*?(\n<!-- end -->)", flags=re.DOTALL)
 
 
@@ -48,5 +50,5 @@ def filled(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for page in [Path(word) for word in sys.argv[1:]] or [DOCS / "results.md"]:
+    for page in [Path(word) for word in sys.argv[1:]] or PAGES:
         page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")

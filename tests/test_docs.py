@@ -216,11 +216,20 @@ def test_the_site_builds_without_a_warning(tmp_path):
         assert not loaded, html  # it works without a network
 
 
-def test_the_tables_of_the_results_are_those_of_the_committed_files():
+@pytest.mark.parametrize(
+    ("page", "line"),
+    [
+        ("docs/results.md", "| AnyMDP-128s5a-v0 | psrl |"),
+        ("docs/omnirl.md", "| AnyMDP(128,5) | 36,300 |"),
+        ("baselines/anymdp_baselines/omnirl/weights/README.md", "| AnyMDP(128,5) | 36,300 |"),
+    ],
+)
+def test_the_tables_of_the_results_are_those_of_the_committed_files(page, line):
     """Written by `python docs/results_tables.py`."""
     sys.path.insert(0, str(ROOT / "docs"))
     import results_tables
 
-    committed = (ROOT / "docs" / "results.md").read_text("utf-8")
-    assert "| AnyMDP-128s5a-v0 | psrl |" in committed
+    assert ROOT / page in results_tables.PAGES
+    committed = (ROOT / page).read_text("utf-8")
+    assert line in committed
     assert results_tables.filled(committed) == committed
