@@ -219,6 +219,7 @@ def test_the_site_builds_without_a_warning(tmp_path):
 @pytest.mark.parametrize(
     ("page", "line"),
     [
+        ("README.md", "| AnyMDP-128s5a-v0 | 36,300 |"),
         ("docs/results.md", "| AnyMDP-128s5a-v0 | psrl |"),
         ("docs/omnirl.md", "| AnyMDP(128,5) | 36,300 |"),
         ("baselines/anymdp_baselines/omnirl/weights/README.md", "| AnyMDP(128,5) | 36,300 |"),
