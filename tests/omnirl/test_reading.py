@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from anymdp_baselines.omnirl.memory import empty_memory, write
-from anymdp_baselines.omnirl.reading import MODELS, PRIOR, _doubt_features
+from anymdp_baselines.omnirl.reading import (
+    MODELS,
+    PRIOR,
+    WIDEST,
+    _doubt_features,
+    empty_reading,
+    read,
+)
 from anymdp_baselines.omnirl.values import outcomes
 
 GAMMA, UNSEEN, N, A = MODELS[0][-1], 7.0, 6, 3
@@ -105,3 +112,26 @@ def test_uncertain_values_are_those_of_the_equation_written_out(known):
                 gained.mean(), abs=error + 1e-6
             )
     assert not slot[[1, 4]].any()
+
+
+def reading_of(factor):
+    """(Reading, sd of the rewards) of a run known to be AnyMDP's, whose rewards come times `factor`."""
+    _, log = a_run()
+    memory, reading = empty_memory(1, N, A), empty_reading(1, N, A)
+    memory.familiar[:] = 1.0
+    for o, a, r, following, ended in log:
+        write(memory, 0, o, a, factor * r, following, ended, False)
+    read(memory, np.arange(1), reading)
+    return reading, np.std([factor * step[2] for step in log])
+
+
+def test_the_absolute_scale_is_read_within_the_range_of_anymdps_tasks_alone():
+    (small, sd), (ten, ten_sd), (far, far_sd), (farther, _) = map(reading_of, (1.0, 10.0, 1e3, 1e5))
+    assert sd < ten_sd < WIDEST < far_sd
+    absolute = [20, 21, 22]
+    assert (np.abs(ten.state - small.state)[0, :, absolute] > 1.0).all()
+    np.testing.assert_allclose(
+        np.delete(ten.state, absolute, -1), np.delete(small.state, absolute, -1), atol=1e-3
+    )
+    for one, other in zip(far, farther, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)

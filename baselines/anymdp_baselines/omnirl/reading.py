@@ -12,8 +12,8 @@ uncertainty Bellman equation tells. `unit` is the mean over the visits of
 V(o) - mean_a Q(o,a). Values are fed in units of what a choice of action is worth in their model and
 rewards in units of their spread, so the scale of a task's rewards drops out. What is known to be
 gained tells whether there may be more to find: most of all where the task is known to be of AnyMDP,
-whose accepted tasks have at least so much to gain. Only there the absolute scale is read. The network,
-not a formula, weighs them.
+whose accepted tasks have at least so much to gain. Only there the absolute scale is read, within the range
+of AnyMDP's own. The network, not a formula, weighs them.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ KNOWN = len(MODELS)  # column of a slot: the advantage in the first model, at le
 TRUSTING = 0.1  # pseudo-visits in one more model like the first, which believes few visits sooner
 _REWARD, _BONUS, _SLOTS, _STATES, _GAMMA = range(5)
 _CLIP = 4.0
+WIDEST = 25.0  # sd of rewards that no task of AnyMDP has: wider ones are in units of another kind
+FOREIGN = 0.03  # the sd that those are read with; little is made of a scale so small
 PRIOR = 2.0  # outcomes as wide as the run's that an untried slot is believed to have
 
 
@@ -225,6 +227,7 @@ def _state_features(memory, i, mean, sd, unit, level, known_gain, state):
     steps, familiar = memory.total[i, 0], memory.familiar[i]
     tried = np.mean(memory.visits[i] > 0.0)
     met = np.mean(memory.arrival[i, :, 0] > 0.0)
+    units = 100.0 if sd < WIDEST else 100.0 * FOREIGN / sd
     for o in range(len(state)):
         arrivals, visits = memory.arrival[i, o, 0], memory.visits[i, o].sum()
         out = state[o]
@@ -246,9 +249,9 @@ def _state_features(memory, i, mean, sd, unit, level, known_gain, state):
         out[17] = _slog(10.0 * known_gain / (sd + 1e-9))
         out[18] = _slog(mean / (sd + 1e-9))
         out[19] = familiar
-        out[20] = familiar * _slog(100.0 * known_gain)
-        out[21] = familiar * _slog(100.0 * sd)
-        out[22] = familiar * _slog(100.0 * mean)
+        out[20] = familiar * _slog(units * known_gain)
+        out[21] = familiar * _slog(units * sd)
+        out[22] = familiar * _slog(units * mean)
         out[23] = math.log(len(state))
 
 
