@@ -13,7 +13,7 @@ from anymdp_bench.leaderboard.chance import p_fresh, p_paired
 from anymdp_bench.leaderboard.rerun import remote, remote_players, replay
 from anymdp_bench.leaderboard.validate import validate
 from anymdp_bench.leaderboard.verify import load_receipt, verify
-from anymdp_bench.protocol import Budget, Run, play_training
+from anymdp_bench.protocol import Budget, Run, play_in_context, play_training
 from anymdp_bench.record_format import RecordError
 from anymdp_bench.scoring import scored_task, tasks_that_count
 from anymdp_bench.tasks.family import task_source
@@ -166,7 +166,7 @@ def test_the_host_tells_the_version_of_a_compiled_agent():
     from anymdp_baselines.psrl import PSRL
     from anymdp_bench.leaderboard.host import Host
 
-    told = {"version": PSRL.version, "trains": True, "parallel": 1}
+    told = {"version": PSRL.version, "trains": True, "parallel": 1, "shaped": True}
     assert Host(AgentSpec("psrl")).describe() == told
     assert PSRL.version != "1"
 
@@ -195,6 +195,47 @@ def test_a_learner_of_several_streams_is_rerun_with_as_many(monkeypatch, tmp_pat
         [there] = replay(agents, [run], budget, "none")
     assert here.steps.tolist() == there.steps.tolist()
     assert here.score.tolist() == there.score.tolist()
+
+
+REWARDED = """
+import numpy as np
+from anymdp_baselines.random import Random
+
+class Shaped(Random):
+    trains = False
+
+    def start(self, streams):
+        super().start(streams)
+        self.paid, self.actions = np.zeros(streams.n), streams.n_actions
+
+    def act(self, observation, test=False):  # by all that it was paid
+        return (observation + np.round(1001 * self.paid).astype(int)) % self.actions
+
+    def learn(self, observation, action, reward, *rest):
+        self.paid += reward
+
+class Plain(Shaped):
+    shaped = False
+"""
+
+
+@pytest.mark.parametrize("name", ["rewarded:Shaped", "rewarded:Plain"])
+def test_an_agent_is_rerun_with_the_rewards_that_it_asks_for(monkeypatch, tmp_path, name):
+    """Shaped ones, as the paper gives, or the environment's own."""
+    (tmp_path / "rewarded.py").write_text(REWARDED, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    env_id = "FrozenLake4x4Slippery-v0"
+    run = Run(env_id, scored_task(task_source(env_id), 0), 0)
+    budget = Budget(steps=3000)
+    [here] = play_in_context(AgentSpec(name).make(), [run], budget)
+    with remote_players(AgentSpec(name), 1) as agents:
+        [there] = replay(agents, [run], budget, "empty")
+    assert here.steps.tolist() == there.steps.tolist()
+    assert here.score.tolist() == there.score.tolist()
+    if name.endswith("Plain"):
+        [other] = play_in_context(AgentSpec("rewarded:Shaped").make(), [run], budget)
+        assert here.steps.tolist() != other.steps.tolist()  # the two are told apart
 
 
 def test_too_few_episodes_to_compare_are_refused(made):

@@ -23,6 +23,7 @@ from anymdp_bench.agents import (
     FusedAgent,
     Streams,
     is_privileged,
+    is_shaped,
     parallel,
 )
 from anymdp_bench.protocol import Unfused
@@ -44,7 +45,8 @@ class Host:
     def describe(self) -> dict[str, Any]:
         """What the agent declares."""
         trains = bool(self.agent.trains)
-        return {"version": self._version, "trains": trains, "parallel": parallel(self.agent)}
+        streams, shaped = parallel(self.agent), is_shaped(self.agent)
+        return {"version": self._version, "trains": trains, "parallel": streams, "shaped": shaped}
 
     def answer(self, request: dict[str, Any]) -> Any:
         """Does what one request says; requests are those of `rerun.RemoteAgent`."""

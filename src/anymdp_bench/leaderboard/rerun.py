@@ -49,6 +49,7 @@ class RemoteAgent:
         self._rest = b""
         described = self._read()
         self.version, self.trains = str(described["version"]), bool(described["trains"])
+        self.shaped = bool(described["shaped"])
         self.parallel = min(max(int(described["parallel"]), 1), ENVIRONMENTS_AT_ONCE)
 
     def start(self, streams: Streams) -> None:
