@@ -2,9 +2,9 @@
 
 import pytest
 
-from anymdp_baselines.oracle import Oracle
-from anymdp_baselines.random import Random
-from anymdp_baselines.tql_ucb import TQLUCB
+from anymdp_baselines.tabular.oracle import Oracle
+from anymdp_baselines.tabular.random import Random
+from anymdp_baselines.tabular.tql_ucb import TQLUCB
 from anymdp_bench.agents import (
     Agent,
     AgentError,
@@ -16,8 +16,8 @@ from anymdp_bench.agents import (
 )
 
 STRANGERS = """
-import anymdp_baselines.random
-from anymdp_baselines.random import Random
+import anymdp_baselines.tabular.random
+from anymdp_baselines.tabular.random import Random
 
 class Mine(Random):
     version = "7"

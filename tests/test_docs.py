@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from catalogue import overview, page
 
-from anymdp_bench.catalogue import overview, page
 from anymdp_bench.tasks.family import families
 
 ROOT = Path(__file__).parents[1]
@@ -118,7 +118,7 @@ def test_links_in_the_readme_lead_somewhere():
 
 
 def test_the_pages_of_the_environments_are_what_the_code_says():
-    """Written by `python -m anymdp_bench.catalogue docs/environments`."""
+    """Written by `python docs/scripts/catalogue.py docs/environments`."""
     for family in families().values():
         committed = (ROOT / "docs" / "environments" / f"{family.name.lower()}.md").read_text(
             "utf-8"
@@ -222,11 +222,11 @@ def test_the_site_builds_without_a_warning(tmp_path):
         ("README.md", "| AnyMDP-128s5a-v0 | 36,300 |"),
         ("docs/results.md", "| AnyMDP-128s5a-v0 | psrl |"),
         ("docs/omnirl.md", "| AnyMDP(128,5) | 36,300 |"),
-        ("baselines/anymdp_baselines/omnirl/weights/README.md", "| AnyMDP(128,5) | 36,300 |"),
+        ("baselines/anymdp_baselines/planner/weights/README.md", "| AnyMDP(128,5) | 36,300 |"),
     ],
 )
 def test_the_tables_of_the_results_are_those_of_the_committed_files(page, line):
-    """Written by `python docs/results_tables.py`."""
+    """Written by `python docs/scripts/results_tables.py`."""
     sys.path.insert(0, str(ROOT / "docs"))
     import results_tables
 

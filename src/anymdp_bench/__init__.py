@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 from anymdp_bench.envs.registration import register_all
 
 if TYPE_CHECKING:
-    from anymdp_bench.envs.switch2 import switch2_parallel_env
-    from anymdp_bench.hardness import task_table
     from anymdp_bench.mdp import TabularMDP, TaskError
-    from anymdp_bench.solution import (
+    from anymdp_bench.mdp.solution import (
         Solution,
         expected_return,
         return_moments,
@@ -23,6 +21,8 @@ if TYPE_CHECKING:
         stationary_distribution,
     )
     from anymdp_bench.tasks.family import sample_task, sample_tasks
+    from anymdp_bench.tasks.hardness import task_table
+    from anymdp_bench.tasks.switch2.env import switch2_parallel_env
 
 __version__ = "0.1.0"
 
@@ -44,15 +44,15 @@ __all__ = [
 _HOME = {
     "TabularMDP": "mdp",
     "TaskError": "mdp",
-    "Solution": "solution",
-    "expected_return": "solution",
-    "return_moments": "solution",
-    "solve": "solution",
-    "stationary_distribution": "solution",
-    "switch2_parallel_env": "envs.switch2",
+    "Solution": "mdp.solution",
+    "expected_return": "mdp.solution",
+    "return_moments": "mdp.solution",
+    "solve": "mdp.solution",
+    "stationary_distribution": "mdp.solution",
+    "switch2_parallel_env": "tasks.switch2.env",
     "sample_task": "tasks.family",
     "sample_tasks": "tasks.family",
-    "task_table": "hardness",
+    "task_table": "tasks.hardness",
 }
 
 

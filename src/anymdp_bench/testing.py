@@ -22,10 +22,11 @@ import numpy.typing as npt
 from anymdp_bench.agents import Agent, AnyAgent, FusedAgent, Streams, is_privileged, parallel
 from anymdp_bench.engine.arrays import AnyArray, Bools, Float64s, Int64s
 from anymdp_bench.engine.rollout import ACT, EPISODES, LEARN, POLICY, learn_episodes
-from anymdp_bench.protocol import Arena, Run
-from anymdp_bench.protocol.runs import told
-from anymdp_bench.scoring import ScoredTask, references
+from anymdp_bench.evaluation import Arena, Run
+from anymdp_bench.evaluation.runs import told
+from anymdp_bench.scoring import references
 from anymdp_bench.tasks.family import sample_tasks
+from anymdp_bench.tasks.selection import ScoredTask
 
 __all__ = ["AgentConformance"]
 

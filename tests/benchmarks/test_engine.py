@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 import anymdp_bench  # noqa: F401
-from anymdp_baselines.tql_ucb import BOLTZMANN, BONUS, TQLUCB, TQLSettings
+from anymdp_baselines.tabular.tql_ucb import BOLTZMANN, BONUS, TQLUCB, TQLSettings
 from anymdp_bench.engine.rollout import EPISODES, STEPS, learn_episodes
-from anymdp_bench.protocol import Run
-from anymdp_bench.protocol.runs import FOREVER, told
-from anymdp_bench.scoring import oracle_advantages, tasks_that_count
+from anymdp_bench.evaluation import Run
+from anymdp_bench.evaluation.runs import FOREVER, told
+from anymdp_bench.scoring import oracle_advantages
 from anymdp_bench.tasks.family import task_source
+from anymdp_bench.tasks.selection import tasks_that_count
 
 ENV = "AnyMDP-64s5a-v0"
 one_core = pytest.mark.benchmark(timer=time.process_time)

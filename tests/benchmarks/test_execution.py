@@ -13,14 +13,14 @@ from itertools import count
 import pytest
 
 from anymdp_bench.agents import AgentSpec
-from anymdp_bench.execution.executor import Executor
-from anymdp_bench.execution.plan import make_plan
-from anymdp_bench.execution.run import run_plan
-from anymdp_bench.protocol import Run
-from anymdp_bench.protocol.fused import TableLearning
-from anymdp_bench.scoring import scored_task
+from anymdp_bench.evaluation import Run
+from anymdp_bench.evaluation.compiled import TableLearning
+from anymdp_bench.runner.executor import Executor
+from anymdp_bench.runner.plan import make_plan
+from anymdp_bench.runner.run import run_plan
 from anymdp_bench.suites import Limits, custom_suite
 from anymdp_bench.tasks.family import task_source
+from anymdp_bench.tasks.selection import scored_task
 
 ROWS = [f"AnyMDP-{S}s5a-v0" for S in (1, 16, 32, 64, 128)]
 ROWS += ["Garnet-16s5a2b-v0", "Garnet-64s5a2b-v0"]

@@ -15,19 +15,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from anymdp_baselines.omnirl.agent import OmniRL  # noqa: E402
-from anymdp_baselines.omnirl.horizon import end_runs  # noqa: E402
-from anymdp_baselines.omnirl.mind import RATE  # noqa: E402
-from anymdp_baselines.omnirl.model import plan_flops  # noqa: E402
-from anymdp_baselines.omnirl.planning import _distinct, logits, plan_runs  # noqa: E402
-from anymdp_baselines.omnirl.presets import PRESETS  # noqa: E402
-from anymdp_baselines.omnirl.reading import empty_reading, read  # noqa: E402
-from anymdp_baselines.omnirl.trainer import Trainer  # noqa: E402
-from anymdp_bench.protocol import Run  # noqa: E402
-from anymdp_bench.protocol.arenas import make_arena  # noqa: E402
-from anymdp_bench.protocol.runs import told  # noqa: E402
-from anymdp_bench.scoring import tasks_that_count  # noqa: E402
+from anymdp_baselines.planner.agent import OmniRL  # noqa: E402
+from anymdp_baselines.planner.features import empty_reading, read  # noqa: E402
+from anymdp_baselines.planner.finite_horizon import end_runs  # noqa: E402
+from anymdp_baselines.planner.inference import _distinct, logits, plan_runs  # noqa: E402
+from anymdp_baselines.planner.model import plan_flops  # noqa: E402
+from anymdp_baselines.planner.policy import RATE  # noqa: E402
+from anymdp_baselines.planner.presets import PRESETS  # noqa: E402
+from anymdp_baselines.planner.trainer import Trainer  # noqa: E402
+from anymdp_bench.evaluation import Run  # noqa: E402
+from anymdp_bench.evaluation.runs import told  # noqa: E402
+from anymdp_bench.evaluation.simulators import make_arena  # noqa: E402
 from anymdp_bench.tasks.family import task_source  # noqa: E402
+from anymdp_bench.tasks.selection import tasks_that_count  # noqa: E402
 
 one_core = pytest.mark.benchmark(timer=time.process_time)
 STREAMS = 64

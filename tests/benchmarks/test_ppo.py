@@ -19,11 +19,11 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 import anymdp_bench  # noqa: F401
-from anymdp_baselines.ppo import PPO, PPOSettings
-from anymdp_baselines.sb3_env import SB3VecEnv
-from anymdp_bench.protocol import Budget, Run, play_training
-from anymdp_bench.scoring import tasks_that_count
+from anymdp_baselines.ppo.agent import PPO, PPOSettings
+from anymdp_baselines.ppo.vector_env import SB3VecEnv
+from anymdp_bench.evaluation import Budget, Run, play_training
 from anymdp_bench.tasks.family import task_source
+from anymdp_bench.tasks.selection import tasks_that_count
 
 ENV = "AnyMDP-64s5a-v0"
 SETTINGS = PPOSettings()

@@ -10,16 +10,16 @@ import time
 
 import pytest
 
-from anymdp_baselines.sequence.shards import SHARD_STEPS, Recipe, _about, _made
+from anymdp_baselines.training.shards import SHARD_STEPS, Recipe, _about, _made
 from anymdp_bench.agents import AgentSpec
-from anymdp_bench.execution.parts import load_part, save_part
-from anymdp_bench.execution.plan import make_plan
-from anymdp_bench.execution.play import play_unit
-from anymdp_bench.execution.run import _records
-from anymdp_bench.file_bytes import ordered
-from anymdp_bench.scoring import seeds_that_count
+from anymdp_bench.mdp.file_bytes import ordered
+from anymdp_bench.runner.parts import load_part, save_part
+from anymdp_bench.runner.plan import make_plan
+from anymdp_bench.runner.run import _records
+from anymdp_bench.runner.unit import play_unit
 from anymdp_bench.suites import Limits, custom_suite
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
+from anymdp_bench.tasks.selection import seeds_that_count
 
 
 def seconds(call, times=1):

@@ -17,12 +17,12 @@ torch = pytest.importorskip("torch")
 from numba import get_num_threads, set_num_threads  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from anymdp_baselines.sequence.agent import SequenceAgent  # noqa: E402
-from anymdp_baselines.sequence.play import Warmth  # noqa: E402
-from anymdp_baselines.sequence.presets import preset  # noqa: E402
-from anymdp_baselines.sequence.trainer import Machine, Trainer  # noqa: E402
+from anymdp_baselines.omnirl.agent import SequenceAgent  # noqa: E402
+from anymdp_baselines.omnirl.play import Warmth  # noqa: E402
+from anymdp_baselines.training.config import preset  # noqa: E402
+from anymdp_baselines.training.trainer import Machine, Trainer  # noqa: E402
 from anymdp_bench.agents import Streams  # noqa: E402
-from anymdp_bench.synthesis.sequences import synthesise  # noqa: E402
+from anymdp_bench.datasets.sequences import synthesise  # noqa: E402
 from anymdp_bench.tasks.family import PUBLIC_SEEDS  # noqa: E402
 
 one_core = pytest.mark.benchmark(timer=time.process_time)

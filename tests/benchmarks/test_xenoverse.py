@@ -23,7 +23,7 @@ with warnings.catch_warnings():
 import gymnasium as gym
 
 from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.solution import solve
+from anymdp_bench.mdp.solution import solve
 from anymdp_bench.tasks.family import sample_task
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # xenoverse's, not ours

@@ -5,7 +5,7 @@ import pytest
 
 from anymdp_bench.engine import solve as kernels
 from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.solution import solve
+from anymdp_bench.mdp.solution import solve
 from naive.dense import discounted_optimum, policy_iteration, policy_values
 from naive.random_tasks import random_policy, random_task
 

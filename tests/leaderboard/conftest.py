@@ -5,8 +5,8 @@ import csv
 import pytest
 
 from anymdp_bench.agents import AgentSpec
-from anymdp_bench.execution.plan import make_plan
-from anymdp_bench.execution.run import run_plan
+from anymdp_bench.runner.plan import make_plan
+from anymdp_bench.runner.run import run_plan
 from anymdp_bench.suites import load_suite
 
 

@@ -13,7 +13,7 @@ from anymdp_bench.leaderboard.longcontext import board_rows, load_board
 from anymdp_bench.leaderboard.page import render
 from anymdp_bench.leaderboard.validate import validate
 from anymdp_bench.longcontext import STREAMS, counting, save_result, score, stream
-from anymdp_bench.record_format import RecordError
+from anymdp_bench.results.schema import RecordError
 
 ROOT = Path(__file__).parents[2]
 EVIL = "<img src=x onerror=alert(1)></script>"

@@ -13,9 +13,9 @@ from anymdp_bench.leaderboard.entries import make_board
 from anymdp_bench.leaderboard.page import build, render
 from anymdp_bench.leaderboard.validate import submission_paths, validate
 from anymdp_bench.leaderboard.verify import Environment, Receipt
-from anymdp_bench.metrics import summarise
-from anymdp_bench.record_format import RecordError
-from anymdp_bench.records import read_csv
+from anymdp_bench.results.metrics import summarise
+from anymdp_bench.results.records import read_csv
+from anymdp_bench.results.schema import RecordError
 
 ROOT = Path(__file__).parents[2]
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from anymdp_bench.cli.app import run
-from anymdp_bench.leaderboard.scan import MAX_BYTES, MAX_LINE
+from anymdp_bench.leaderboard.check_file import MAX_BYTES, MAX_LINE
 from anymdp_bench.leaderboard.validate import validate
-from anymdp_bench.record_format import RecordError
+from anymdp_bench.results.schema import RecordError
 
 
 @pytest.mark.parametrize(("agent", "tasks"), [("tql-ucb", 4), ("random", 4)])

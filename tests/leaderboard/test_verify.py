@@ -9,18 +9,18 @@ import pytest
 
 from anymdp_bench.agents import AgentError, AgentSpec
 from anymdp_bench.cli.app import run
-from anymdp_bench.leaderboard.chance import p_fresh, p_paired
+from anymdp_bench.evaluation import Budget, Run, play_in_context, play_training
+from anymdp_bench.leaderboard.permutation_test import p_fresh, p_paired
 from anymdp_bench.leaderboard.rerun import remote, remote_players, replay
 from anymdp_bench.leaderboard.validate import validate
 from anymdp_bench.leaderboard.verify import load_receipt, verify
-from anymdp_bench.protocol import Budget, Run, play_in_context, play_training
-from anymdp_bench.record_format import RecordError
-from anymdp_bench.scoring import scored_task, tasks_that_count
+from anymdp_bench.results.schema import RecordError
 from anymdp_bench.tasks.family import task_source
+from anymdp_bench.tasks.selection import scored_task, tasks_that_count
 
 AGENTS = """
 import json, os, sys, time
-from anymdp_baselines.random import Random
+from anymdp_baselines.tabular.random import Random
 
 class Talks(Random):
     def start(self, streams):
@@ -163,7 +163,7 @@ def test_p_values_by_hand():
 
 
 def test_the_host_tells_the_version_of_a_compiled_agent():
-    from anymdp_baselines.psrl import PSRL
+    from anymdp_baselines.tabular.psrl import PSRL
     from anymdp_bench.leaderboard.host import Host
 
     told = {"version": PSRL.version, "trains": True, "parallel": 1, "shaped": True}
@@ -172,7 +172,7 @@ def test_the_host_tells_the_version_of_a_compiled_agent():
 
 
 SIXTEEN = """
-from anymdp_baselines.random import Random
+from anymdp_baselines.tabular.random import Random
 
 class Sixteen(Random):
     trains, parallel = True, 16
@@ -199,7 +199,7 @@ def test_a_learner_of_several_streams_is_rerun_with_as_many(monkeypatch, tmp_pat
 
 REWARDED = """
 import numpy as np
-from anymdp_baselines.random import Random
+from anymdp_baselines.tabular.random import Random
 
 class Shaped(Random):
     trains = False

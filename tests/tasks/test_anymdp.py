@@ -10,7 +10,7 @@ from scipy import stats
 
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.mdp import TabularMDP, TaskError
-from anymdp_bench.solution import solve
+from anymdp_bench.mdp.solution import solve
 from anymdp_bench.tasks.anymdp import rewards, transitions
 from anymdp_bench.tasks.anymdp.sampler import _spread_out, _worth_learning, sample
 from naive.anymdp import learning_gains, visited_spread

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anymdp_bench.mdp import TaskError
+from anymdp_bench.mdp.solution import solve
 from anymdp_bench.scoring import references
-from anymdp_bench.solution import solve
 from anymdp_bench.tasks.anymdp.sampler import sample
 
 

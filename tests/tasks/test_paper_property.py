@@ -8,7 +8,7 @@ many tasks are terminal or nearly out of reach.
 import numpy as np
 import pytest
 
-from anymdp_bench.solution import stationary_distribution
+from anymdp_bench.mdp.solution import stationary_distribution
 from anymdp_bench.tasks.family import sample_tasks
 
 RANKS = np.arange(56)

@@ -1,1 +1,1 @@
-"""OmniRL: an in-context learner, meta-trained on AnyMDP tasks that no benchmark plays."""
+"""OmniRL as a sequence model: `omnirl-linear` (learned keys) and `omnirl-delta` (hard-addressed memory)."""

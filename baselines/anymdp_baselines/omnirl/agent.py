@@ -1,127 +1,105 @@
-"""`omnirl`: the in-context agent that the benchmark runs.
+"""`omnirl-delta` and `omnirl-linear`: the sequence models as in-context agents.
 
-It writes every step of a run to the hard-addressed memory and, when the run has grown by 3%, reads the
-memory and plans: one forward pass of the looped planner for all runs and all states together (see `mind`).
-Between plans it acts by the table of the last one, so a step costs next to nothing. The memory's size
-does not depend on the length of the context.
-
-Elsewhere than on AnyMDP it keeps a second mind, whose ids tell observations apart by what came before, and
-plays by that one once the run shows that something is hidden (see `history`).
+All runs are batched in one recurrent forward a step; the memory's size does not depend on the length
+of the context.
 """
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
+from numba import njit
 
-from anymdp_baselines.omnirl.checkpoint import (
-    SHIPPED,
-    load_arrays,
-    load_weights,
-    save_arrays,
-    shipped,
-)
-from anymdp_baselines.omnirl.history import (
-    History,
-    empty_history,
-    identify,
-    move_on,
-    notice,
-    room,
-)
-from anymdp_baselines.omnirl.horizon import FAR, UNKNOWN
-from anymdp_baselines.omnirl.memory import show_runs
-from anymdp_baselines.omnirl.mind import Mind, Steps
-from anymdp_baselines.omnirl.schedule import ELSEWHERE, FAMILIAR, HIDDEN
-from anymdp_bench.agents import Streams
+from anymdp_bench.agents import AgentError, Streams
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
+from anymdp_bench.engine.rng import uniform
 
-LARGEST = 8 * 2**30  # bytes of memory for all runs together
-_HISTORY = np.uint64(0xE7037ED1A0B428DB)  # the second mind draws apart from the first
-_LONGEST = 2**53  # steps of a context
-_WATCHED = range(2, 257)  # numbers of observations of runs that are watched for hidden state
+if TYPE_CHECKING:
+    from anymdp_baselines.omnirl.play import Warmth
+
+_WENT_ON, _TERMINATED, _TRUNCATED, _UNKNOWN = 0, 1, 2, 7
 
 
-class OmniRL:
-    """The in-context agent with a hard-addressed memory and a looped neural planner.
+@njit(cache=True)
+def _choose(preference, rng, greedy):
+    """Samples softmax(preference[i]) by the Gumbel trick, each run from its own stream."""
+    out = np.empty(len(preference), np.int64)
+    for i in range(len(preference)):
+        best, highest = 0, -math.inf
+        for a in range(preference.shape[1]):
+            value = preference[i, a]
+            if not greedy:
+                value -= math.log(-math.log(max(uniform(rng, i), 1e-12)))
+            if value > highest:
+                best, highest = a, value
+        out[i] = best
+    return out
 
-    It plays tasks of any size: neither weights nor memory are tied to ids or to their number.
+
+class SequenceAgent:
+    """An in-context agent around a sequence model.
 
     Args:
-        checkpoint: a file of weights; by default some that ship with the package.
-        first_temperature: of the softmax it acts by while it explores; by default the checkpoint's own.
-        scouting: visits a slot for which a run scouts (see `scout`); by default those of `schedule`.
-        weights: the name of the shipped weights to take where no `checkpoint` is given.
-
-    Raises:
-        ValueError: the checkpoint is none; the message is one line.
+        model: a `SequenceModel`.
+        how: how warm it plays (`play.temperature`).
+        half: matrix products in bfloat16.
+        trained: the sizes of tasks it was trained on, in words.
+        shown_tag: what it takes a demonstrator's steps for (`behaviours`): 3 the oracle's, by default 7,
+            anybody's.
     """
 
-    version: ClassVar[str] = "8"
+    version: ClassVar[str] = "1"
     trains: ClassVar[bool] = False
     privileged: ClassVar[bool] = False
-    shaped: ClassVar[bool] = False  # it is given the rewards themselves
 
     def __init__(
         self,
-        checkpoint: str | None = None,
-        first_temperature: float | None = None,
-        scouting: float | None = None,
-        weights: str = SHIPPED,
+        model: Any,
+        how: Warmth,
+        half: bool = False,
+        trained: str = "unknown sizes",
+        shown_tag: int = _UNKNOWN,
     ) -> None:
-        self._weights = load_weights(checkpoint or shipped(weights))
-        chosen = self._weights.temperature
-        self._first = float(chosen if first_temperature is None else first_temperature)
-        self._scouting = scouting
+        self._model, self._how, self._half = model, how, half
+        self._trained, self._shown_tag = trained, shown_tag
 
     def start(self, streams: Streams) -> None:
         """Forgets everything.
 
         Raises:
-            ValueError: the runs' memories would not fit into `LARGEST` bytes.
+            AgentError: the weights cannot take this size.
         """
-        n, o, a = streams.n, streams.n_observations, streams.n_actions
-        familiar = streams.env_id.startswith("AnyMDP-")
-        watched = not familiar and o in _WATCHED
-        need = n * (8 * a * (o**2 + watched * room(o) ** 2) + 2 * FAR * o)
-        if need > LARGEST:
-            raise ValueError(
-                f"omnirl needs {need / 2**30:.0f} GiB to remember {n} runs with"
-                f" {o} observations; play fewer tasks at once"
+        from anymdp_baselines.omnirl.play import Player
+
+        size = self._model.size
+        if not size.takes(streams.n_observations, streams.n_actions):
+            raise AgentError(
+                f"this checkpoint was trained on {self._trained} and takes at most"
+                f" {size.n_observations} observations and {size.n_actions} actions;"
+                f" {streams.env_id} has {streams.n_observations} and {streams.n_actions}: use a larger"
+                " checkpoint, or omnirl-delta, which takes any size"
             )
-        habit = FAMILIAR if familiar else ELSEWHERE
-        habit = replace(habit, first=self._first)
-        if self._scouting is not None:
-            habit = replace(habit, scouting=self._scouting)
-        self._runs = np.arange(n)
-        planner = self._weights.planner(familiar, o)
-        self._mind = Mind(planner, streams.seeds, o, a, habit)
-        self._deep: Mind | None = None
-        self._history: History | None = None
-        if watched:
-            habit = replace(HIDDEN, first=self._first)
-            self._history = empty_history(n, o)
-            whose = self._history.whose
-            self._deep = Mind(planner, streams.seeds ^ _HISTORY, room(o), a, habit, whose)
+        self._rng = streams.seeds.copy()
+        shape = (streams.n, streams.n_observations, streams.n_actions)
+        self._player = Player(self._model, *shape, self._half)
+        self._n_slots = streams.n_observations * streams.n_actions
+        self._steps = 0
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
-        """Actions sampled from the plan, int64 [n]; the likeliest ones where `test`."""
-        history = self._history
-        if history is None or self._deep is None:
-            return self._mind.act(self._runs, observation, test)
-        self._ids = identify(history, history.before, observation)
-        out = np.empty(len(self._runs), np.int64)
-        for mind, runs, seen in (
-            (self._mind, np.flatnonzero(~history.hidden), observation),
-            (self._deep, np.flatnonzero(history.hidden), self._ids),
-        ):
-            if len(runs):
-                out[runs] = mind.act(runs, seen[runs], test)
+        """Actions sampled from the model's preferences, int64 [n]; the likeliest where `test`."""
+        import torch
+
+        from anymdp_baselines.omnirl.play import temperature
+
+        with torch.inference_mode():
+            logits = self._player.logits(observation)
+        warmth = temperature(self._how, self._steps, self._n_slots)
+        out: Int64s = _choose(logits / warmth, self._rng, test)
         return out
 
     def learn(
@@ -133,19 +111,9 @@ class OmniRL:
         terminated: Bools,
         truncated: Bools,
     ) -> None:
-        """Writes the step of every run to its memory."""
-        steps = Steps(observation, action, reward, next_observation, terminated, truncated)
-        history = self._history
-        if history is not None and self._deep is not None:
-            before = np.where(next_observation == observation, history.before, observation)
-            following = identify(history, before, next_observation)
-            notice(
-                history, self._mind.memory, self._deep.memory, observation, action,
-                next_observation, terminated, self._ids, following,
-            )  # fmt: skip
-            move_on(history, observation, next_observation, terminated | truncated)
-            self._deep.learn(self._runs, steps._replace(observation=self._ids, following=following))
-        self._mind.learn(self._runs, steps)
+        """Keeps the step for the next forward."""
+        step = (observation, action, reward, next_observation, terminated, truncated)
+        self.demonstrate(*step, np.zeros(len(observation), np.bool_))
 
     def demonstrate(
         self,
@@ -157,88 +125,114 @@ class OmniRL:
         truncated: Bools,
         shown: Bools,
     ) -> None:
-        """Writes the step of every run, and that those of the runs `shown` were a demonstrator's."""
-        self._mind.planner = self._weights.general  # the experts know no demonstrator
-        self.learn(observation, action, reward, next_observation, terminated, truncated)
-        runs = np.flatnonzero(shown)
-        show_runs(self._mind.memory, runs, observation[runs], action[runs])
-        if self._deep is not None:
-            show_runs(self._deep.memory, runs, self._ids[runs], action[runs])
+        """Keeps the step for the next forward; in the runs `shown` a demonstrator acted."""
+        ending = np.where(terminated, _TERMINATED, np.where(truncated, _TRUNCATED, _WENT_ON))
+        tag = np.where(shown, self._shown_tag, _UNKNOWN)
+        self._player.note(observation, action, reward, ending, next_observation, tag)
+        self._steps += 1
 
-    def policy(self) -> Int64s | None:
-        """The likeliest actions [n, O] by what is known now, the end of an episode not in sight.
-
-        None where ids hide something.
-
-        The protocol does not ask for it, as every episode counts.
-        """
-        if self._history is not None and self._history.hidden.any():
-            return None
-        return self._mind.likeliest()
+    def policy(self) -> None:
+        """No table is needed: every episode counts."""
+        return None
 
     @property
     def memory_bytes(self) -> int:
         """Size of the memory of all runs; constant from `start` on."""
-        return sum(array.nbytes for array in self._arrays().values())
-
-    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """All that changes as a run goes on, by name."""
-        parts = {"mind": self._mind.arrays()}
-        if self._deep is not None and self._history is not None:
-            parts |= {"deep": self._deep.arrays(), "history": self._history._asdict()}
-        return {f"{part}.{k}": array for part, own in parts.items() for k, array in own.items()}
-
-    def _bounds(self) -> dict[str, tuple[int, int]]:
-        """The least and largest values that arrays of a context may have."""
-        _, n_observations, n_actions = self._mind.shape
-        bounds: dict[str, tuple[int, int]] = {}
-        for part in ("mind", "deep") if self._deep is not None else ("mind",):
-            bounds |= {f"{part}.{name}": (0, _LONGEST) for name in ("age", "clock", "limit")}
-            bounds[f"{part}.scouted"] = 0, n_actions - 1
-            bounds[f"{part}.ending"] = UNKNOWN, n_actions - 1
-        if self._deep is not None:
-            ids = self._deep.shape[1]
-            bounds |= {"history.known": (0, ids), "history.before": (0, n_observations)}
-            bounds |= {"history.ids": (-1, ids - 1), "history.whose": (0, n_observations - 1)}
-        return bounds
+        return sum(memory.nbytes for memory in self._player.state)
 
     def save_context(self, path: str | os.PathLike[str]) -> None:
-        """Writes all that the runs remember to `path` (safetensors), whole or not at all."""
-        save_arrays(Path(path), self._arrays(), {"context": len(self._runs)})
+        """Writes all that the runs remember to the folder `path` (safetensors), whole or not at all."""
+        from anymdp_baselines.training.checkpoint import save
+
+        save(Path(path), self._tensors(), {"context": {"steps": self._steps}})
 
     def load_context(self, path: str | os.PathLike[str]) -> None:
         """Goes on from what `save_context` wrote; `start` was called with as many runs of the same size.
 
         Raises:
-            ValueError: the file is no context, or of other runs; the message is one line.
+            ValueError: it is no context, or of other runs; the message is one line.
         """
-        arrays, numbers = load_arrays(Path(path))
-        mine = self._arrays()
-        if "context" not in numbers or arrays.keys() != mine.keys():
-            raise ValueError(f"{path} holds no context; give a file that save_context wrote")
-        for name, array in mine.items():
-            found = arrays[name]
-            if (found.shape, found.dtype) != (array.shape, array.dtype):
-                raise ValueError(
-                    f"{path} is the context of other runs: {name} has shape {list(found.shape)},"
-                    f" not {list(array.shape)}"
-                )
-        for name, (least, most) in self._bounds().items():
-            if bool((arrays[name] < least).any()) or bool((arrays[name] > most).any()):
-                raise ValueError(
-                    f"{path} is no sound context: {name} lies outside {least} to {most}"
-                )
-        for name, array in mine.items():
-            array[:] = arrays[name]
-        if self._mind.memory.shown.any():
-            self._mind.planner = self._weights.general
+        from anymdp_baselines.training.checkpoint import load
+
+        tensors, numbers = load(Path(path))
+        if "context" not in numbers:
+            raise ValueError(f"{path} holds no context; give a folder that save_context wrote")
+        mine = self._tensors()
+        shapes = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+        if shapes != {name: (tensor.shape, tensor.dtype) for name, tensor in mine.items()}:
+            raise ValueError(f"{path} is the context of other runs, or of another model")
+        try:
+            steps = int(numbers["context"]["steps"])
+        except (KeyError, TypeError, ValueError):
+            steps = -1
+        if steps < 0:
+            raise ValueError(f"{path} is a context after no number of steps")
+        self._rng = tensors.pop("rng").numpy().view(np.uint64).copy()
+        self._player.resume(tensors)
+        self._steps = steps
+
+    def _tensors(self) -> dict[str, Any]:
+        """All that the runs remember, by name."""
+        import torch
+
+        return self._player.context() | {"rng": torch.from_numpy(self._rng.view(np.int64))}
 
 
-def omnirl_anymdp(checkpoint: str | None = None) -> OmniRL:
-    """The same network trained on AnyMDP tasks alone, as the paper's OmniRL (AnyMDP) was."""
-    return OmniRL(checkpoint, weights="omnirl-anymdp")
+class OmniRLSequence(SequenceAgent):
+    """`omnirl-delta` and `omnirl-linear`, whose weights have had a version before."""
+
+    version: ClassVar[str] = "2"
 
 
-def omnirl_garnet(checkpoint: str | None = None) -> OmniRL:
-    """The same network trained on Garnet tasks alone, as the paper's OmniRL (Garnet) was."""
-    return OmniRL(checkpoint, weights="omnirl-garnet")
+def omnirl_delta(checkpoint: str | None = None) -> SequenceAgent:
+    """The agent with the hard-addressed delta memory; by default with the weights that ship.
+
+    Raises:
+        AgentError: the checkpoint is none; the message is one line.
+    """
+    return _load("delta", checkpoint, ("delta",))
+
+
+def omnirl_linear(checkpoint: str | None = None) -> SequenceAgent:
+    """The agent with learned keys only; by default with the weights that ship.
+
+    Raises:
+        AgentError: the checkpoint is none; the message is one line.
+    """
+    return _load("linear", checkpoint, ("linear", "gated"))
+
+
+def _load(name: str, checkpoint: str | None, kinds: tuple[str, ...]) -> SequenceAgent:
+    return load_agent(f"omnirl-{name}", checkpoint, kinds, made=OmniRLSequence)
+
+
+def load_agent(
+    name: str,
+    checkpoint: str | None,
+    kinds: tuple[str, ...],
+    shown_tag: int = _UNKNOWN,
+    made: type[SequenceAgent] = SequenceAgent,
+) -> SequenceAgent:
+    """The agent of a checkpoint, by default of the weights `name` that ship.
+
+    On a GPU in bfloat16 where there is one, else on the CPU in float32.
+
+    Raises:
+        AgentError: there is no PyTorch, or the checkpoint is none; the message is one line.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise AgentError(f"{name} needs PyTorch: pip install 'anymdp-bench[torch]'") from None
+    from anymdp_baselines.omnirl.play import Warmth
+    from anymdp_baselines.training.checkpoint import load_model, trained_for
+
+    shipped = Path(str(files("anymdp_baselines.omnirl") / "weights" / name))
+    try:
+        model, numbers = load_model(Path(checkpoint) if checkpoint else shipped, kinds)
+    except ValueError as error:
+        raise AgentError(str(error)) from None
+    gpu = torch.cuda.is_available()
+    model = model.to("cuda" if gpu else "cpu")
+    how = Warmth(float(numbers["temperature"]), float(numbers.get("settled", 0.0)))
+    return made(model, how, gpu, trained_for(numbers), shown_tag)

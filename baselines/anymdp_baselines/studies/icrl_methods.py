@@ -1,6 +1,6 @@
 """In-context RL by data recipe: AD, AD-eps, DPT and OmniRL with and without its parts, in three contexts.
 
-One network, trainer and number of updates; only the data differ (`anymdp_baselines.sequence.recipes`). Each
+One network, trainer and number of updates; only the data differ (`anymdp_baselines.training.recipes`). Each
 method then plays unseen tasks of tau(16,5) from an empty context, after 100 demonstration episodes of the
 oracle with 30% random actions (offline), and after 100 of the oracle (imitation); the score is by episode.
 A model trained with tags is told that the imitation's demonstrator is the oracle, and nothing of the offline
@@ -19,14 +19,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from anymdp_baselines.offline import Cloning, ConservativeQ
 from anymdp_baselines.studies.methods import METHODS, method_preset, trained
+from anymdp_baselines.tabular.offline import Cloning, ConservativeQ
 from anymdp_bench.agents import Agent
-from anymdp_bench.plots.style import RC, looks
-from anymdp_bench.protocol import CONTEXTS, Budget, Run, play_in_context
-from anymdp_bench.scoring import tasks_that_count
-from anymdp_bench.study import Kept, markdown, publish
+from anymdp_bench.evaluation import CONTEXTS, Budget, Run, play_in_context
+from anymdp_bench.results.plots.style import RC, looks
+from anymdp_bench.studies.files import Kept, markdown, publish
 from anymdp_bench.tasks.family import task_source
+from anymdp_bench.tasks.selection import tasks_that_count
 
 TASKS = "AnyMDP-16s5a-v0"
 CLASSICS = (
@@ -53,7 +53,7 @@ def _questions(scale: str) -> list[tuple[str, str]]:
 
 def contexts_of(method: str) -> tuple[str, ...]:
     """The contexts that a method is played in."""
-    from anymdp_baselines.sequence.recipes import RECIPES
+    from anymdp_baselines.training.recipes import RECIPES
 
     if method in OFFLINE:
         return ("offline", "imitation")
@@ -63,8 +63,8 @@ def contexts_of(method: str) -> tuple[str, ...]:
 
 def agent_of(method: str, context: str, weights: Path) -> Agent:
     """The method as an agent that is told of demonstrations what it is to know."""
-    from anymdp_baselines.sequence.agent import load_agent
-    from anymdp_baselines.sequence.recipes import RECIPES
+    from anymdp_baselines.omnirl.agent import load_agent
+    from anymdp_baselines.training.recipes import RECIPES
 
     if method in OFFLINE:
         return OFFLINE[method]()
@@ -128,7 +128,7 @@ def _shown(values: pd.Series[float]) -> str:
 
 
 def _name(method: str) -> str:
-    from anymdp_baselines.sequence.recipes import RECIPES
+    from anymdp_baselines.training.recipes import RECIPES
 
     return RECIPES[method].name if method in RECIPES else method
 

@@ -17,10 +17,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from anymdp_baselines.studies.course import Course
+from anymdp_baselines.studies.context_config import Course
 from anymdp_bench.longcontext import STREAMS, counting, save_result, score, stream
 from anymdp_bench.longcontext.losses import Losses
-from anymdp_bench.study import Kept, publish
+from anymdp_bench.studies.files import Kept, publish
 
 NAME = "long-context"
 MIXERS = {
@@ -62,7 +62,7 @@ def _rows(found: Losses, more: dict[str, Any]) -> list[dict[str, Any]]:
 
 def run(scale: str, out: Path) -> list[Path]:
     """Trains and scores what is missing in `long-context.rows.csv`; writes the table and the picture."""
-    from anymdp_baselines.studies.fitting import device
+    from anymdp_baselines.studies.context_trainer import device
     from anymdp_baselines.studies.mixer_trial import measured
 
     chosen, folder = SCALES[scale], out / NAME
@@ -148,7 +148,7 @@ def picture(rows: pd.DataFrame, scale: Scale) -> Figure:
     """Both losses against the position in the context."""
     from matplotlib import rc_context
 
-    from anymdp_bench.plots.style import RC, legend, log_axis, looks, panels
+    from anymdp_bench.results.plots.style import RC, legend, log_axis, looks, panels
 
     figure, axes = panels(["next observation", "oracle's action"])
     figure.set_size_inches(8.4, 4.0)

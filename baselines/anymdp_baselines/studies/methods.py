@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from anymdp_baselines.sequence.presets import Preset
+    from anymdp_baselines.training.config import Preset
 
 METHODS = ("ad", "ad-eps", "dpt", "omnirl-recorded", "omnirl-untagged", "omnirl")
 _WIDTH = {"tiny": 16, "small": 48, "paper": 256}
@@ -19,8 +19,8 @@ _MINIBATCHES = {"tiny": 2, "small": 12, "paper": 32}
 
 def method_preset(scale: str, name: str) -> Preset:
     """How `name` is trained: on tau(16,5) alone, with as many steps and updates whatever the recipe."""
-    from anymdp_baselines.sequence.presets import Room, dial
-    from anymdp_baselines.sequence.recipes import RECIPES
+    from anymdp_baselines.training.config import Room, dial
+    from anymdp_baselines.training.recipes import RECIPES
 
     runs = _RUNS[scale]
     students = runs * 2 // 3 if RECIPES[name].students else 0
@@ -37,6 +37,6 @@ def trained(scale: str, name: str, folder: Path) -> Path:
     Raises:
         ValueError: the folder holds a training with other settings.
     """
-    from anymdp_baselines.sequence.train import train
+    from anymdp_baselines.training.train import train
 
     return train(method_preset(scale, name), folder, resume=True, exams=False)

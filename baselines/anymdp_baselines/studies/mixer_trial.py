@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from anymdp_baselines.sequence.context import ContextSize, parameters, reader
-from anymdp_baselines.studies.fitting import train
+from anymdp_baselines.studies.context_model import ContextSize, parameters, reader
+from anymdp_baselines.studies.context_trainer import train
 from anymdp_baselines.studies.long_context import MIXERS, Scale
 from anymdp_bench.longcontext import score, stream
 from anymdp_bench.longcontext.losses import Losses

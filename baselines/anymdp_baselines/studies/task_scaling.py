@@ -19,9 +19,9 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from anymdp_baselines.studies.course import FIRST_TASK, Course
+from anymdp_baselines.studies.context_config import FIRST_TASK, Course
 from anymdp_bench.longcontext import Stream, training
-from anymdp_bench.study import Kept, publish
+from anymdp_bench.studies.files import Kept, publish
 
 NAME = "task-scaling"
 SETS = ("seen", "unseen")
@@ -151,7 +151,7 @@ def picture(rows: pd.DataFrame) -> Figure:
     from matplotlib import rc_context
     from matplotlib.colors import Normalize
 
-    from anymdp_bench.plots.style import RC
+    from anymdp_bench.results.plots.style import RC
 
     tasks = list(dict.fromkeys(rows["tasks"]))
     with rc_context(RC):  # type: ignore[arg-type]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from anymdp_baselines.sequence.context import ContextModel, ContextSize, reader
-from anymdp_baselines.studies.course import Course
-from anymdp_baselines.studies.fitting import device, train
+from anymdp_baselines.studies.context_config import Course
+from anymdp_baselines.studies.context_model import ContextModel, ContextSize, reader
+from anymdp_baselines.studies.context_trainer import device, train
 from anymdp_baselines.studies.task_scaling import Scale, places, watched
 from anymdp_bench.longcontext import score
-from anymdp_bench.study import Kept
+from anymdp_bench.studies.files import Kept
 
 
 def looked(scale: Scale, course: Course, folder: Path) -> pd.DataFrame:

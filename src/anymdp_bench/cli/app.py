@@ -11,12 +11,12 @@ from importlib.metadata import entry_points
 import typer
 
 from anymdp_bench import __version__
+from anymdp_bench.cli import draw as draw_command
 from anymdp_bench.cli import leaderboard as leaderboard_command
 from anymdp_bench.cli import list as list_command
-from anymdp_bench.cli import play as play_command
 from anymdp_bench.cli import plot as plot_command
+from anymdp_bench.cli import record as record_command
 from anymdp_bench.cli import run as run_command
-from anymdp_bench.cli import show as show_command
 from anymdp_bench.cli import study as study_command
 from anymdp_bench.cli import table as table_command
 from anymdp_bench.cli.console import complain
@@ -40,8 +40,10 @@ app.command("run")(run_command.run)
 app.command("table")(table_command.table)
 app.command("plot")(plot_command.plot)
 app.command("study")(study_command.study)
-app.command("play")(play_command.play)
-app.command("show")(show_command.show)
+app.command("record")(record_command.record)
+app.command("draw")(draw_command.draw)
+app.command("play", hidden=True)(record_command.record)  # its name up to version 0.1
+app.command("show", hidden=True)(draw_command.draw)  # likewise
 app.add_typer(list_command.app, name="list")
 app.add_typer(leaderboard_command.app, name="leaderboard")
 for _point in sorted(entry_points(group="anymdp_bench.commands")):  # `train`, and anybody's own
@@ -70,13 +72,13 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 def run(arguments: list[str]) -> int:
     """Runs one command; returns its exit code."""
     from anymdp_bench.agents import AgentError
-    from anymdp_bench.execution.crew import ExecutorError
-    from anymdp_bench.execution.output import OutputError
-    from anymdp_bench.execution.plan import PlanError
-    from anymdp_bench.execution.run import RunError
+    from anymdp_bench.evaluation.recording import RecordingError
     from anymdp_bench.mdp import TaskError
-    from anymdp_bench.record_format import RecordError
-    from anymdp_bench.recording import RecordingError
+    from anymdp_bench.results.schema import RecordError
+    from anymdp_bench.runner.output import OutputError
+    from anymdp_bench.runner.plan import PlanError
+    from anymdp_bench.runner.run import RunError
+    from anymdp_bench.runner.worker_pool import ExecutorError
     from anymdp_bench.suites import SuiteError
 
     try:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from anymdp_bench.cli.console import note, say
-from anymdp_bench.cli.machine import AsJson, print_value
+from anymdp_bench.cli.json_output import AsJson, print_value
 
 app = typer.Typer(help="Check results that others submit, and show them.")
 
@@ -77,7 +77,7 @@ def verify(
     from anymdp_bench.leaderboard.validate import validate as check
     from anymdp_bench.leaderboard.verify import SUFFIX
     from anymdp_bench.leaderboard.verify import verify as rerun
-    from anymdp_bench.record_format import RecordError
+    from anymdp_bench.results.schema import RecordError
 
     found, known = check(path)
     receipt = rerun(

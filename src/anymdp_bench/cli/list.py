@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from anymdp_bench.cli.machine import AsJson, print_value
+from anymdp_bench.cli.json_output import AsJson, print_value
 
 app = typer.Typer(help="List what there is.")
 
@@ -80,9 +80,9 @@ def tasks(
 
     Example: `anymdp-bench list tasks AnyMDP-16s5a-v0 --tasks 100 --sort diameter`
     """
-    from anymdp_bench.hardness import task_table
     from anymdp_bench.mdp import TaskError
     from anymdp_bench.tasks.family import task_source
+    from anymdp_bench.tasks.hardness import task_table
 
     try:
         source = task_source(env_id)

@@ -10,7 +10,7 @@ import typer
 
 from anymdp_bench.cli.completion import env_ids
 from anymdp_bench.cli.console import say
-from anymdp_bench.cli.machine import AsJson, print_value
+from anymdp_bench.cli.json_output import AsJson, print_value
 from anymdp_bench.cli.run import Score
 
 
@@ -53,10 +53,10 @@ def plot(
     Examples: `anymdp-bench plot results/ --out curves.png`, or
     `anymdp-bench plot results/ --kind targets --target 0.8 --out targets.pdf`.
     """
-    from anymdp_bench.metrics import with_scores
-    from anymdp_bench.plots import draw, save
-    from anymdp_bench.record_format import RecordError
-    from anymdp_bench.records import read_many
+    from anymdp_bench.results.metrics import with_scores
+    from anymdp_bench.results.plots import draw, save
+    from anymdp_bench.results.records import read_many
+    from anymdp_bench.results.schema import RecordError
 
     frame = with_scores(read_many(paths), score.value)
     if env:

@@ -11,7 +11,7 @@ import typer
 
 from anymdp_bench.cli.completion import agent_names, env_ids, known_suites
 from anymdp_bench.cli.console import complain, meter, note, say
-from anymdp_bench.execution.executor import Executor, Where
+from anymdp_bench.runner.executor import Executor, Where
 from anymdp_bench.suites import MOST_EPISODES, MOST_RUNS, MOST_STEPS
 
 
@@ -87,8 +87,8 @@ def run(
     `anymdp-bench run --agent mymodule:MyAgent --env AnyMDP-64s5a-v0 --tasks 16 --episodes 500`.
     """
     from anymdp_bench.agents import AgentSpec
-    from anymdp_bench.execution.plan import make_plan
-    from anymdp_bench.execution.run import run_plan
+    from anymdp_bench.runner.plan import make_plan
+    from anymdp_bench.runner.run import run_plan
     from anymdp_bench.suites import Limits, custom_suite, load_suite
 
     if suite is not None and env:
@@ -148,10 +148,10 @@ def print_table(
 
     from rich.console import Console
 
-    from anymdp_bench.metrics import summarise
-    from anymdp_bench.overall_table import render_overall
-    from anymdp_bench.records import read_many
-    from anymdp_bench.tables import render
+    from anymdp_bench.results.metrics import summarise
+    from anymdp_bench.results.overall_table import render_overall
+    from anymdp_bench.results.records import read_many
+    from anymdp_bench.results.tables import render
 
     frame = read_many(paths)
     console = Console()
@@ -169,8 +169,8 @@ def print_table(
 
 def print_json(paths: list[Path], score: str, target: float, overall: bool = False) -> None:
     """Reads results and prints their summary as a JSON list of rows; null where undefined."""
-    from anymdp_bench import metrics
-    from anymdp_bench.records import read_many
+    from anymdp_bench.results import metrics
+    from anymdp_bench.results.records import read_many
 
     frame = read_many(paths)
     mode = cast("metrics.ScoreMode", score)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from anymdp_bench.cli.console import say
-from anymdp_bench.cli.machine import AsJson, print_value
+from anymdp_bench.cli.json_output import AsJson, print_value
 
 
 class Scale(StrEnum):
@@ -32,7 +32,7 @@ def study(
 
     Example: `anymdp-bench study stationary --scale tiny`; `anymdp-bench study list` names them all.
     """
-    from anymdp_bench.execution.output import writable
+    from anymdp_bench.runner.output import writable
     from anymdp_bench.studies import load_study, study_names
     from anymdp_bench.suites import SuiteError
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from anymdp_bench.cli.machine import AsJson
+from anymdp_bench.cli.json_output import AsJson
 from anymdp_bench.cli.run import Score, print_json, print_table
 
 

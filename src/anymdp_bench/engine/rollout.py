@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from numba import njit, types
 
-from anymdp_bench.engine.borrow import borrowed
+from anymdp_bench.engine.no_refcount import borrowed
+from anymdp_bench.engine.rng import uniform
 from anymdp_bench.engine.step import first_state, noisy, transition, unpack
 
 _FLOATS = types.Array(types.float64, 1, "C")
@@ -121,3 +122,14 @@ def learn_episodes(
                 regret += lost
                 break
     return regret
+
+
+@njit(cache=True, nogil=True)
+def drawn(row, rng):
+    """An action by its probabilities [A], one draw from `rng`."""
+    left = uniform(rng, 0)
+    action = 0
+    while action < len(row) - 1 and left >= row[action]:
+        left -= row[action]
+        action += 1
+    return action

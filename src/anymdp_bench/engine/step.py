@@ -31,6 +31,8 @@ STATE, LEFT, TASK, DONE = 0, 1, 2, 3  # columns of a stream's int64 record; LEFT
 _STATE, _LEFT, _TASK, _DONE = (np.uint64(k) for k in range(4))  # the same, unsigned: no index check
 _BLOCK = 512  # streams stepped before their noise is drawn
 NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2  # what a finished stream does at the next call
+AUTORESET_MODES = {"NextStep": NEXT_STEP, "SameStep": SAME_STEP, "Disabled": DISABLED}
+"""The modes by the values of Gymnasium's `AutoresetMode`."""
 
 
 class StepTables(NamedTuple):

@@ -9,12 +9,12 @@ import gymnasium as gym
 import numpy as np
 
 from anymdp_bench.engine.arrays import Int64s, UInt64s
+from anymdp_bench.engine.seeding import dynamics_streams
 from anymdp_bench.engine.step import DONE, LEFT, STATE, reset_one, step_one
-from anymdp_bench.envs.render import render_ansi, render_rgb
-from anymdp_bench.envs.render_cells import draw_cells, write_cells
-from anymdp_bench.envs.seeding import dynamics_streams
 from anymdp_bench.envs.task_info import Insight, task_of
 from anymdp_bench.mdp import TabularMDP
+from anymdp_bench.rendering.cells import draw_cells, write_cells
+from anymdp_bench.rendering.state_strip import render_ansi, render_rgb
 from anymdp_bench.tasks.family import TaskSource, families
 
 

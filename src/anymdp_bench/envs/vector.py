@@ -12,12 +12,11 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
+from anymdp_bench.engine.seeding import asked_mask, asked_seeds, dynamics_streams
 from anymdp_bench.engine.step import (
-    DISABLED,
+    AUTORESET_MODES,
     DONE,
     LEFT,
-    NEXT_STEP,
-    SAME_STEP,
     STATE,
     TASK,
     reset_streams,
@@ -25,18 +24,12 @@ from anymdp_bench.engine.step import (
     step_streams,
     step_streams_parallel,
 )
-from anymdp_bench.envs.render import render_rgb
-from anymdp_bench.envs.render_cells import draw_cells
-from anymdp_bench.envs.seeding import asked_mask, asked_seeds, dynamics_streams
 from anymdp_bench.envs.task_info import Insight, task_of
 from anymdp_bench.mdp import TabularMDP
+from anymdp_bench.rendering.cells import draw_cells
+from anymdp_bench.rendering.state_strip import render_rgb
 from anymdp_bench.tasks.family import TaskSource, families
 
-AUTORESET_MODES = {
-    AutoresetMode.NEXT_STEP: NEXT_STEP,
-    AutoresetMode.SAME_STEP: SAME_STEP,
-    AutoresetMode.DISABLED: DISABLED,
-}
 _WORTH_THREADS = 1024  # streams from which on a step is spread over the cores
 
 
@@ -75,7 +68,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         self.num_envs = num_envs
         self.render_mode = render_mode
         self._mode = AutoresetMode(autoreset_mode)
-        self._kernel_mode = AUTORESET_MODES[self._mode]
+        self._kernel_mode = AUTORESET_MODES[self._mode.value]
         self._kernel = step_streams_parallel if num_envs >= _WORTH_THREADS else step_streams
         self.metadata = {
             "render_modes": ["rgb_array"],

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anymdp_bench.curves import learning_curve
 from anymdp_bench.leaderboard.submission import Submission
 from anymdp_bench.leaderboard.verify import SUFFIX, Receipt, load_receipt
-from anymdp_bench.metrics import overall, summarise
-from anymdp_bench.published import published
-from anymdp_bench.record_format import RecordError
-from anymdp_bench.tables import best_rows, human, percent
+from anymdp_bench.results.curves import learning_curve
+from anymdp_bench.results.metrics import overall, summarise
+from anymdp_bench.results.published import published
+from anymdp_bench.results.schema import RecordError
+from anymdp_bench.results.tables import best_rows, human, percent
 from anymdp_bench.tasks.family import task_source
 
 TARGET = 0.9

@@ -26,7 +26,7 @@ from anymdp_bench.agents import (
     is_shaped,
     parallel,
 )
-from anymdp_bench.protocol import Unfused
+from anymdp_bench.evaluation import Unfused
 
 STEP = ("observation", "action", "reward", "next_observation", "terminated", "truncated")
 _KINDS = (np.int64, np.int64, np.float64, np.int64, np.bool_, np.bool_)

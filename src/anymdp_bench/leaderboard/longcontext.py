@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from anymdp_bench.longcontext import Result, load_result
-from anymdp_bench.record_format import RecordError
+from anymdp_bench.results.schema import RecordError
 
 BUCKETS = (1, 4, 7, 9)
 """Which buckets of a stream the page shows: steps 64 to 127, 512 to 1,023, 4K to 8K, 16K to 32K."""

@@ -21,7 +21,7 @@ from anymdp_bench.leaderboard.entries import TARGET, Board, make_board
 from anymdp_bench.leaderboard.longcontext import board_rows, titles
 from anymdp_bench.leaderboard.submission import Submission
 from anymdp_bench.longcontext import Result
-from anymdp_bench.record_format import RecordError
+from anymdp_bench.results.schema import RecordError
 
 
 def build(

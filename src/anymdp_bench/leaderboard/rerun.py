@@ -21,9 +21,7 @@ import numpy.typing as npt
 
 from anymdp_bench.agents import Agent, AgentError, AgentSpec, Streams
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
-from anymdp_bench.leaderboard.complete import ENVIRONMENTS_AT_ONCE
-from anymdp_bench.leaderboard.host import STEP
-from anymdp_bench.protocol import (
+from anymdp_bench.evaluation import (
     CONTEXTS,
     Budget,
     Company,
@@ -32,6 +30,8 @@ from anymdp_bench.protocol import (
     play_in_context,
     play_training,
 )
+from anymdp_bench.leaderboard.check_completeness import ENVIRONMENTS_AT_ONCE
+from anymdp_bench.leaderboard.host import STEP
 
 PATIENCE = 300.0
 """Seconds that one answer may take."""

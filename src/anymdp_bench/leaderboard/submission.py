@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from anymdp_bench.leaderboard.scan import scan
-from anymdp_bench.protocol import test_points
-from anymdp_bench.record_format import RecordError, complaint
-from anymdp_bench.records import read_header, read_rows
+from anymdp_bench.evaluation import test_points
+from anymdp_bench.leaderboard.check_file import scan
+from anymdp_bench.results.records import read_header, read_rows
+from anymdp_bench.results.schema import RecordError, complaint
 from anymdp_bench.suites import CUSTOM, Limits, Suite, load_suite, suite_names
 
 BARRED = frozenset({"oracle"})

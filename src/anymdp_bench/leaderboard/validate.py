@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from anymdp_bench.leaderboard.complete import Tasks, check_complete
-from anymdp_bench.leaderboard.plausible import check_plausible
+from anymdp_bench.leaderboard.check_completeness import Tasks, check_complete
+from anymdp_bench.leaderboard.check_values import check_plausible
 from anymdp_bench.leaderboard.submission import Submission, read_submission
-from anymdp_bench.record_format import RecordError
+from anymdp_bench.results.schema import RecordError
 
 
 def validate(path: Path) -> tuple[Submission, Tasks]:

@@ -25,17 +25,17 @@ import pandas as pd
 
 from anymdp_bench import __version__
 from anymdp_bench.agents import AgentError, AgentSpec
-from anymdp_bench.aggregates import Array
 from anymdp_bench.engine.rng import stream
-from anymdp_bench.leaderboard.chance import p_fresh, p_paired
-from anymdp_bench.leaderboard.complete import Tasks
+from anymdp_bench.evaluation import Budget, Curve, Run
+from anymdp_bench.leaderboard.check_completeness import Tasks
+from anymdp_bench.leaderboard.permutation_test import p_fresh, p_paired
 from anymdp_bench.leaderboard.rerun import RemoteAgent, remote_players, replay
 from anymdp_bench.leaderboard.submission import Submission
-from anymdp_bench.metrics import window
-from anymdp_bench.protocol import Budget, Curve, Run
-from anymdp_bench.record_format import RecordError
-from anymdp_bench.scoring import tasks_that_count
+from anymdp_bench.results.metrics import window
+from anymdp_bench.results.schema import RecordError
+from anymdp_bench.results.statistics import Array
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
+from anymdp_bench.tasks.selection import tasks_that_count
 
 LEVEL = 0.005
 SUFFIX = ".verified.json"

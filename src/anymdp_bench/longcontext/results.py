@@ -11,7 +11,7 @@ from typing import Any
 
 from anymdp_bench.longcontext.losses import Losses, edges
 from anymdp_bench.longcontext.streams import STREAMS, stream
-from anymdp_bench.record_format import RecordError
+from anymdp_bench.results.schema import RecordError
 
 _MOST_BYTES = 64 * 1024
 _FIELDS = ("start", "stop", "following", "policy", "floor")

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from anymdp_bench.datasets.sequences import Sequences, record, training_stream
 from anymdp_bench.engine import rng
 from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
-from anymdp_bench.synthesis.sequences import Sequences, record, training_stream
 
 NOTHING = 3
 """`Steps.ending` of a run's first step, which nothing came before."""

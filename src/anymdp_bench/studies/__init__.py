@@ -1,19 +1,18 @@
-"""Studies: questions asked of the benchmark itself, one module each, found by looking.
+"""Studies: questions about the benchmark and its agents, found by entry points.
 
-A study is a module with a docstring, whose first line says what is asked, and
+A study is a module with a docstring, whose first line says what is asked, and a function
 
     run(scale: str, out: Path) -> list[Path]
 
-`scale` is tiny, small or paper. It prints its table on stdout, writes it and a picture to `out`, and says
-which files it wrote; the same command goes on where it stopped (`anymdp_bench.study` has the parts for
-that). The module imports nothing heavy before `run` is called. Those in this package are found by name;
-others, such as the ones that need PyTorch, through the entry-point group `anymdp_bench.studies`.
+`scale` is tiny, small or paper. The function prints its table on stdout, writes the table and a picture to
+`out`, and returns the paths of the files that it wrote. The same command goes on where it stopped
+(`anymdp_bench.studies.files` has the parts for that). The module imports nothing heavy before `run` is
+called. An entry point in the group `anymdp_bench.studies` names each module.
 """
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from importlib.metadata import entry_points
 from types import ModuleType
 
@@ -23,15 +22,12 @@ GROUP = "anymdp_bench.studies"
 
 
 def _modules() -> dict[str, str]:
-    """Where each study is, by name."""
-    inside = {
-        m.name.replace("_", "-"): f"{__name__}.{m.name}" for m in pkgutil.iter_modules(__path__)
-    }
-    return {point.name: point.value for point in entry_points(group=GROUP)} | inside
+    """The dotted module path of each study, by name."""
+    return {point.name: point.value for point in entry_points(group=GROUP)}
 
 
 def study_names() -> list[str]:
-    """Names of all studies."""
+    """Names of all studies, sorted."""
     return sorted(_modules())
 
 

@@ -9,8 +9,8 @@ FAMILY = TaskFamily(
     sampler="anymdp_bench.tasks.pendulum.game:no_table",
     ids={f"DiscretePendulum-g{g:g}-v0": {"gravity": g} for g in (1.0, 5.0, 9.8)},
     sampled=lambda keywords: False,
-    env="anymdp_bench.envs.pendulum:DiscretePendulumEnv",
-    vector_env="anymdp_bench.envs.pendulum_vector:DiscretePendulumVectorEnv",
+    env="anymdp_bench.tasks.pendulum.env:DiscretePendulumEnv",
+    vector_env="anymdp_bench.tasks.pendulum.vector_env:DiscretePendulumVectorEnv",
     game="anymdp_bench.tasks.pendulum.game:pendulum",
     shaping="anymdp_bench.tasks.pendulum.game:shape",
     about=About(
@@ -23,7 +23,7 @@ FAMILY = TaskFamily(
         start="Angle uniform over the turn, speed uniform in -1..1.",
         end="Never terminated; truncated after 200 steps.",
         oracle="Value iteration at discount 0.994 on a fine grid of the true, continuous state (`python -m"
-        " anymdp_bench.tasks.pendulum.oracle`); it sees that state, which no agent does.",
+        " anymdp_bench.tasks.pendulum.make_oracle`); it sees that state, which no agent does.",
         shaping="max(r / 30 + 0.1, -0.1).",
     ),
 )

@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
-from anymdp_bench.engine.pendulum import ANGLE_BINS, HORIZON, N_ACTIONS, SPEED_BINS
-from anymdp_bench.engine.swing_up import oracle_actions, oracle_returns
 from anymdp_bench.mdp import TaskError
+from anymdp_bench.tasks.pendulum.dynamics import ANGLE_BINS, HORIZON, N_ACTIONS, SPEED_BINS
+from anymdp_bench.tasks.pendulum.pendulum_oracle import oracle_actions, oracle_returns
 
 GAMMA = 0.994
 NUMBERS, GRIDS = "oracle.json", "oracle.npz"
@@ -72,7 +72,7 @@ def pendulum(gravity: float) -> Pendulum:
 
 
 def numbers() -> dict[str, Any]:
-    """What `python -m anymdp_bench.tasks.pendulum.oracle` measured, with its errors."""
+    """What `python -m anymdp_bench.tasks.pendulum.make_oracle` measured, with its errors."""
     text = (files("anymdp_bench.tasks.pendulum") / NUMBERS).read_text(encoding="utf-8")
     out: dict[str, Any] = json.loads(text)
     return out

@@ -1,0 +1,39 @@
+"""The methods that `study icrl-methods` compares, as agents: one network, a data recipe each (`recipes`).
+
+By default with the weights that ship: those of the study at scale small, which are there to be compared
+with each other. Each takes a checkpoint, such as the study writes at a larger scale.
+"""
+
+from __future__ import annotations
+
+from anymdp_baselines.omnirl.agent import SequenceAgent, load_agent
+
+
+def ad(checkpoint: str | None = None) -> SequenceAgent:
+    """Algorithm distillation (Laskin et al. 2022)."""
+    return load_agent("ad", checkpoint, ("delta",))
+
+
+def ad_eps(checkpoint: str | None = None) -> SequenceAgent:
+    """Algorithm distillation from noised demonstrations (Zisman et al. 2024)."""
+    return load_agent("ad-eps", checkpoint, ("delta",))
+
+
+def dpt(checkpoint: str | None = None) -> SequenceAgent:
+    """The decision-pretrained transformer's recipe (Lee et al. 2023)."""
+    return load_agent("dpt", checkpoint, ("delta",))
+
+
+def omnirl_recorded(checkpoint: str | None = None) -> SequenceAgent:
+    """OmniRL's recipe without the student's own runs: the paper's."""
+    return load_agent("omnirl-recorded", checkpoint, ("delta",))
+
+
+def omnirl_untagged(checkpoint: str | None = None) -> SequenceAgent:
+    """OmniRL's recipe without tags."""
+    return load_agent("omnirl-untagged", checkpoint, ("delta",))
+
+
+def omnirl_recipe(checkpoint: str | None = None) -> SequenceAgent:
+    """OmniRL's recipe in full: recorded runs with tags, and the student's own."""
+    return load_agent("omnirl-recipe", checkpoint, ("delta",))

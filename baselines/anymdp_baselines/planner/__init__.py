@@ -1,0 +1,1 @@
+"""OmniRL: an in-context learner, meta-trained on AnyMDP tasks that no benchmark plays."""

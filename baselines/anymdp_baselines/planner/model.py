@@ -1,0 +1,98 @@
+"""The planner: a weight-tied message-passing network over the slots of the memory.
+
+With x the embedded slot features, P the remembered transitions and B the shares of arrivals, it
+repeats K times
+
+    z[o,a] = silu(x[o,a] + U h[o] + W (P h)[o,a])                      what taking a in o leads to
+    h[o] <- norm(h[o] + V [max_a z[o,a], mean_a z[o,a], (B' z)[o]])    what being in o is worth, where it lies
+
+which contains value iteration as a special case, and reads out for every (o, a) a logit (how
+probable it is that a is the oracle's action; the advantage in the model of what is known, times a trust read
+from h[o], is added) and quantiles of the oracle's advantage. Nothing
+depends on the ids of observations or actions, or on how many there are: permuting them permutes the
+output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import layer_norm, silu
+
+from anymdp_baselines.planner.features import KNOWN, SLOT_FEATURES, STATE_FEATURES
+from anymdp_baselines.planner.inference import LEVELS, TRUST
+
+
+@dataclass(frozen=True)
+class PlannerSize:
+    """The network's dial.
+
+    Attributes:
+        width: of a slot's and a state's vector.
+        loops: passes of the tied block.
+    """
+
+    width: int = 48
+    loops: int = 6
+
+
+class Plan(NamedTuple):
+    """The planner's output for every observation and action."""
+
+    logit: Tensor  # [n, O, A]
+    quantile: Tensor  # [n, O, A, len(LEVELS)]  of -log1p(-advantage / unit), see `lesson.losses`
+
+
+class Planner(nn.Module):
+    """The network; its input is a `reading.Reading` as tensors."""
+
+    def __init__(self, size: PlannerSize) -> None:
+        super().__init__()
+        d = size.width
+        self.size = size
+        self.slot_in = nn.Linear(SLOT_FEATURES, d)
+        self.slot_state = nn.Linear(STATE_FEATURES, d)
+        self.state_in = nn.Linear(STATE_FEATURES, d)
+        self.from_state = nn.Linear(d, d, bias=False)
+        self.from_next = nn.Linear(d, d, bias=False)
+        self.update = nn.Linear(3 * d, d)
+        self.out_slot = nn.Linear(d, d)
+        self.out_state = nn.Linear(d, d, bias=False)
+        self.out_raw = nn.Linear(SLOT_FEATURES, d, bias=False)
+        self.head = nn.Linear(d, 1 + len(LEVELS))
+        self.trust = nn.Linear(d, 1)
+        nn.init.zeros_(self.trust.weight)
+        nn.init.zeros_(self.trust.bias)
+
+    def forward(self, onward: Tensor, inward: Tensor, slot: Tensor, state: Tensor) -> Plan:
+        """Shapes as in `reading.Reading`."""
+        n, n_observations, n_actions, _ = slot.shape
+        d = self.size.width
+        x = self.slot_in(slot) + self.slot_state(state).unsqueeze(2)
+        h = layer_norm(self.state_in(state), (d,))
+        back = inward.transpose(1, 2)
+        z = x
+        for _ in range(self.size.loops):
+            ahead = torch.bmm(onward, self.from_next(h)).view(n, n_observations, n_actions, d)
+            z = silu(x + self.from_state(h).unsqueeze(2) + ahead)
+            arrived = torch.bmm(back, z.view(n, n_observations * n_actions, d))
+            message = torch.cat([z.amax(2), z.mean(2), arrived], -1)
+            h = layer_norm(h + self.update(message), (d,))
+        hidden = silu(self.out_slot(z) + self.out_state(h).unsqueeze(2) + self.out_raw(slot))
+        out = self.head(hidden)
+        logit = out[..., 0] + TRUST * self.trust(h) * slot[..., KNOWN]
+        return Plan(logit, out[..., 1:])
+
+
+def plan_flops(size: PlannerSize, n_observations: int, n_actions: int) -> int:
+    """Floating-point operations (multiply and add apart) of the matrix products of one run's plan."""
+    d, n, slots = size.width, n_observations, n_observations * n_actions
+    products = slots * SLOT_FEATURES * d + 2 * n * STATE_FEATURES * d
+    products += size.loops * (2 * slots * n * d + 2 * n * d * d + n * 3 * d * d)
+    products += (
+        slots * d * d + n * d * d + slots * SLOT_FEATURES * d + slots * d * (1 + len(LEVELS))
+    )
+    return 2 * products

@@ -1,0 +1,1 @@
+"""PPO through Stable-Baselines3 on the native vector environment."""

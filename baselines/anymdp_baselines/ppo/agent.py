@@ -1,0 +1,205 @@
+"""PPO (Schulman et al. 2017): Stable-Baselines3's networks, buffer and update, on streams stepped natively.
+
+The protocol steps `parallel` streams of one task in one compiled call, and this class takes the place of
+SB3's collecting loop. Since observations are ids, the network is a table of its outputs for all of them
+(`anymdp_baselines.ppo.table_policy`): between updates acting is a look-up, and so is the policy that is
+tested. As in SB3, where an episode is truncated the discounted value of the state reached is added to its
+last reward, and rewards may be divided by the running spread of discounted returns, as by its
+`VecNormalize`.
+
+Needs `pip install 'anymdp-bench[sb3]'`. The settings in use were searched per task family:
+`anymdp_baselines/tuning/ppo.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+try:
+    import stable_baselines3 as sb3
+    import torch
+    from stable_baselines3.common.logger import Logger
+except ModuleNotFoundError as error:
+    what = "it needs Stable-Baselines3: pip install 'anymdp-bench[sb3]'"
+    raise ModuleNotFoundError(what, name=error.name) from None
+
+from anymdp_baselines.ppo.table_policy import TableBuffer, TablePolicy
+from anymdp_bench.agents import Streams
+from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
+
+
+@dataclass(frozen=True)
+class PPOSettings:
+    """Hyper-parameters by SB3's names; one update takes `n_steps` steps of each of the `parallel` streams."""
+
+    learning_rate: float = 1e-3
+    n_steps: int = 128
+    ent_coef: float = 0.01
+    gamma: float = 0.99
+    gae_lambda: float = 0.95
+    batch_size: int = 512
+    n_epochs: int = 4
+    norm_reward: bool = True
+
+
+@cache
+def searched() -> dict[str, PPOSettings]:
+    """The chosen settings by task family, from the search's own file."""
+    path = files("anymdp_baselines") / "searches" / "ppo.json"
+    if not path.is_file():
+        return {}
+    chosen = json.loads(path.read_text(encoding="utf-8"))["chosen"]
+    return {family: PPOSettings(**values) for family, values in chosen.items()}
+
+
+@njit(cache=True)
+def _scaled(reward, ended, gamma, so_far, seen, out):
+    """Writes a step's rewards [n], scaled, to `out`; `seen` is [mean, variance, count] of returns."""
+    n = len(reward)
+    for i in range(n):
+        so_far[i] = gamma * so_far[i] + reward[i]
+    mean = so_far.mean()
+    squares = ((so_far - mean) ** 2).sum()
+    total = seen[2] + n
+    off = mean - seen[0]
+    seen[1] = (seen[1] * seen[2] + squares + off * off * seen[2] * n / total) / total
+    seen[0] += off * n / total
+    seen[2] = total
+    spread = np.sqrt(seen[1] + 1e-8)
+    for i in range(n):
+        out[i] = min(max(reward[i] / spread, -10.0), 10.0)
+        if ended[i]:
+            so_far[i] = 0.0
+
+
+class Returns:
+    """The running spread of `n` streams' discounted returns, which rewards are divided by."""
+
+    def __init__(self, n: int, gamma: float) -> None:
+        self._gamma, self._so_far = gamma, np.zeros(n)
+        self._seen = np.array([0.0, 1.0, 1e-4])  # what SB3 starts from
+
+    def scaled(self, reward: Float64s, ended: Bools) -> Float64s:
+        """Takes in a step's rewards [n]; gives them in units of the spread, within -10 and 10."""
+        out = np.empty(len(reward))
+        _scaled(reward, ended, self._gamma, self._so_far, self._seen, out)
+        return out
+
+
+class PPO:
+    """Proximal policy optimisation.
+
+    Args:
+        settings: hyper-parameters; by default those searched for the environment's family (the part of its id
+            before the first "-", bandits apart).
+    """
+
+    version: ClassVar[str] = "3"
+    trains: ClassVar[bool] = True
+    privileged: ClassVar[bool] = False
+    parallel: ClassVar[int] = 16
+
+    def __init__(self, settings: PPOSettings | None = None) -> None:
+        self._settings = settings
+
+    def start(self, streams: Streams) -> None:
+        """A new network and an empty buffer, all random numbers from the first stream's seed."""
+        torch.set_num_threads(1)  # the networks are tiny; runs are what is played in parallel
+        family = "bandit" if streams.n_observations == 1 else streams.env_id.partition("-")[0]
+        chosen = self._settings or searched().get(family, PPOSettings())
+        seed = int(streams.seeds[0] % np.uint64(2**31))
+        self._rng = np.random.default_rng(seed)
+        self._n = streams.n
+        self._model = _model(chosen, streams.n_observations, streams.n_actions, streams.n, seed)
+        self._gamma = chosen.gamma
+        self._returns = Returns(streams.n, chosen.gamma) if chosen.norm_reward else None
+        self._fresh: Bools = np.ones(streams.n, np.bool_)
+        self._look()
+
+    def _look(self) -> None:
+        """Asks the network for every id's action probabilities [O, A] and value [O]."""
+        policy = self._model.policy
+        assert isinstance(policy, TablePolicy)
+        with torch.no_grad():
+            log_table, values = policy.table()
+        self._log_table = log_table.numpy().astype(np.float64)
+        table = np.exp(self._log_table)
+        self._table: Float64s = table / table.sum(axis=1, keepdims=True)
+        self._summed = self._table.cumsum(axis=1)
+        self._values: Float64s = values.numpy().astype(np.float64)
+
+    def act(self, observation: Int64s, test: bool = False) -> Int64s:
+        """Draws from the policy; in tests takes its likeliest action."""
+        if test:
+            likeliest: Int64s = self._table[observation].argmax(axis=1)
+            return likeliest
+        draw = self._rng.random((len(observation), 1))
+        action: Int64s = (self._summed[observation] <= draw).sum(axis=1)
+        within: Int64s = np.minimum(action, self._table.shape[1] - 1)
+        return within
+
+    def learn(
+        self,
+        observation: Int64s,
+        action: Int64s,
+        reward: Float64s,
+        next_observation: Int64s,
+        terminated: Bools,
+        truncated: Bools,
+    ) -> None:
+        """Keeps one step of every stream; updates the network when the buffer is full."""
+        buffer = self._model.rollout_buffer
+        assert isinstance(buffer, TableBuffer)
+        if self._returns is not None:
+            reward = self._returns.scaled(reward, terminated | truncated)
+        credit = reward + self._gamma * self._values[next_observation] * truncated
+        buffer.add_step(observation, action, credit, self._fresh)
+        self._fresh = terminated | truncated
+        if buffer.full:
+            buffer.finish(self._log_table, self._values, next_observation, self._fresh)
+            self._model.train()
+            buffer.reset()
+            self._look()
+
+    def policy(self) -> npt.NDArray[Any]:
+        """The likeliest action of each id, int64 [1, O]."""
+        likeliest: Int64s = self._table.argmax(axis=1)[None]
+        return likeliest
+
+
+def _model(
+    settings: PPOSettings, n_observations: int, n_actions: int, n_envs: int, seed: int
+) -> sb3.PPO:
+    """SB3's learner without an environment of its own."""
+    size = settings.n_steps * n_envs
+    model = sb3.PPO(
+        TablePolicy,
+        None,  # type: ignore[arg-type]  # its spaces are set below
+        learning_rate=settings.learning_rate,
+        n_steps=settings.n_steps,
+        batch_size=min(settings.batch_size, size),
+        n_epochs=settings.n_epochs,
+        gamma=settings.gamma,
+        gae_lambda=settings.gae_lambda,
+        ent_coef=settings.ent_coef,
+        rollout_buffer_class=TableBuffer,
+        policy_kwargs={"optimizer_kwargs": {"eps": 1e-5, "fused": True}},  # SB3's Adam, one kernel
+        seed=seed,
+        device="cpu",
+        _init_setup_model=False,
+    )
+    model.observation_space = gym.spaces.Discrete(n_observations)
+    model.action_space = gym.spaces.Discrete(n_actions)
+    model.n_envs = n_envs
+    model._setup_model()
+    model.set_logger(Logger(folder=None, output_formats=[]))
+    return model

@@ -1,1 +1,0 @@
-"""OmniRL as a sequence model: `omnirl-linear` (learned keys) and `omnirl-delta` (hard-addressed memory)."""

@@ -1,0 +1,237 @@
+"""Scores at fixed numbers of steps: what an in-context agent's sample efficiency is compared with.
+
+For each environment and number of steps N, over public tasks, one run each, of compiled tabular learners and
+of in-context agents that tell their policy:
+
+    exact   the expected score of the policy that the learner would be tested with after N steps, exactly
+    online  the variance-free score of the learner's own episodes that ended in the last tenth before N,
+            exploration included, averaged per task
+
+both with the standard error of the mean over tasks: the first tasks that count, and for `STATED` rows all
+task seeds from 0 up, counting or not. The episode that N cuts is learned from. What is done is kept in
+`steps.csv` (environment, agent by agent), and the same command goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anymdp_bench.agents import Agent, AgentSpec, FusedAgent, is_shaped
+from anymdp_bench.engine.arrays import Float64s
+from anymdp_bench.engine.rollout import EPISODES, STEPS, learn_episodes
+from anymdp_bench.evaluation import Run, expected_table_return
+from anymdp_bench.evaluation.runs import told
+from anymdp_bench.evaluation.simulators import make_arena
+from anymdp_bench.scoring import oracle_advantages
+from anymdp_bench.tasks.family import task_source
+from anymdp_bench.tasks.selection import scored_task, tasks_that_count
+
+MARKS: dict[str, tuple[int, ...]] = {
+    "AnyMDP-16s5a-v0": (1_000, 2_000, 3_000, 4_000),
+    "AnyMDP-32s5a-v0": (6_500,),
+    "Garnet-16s5a2b-v0": (8_000,),
+    "Garnet-64s5a2b-v0": (8_000,),
+    "AnyMDP-64s5a-v0": (7_700, 15_000, 20_000, 40_000),
+    "AnyMDP-128s5a-v0": (20_000, 36_300),
+}
+STATED = {
+    ("AnyMDP-16s5a-v0", 3_000): 0.94,
+    ("AnyMDP-16s5a-v0", 4_000): 0.98,
+    ("AnyMDP-64s5a-v0", 15_000): 0.90,
+    ("AnyMDP-64s5a-v0", 40_000): 0.97,
+}
+"""What `psrl-episodic` was expected to reach, exact, over tasks that count or not."""
+AGENTS = ("omnirl", "psrl", "psrl-episodic", "ucbvi", "tql-ucb")
+_SIZES = {
+    "tiny": ({}, 2, 1),
+    "small": ({"AnyMDP-16s5a-v0": 256, "AnyMDP-128s5a-v0": 16}, 64, 6),
+    "paper": ({"AnyMDP-16s5a-v0": 256}, 64, 6),
+}  # tasks where they are more or fewer, tasks elsewhere, rows: a run of 128 states takes a minute
+
+_COLUMNS = [
+    "env_id",
+    "agent",
+    "agent_version",
+    "steps",
+    "tasks",
+    "n_tasks",
+    "measure",
+    "mean",
+    "se",
+]
+
+
+def scores_along(agent: FusedAgent, run: Run, marks: Sequence[int]) -> Float64s:
+    """(exact, online) scores of one run at rising numbers of steps, float64 [marks, 2]; online may be nan.
+
+    An episode that a mark cuts is played twice from the same state: up to the mark, and to its end.
+    """
+    mdp, scale = run.task.mdp, run.task.references
+    streams = told([run], privileged=False)
+    settings = agent.settings(streams)
+    advantage = oracle_advantages(mdp, scale.policy)
+    state: list[Any] = [agent.memory(streams), run.streams("agent"), run.streams("environment")]
+    state.append(np.zeros(2, np.int64))
+    table = np.zeros((mdp.n_observations, mdp.n_actions))
+    ended, scored, out = [], [], []
+    for mark in marks:
+        while True:
+            account = state[-1]
+            before = (
+                [part.copy() for part in state] if account[STEPS] + mdp.max_steps > mark else []
+            )
+            episode = account[EPISODES] + 1
+            memory, agent_rng, env_rng, _ = state
+            regret = learn_episodes(
+                agent.compiled_act, agent.compiled_learn, *mdp.step_tables, advantage, memory,
+                settings, agent_rng, env_rng, account, episode, mark,
+            )  # fmt: skip
+            if account[EPISODES] == episode:
+                ended.append(int(account[STEPS]))
+                scored.append(1.0 - regret / scale.gap)
+            if account[STEPS] >= mark:
+                break
+        agent.compiled_policy(*table.shape, state[0], settings, table)
+        late = [s for n, s in zip(ended, scored, strict=True) if n > 0.9 * mark]
+        exact = scale.score(expected_table_return(run.task, table))
+        out.append((exact, np.mean(late) if late else np.nan))
+        if account[EPISODES] < episode:  # cut: go on from where that episode began
+            state = before
+    return np.array(out, dtype=np.float64)
+
+
+def scores_at(agent: FusedAgent, run: Run, steps: int) -> tuple[float, float]:
+    """(exact, online) score of one run after `steps` steps; online is nan where no episode ended then."""
+    [(exact, online)] = scores_along(agent, run, [steps])
+    return float(exact), float(online)
+
+
+def scores_in_context(agent: Agent, runs: Sequence[Run], marks: Sequence[int]) -> Float64s:
+    """(exact, online) scores of an in-context agent at rising numbers of steps, float64 [runs, marks, 2].
+
+    They are played side by side as the protocol plays them; its `policy` does not change their course.
+    """
+    arena = make_arena(runs, shaped=is_shaped(agent))
+    agent.start(told(runs, privileged=False))
+    ended: list[list[tuple[int, float]]] = [[] for _ in runs]
+    out = np.full((len(runs), len(marks), 2), np.nan)
+    for k, mark in enumerate(marks):
+        while arena.steps < mark:
+            over, results = arena.step(arena.actions(agent.act(arena.observation)), agent)
+            for i, (_, excess) in zip(over, results, strict=True):
+                ended[i].append((int(arena.steps), 1.0 + excess / float(arena.gap[i])))
+        tables = np.asarray(agent.policy())
+        for i, run in enumerate(runs):
+            late = [score for n, score in ended[i] if n > 0.9 * mark]
+            value = expected_table_return(run.task, tables[i])
+            out[i, k] = run.task.references.score(value), np.mean(late) if late else np.nan
+    return out
+
+
+def measured(name: str, env_id: str, n_tasks: int) -> Iterator[list[object]]:
+    """The rows of `steps.csv` for one agent on one environment.
+
+    Raises:
+        AgentError: there is no agent of that name.
+    """
+    agent = AgentSpec(name).make()
+    source, marks = task_source(env_id), MARKS[env_id]
+    chosen = {"counting": tasks_that_count(source, n_tasks)[0]}
+    if any(env == env_id for env, _ in STATED):
+        known = {task.seed: task for task in chosen["counting"]}
+        chosen["all"] = [known.get(s) or scored_task(source, s) for s in range(n_tasks)]
+    every = {task.seed: Run(env_id, task, 0) for tasks in chosen.values() for task in tasks}
+    if isinstance(agent, FusedAgent):
+        played = {seed: scores_along(agent, run, marks) for seed, run in every.items()}
+    else:
+        played = dict(
+            zip(every, scores_in_context(agent, list(every.values()), marks), strict=True)
+        )
+    for which, tasks in chosen.items():
+        scores = np.array([played[task.seed] for task in tasks])
+        for k, steps in enumerate(marks):
+            for m, measure in enumerate(("exact", "online")):
+                values = scores[:, k, m][~np.isnan(scores[:, k, m])]
+                mean, error = np.nan, np.nan
+                if len(values) > 1:
+                    mean, error = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+                yield [
+                    env_id, name, agent.version, steps, which, n_tasks, measure,
+                    round(float(mean), 4), round(float(error), 4),
+                ]  # fmt: skip
+
+
+def run(scale: str, out: Path) -> list[Path]:
+    """Plays what is missing in `steps.csv`, prints the tables in Markdown and writes them to `steps.md`."""
+    special, usual, n_rows = _SIZES[scale]
+    path, text = out / "steps.csv", out / "steps.md"
+    kept = pd.read_csv(path, dtype={"agent_version": str}) if path.exists() else pd.DataFrame()
+    wanted = list(MARKS)[:n_rows]
+    for env_id in wanted:
+        n_tasks = special.get(env_id, usual)
+        for name in AGENTS:
+            if _has(kept, env_id, name, n_tasks):
+                continue
+            rows = pd.DataFrame(list(measured(name, env_id, n_tasks)), columns=_COLUMNS)
+            kept = pd.concat([kept, rows], ignore_index=True)
+            kept = kept.drop_duplicates(_COLUMNS[:2] + _COLUMNS[3:5] + ["measure"], keep="last")
+            kept.to_csv(path, index=False, lineterminator="\n")
+            text.write_text("\n".join(tables(kept)) + "\n", encoding="utf-8")
+            print(f"{env_id} {name}", flush=True)
+    text.write_text("\n".join(tables(kept)) + "\n", encoding="utf-8")
+    print(text.read_text(encoding="utf-8"), flush=True)
+    return [path, text]
+
+
+def _has(kept: pd.DataFrame, env_id: str, name: str, n_tasks: int) -> bool:
+    """Whether all marks of an agent on an environment are there, of its version and enough tasks."""
+    if kept.empty:
+        return False
+    version = AgentSpec(name).make().version
+    own = kept[(kept["env_id"] == env_id) & (kept["agent"] == name) & (kept["tasks"] == "counting")]
+    good = own[(own["agent_version"] == version) & (own["n_tasks"] >= n_tasks)]
+    return set(MARKS[env_id]) <= set(good["steps"])
+
+
+def tables(kept: pd.DataFrame) -> list[str]:
+    """Both tables, as lines of Markdown."""
+    key = ["env_id", "steps", "agent", "tasks", "measure"]
+    cell: dict[Any, tuple[float, float]] = {
+        tuple(row[k] for k in key): (row["mean"], row["se"]) for row in kept.to_dict("records")
+    }
+
+    def shown(*at: object) -> str:
+        mean, error = cell.get(at, (np.nan, np.nan))
+        return "—" if np.isnan(mean) else f"{mean:.3f} ± {error:.3f}"
+
+    lines = [
+        "| environment | steps | tasks |" + "".join(f" {a} exact | {a} online |" for a in AGENTS),
+        "| :-- | --: | --: |" + " --: |" * (2 * len(AGENTS)),
+    ]
+    pairs = [
+        (env, n) for env, marks in MARKS.items() for n in marks if (kept["env_id"] == env).any()
+    ]
+    for env_id, steps in pairs:
+        n_tasks = kept.loc[kept["env_id"] == env_id, "n_tasks"].min()
+        line = f"| {env_id} | {steps:,} | {n_tasks} |"
+        for name in AGENTS:
+            for measure in ("exact", "online"):
+                line += f" {shown(env_id, steps, name, 'counting', measure)} |"
+        lines.append(line)
+    lines += [
+        "",
+        "Exact scores over all task seeds from 0 up, counting or not:",
+        "",
+        "| environment | steps | expected of psrl-episodic | psrl-episodic | psrl |",
+        "| :-- | --: | --: | --: | --: |",
+    ]
+    for (env_id, steps), value in STATED.items():
+        ours = [shown(env_id, steps, name, "all", "exact") for name in ("psrl-episodic", "psrl")]
+        if (kept["env_id"] == env_id).any():
+            lines.append(f"| {env_id} | {steps:,} | {value:.2f} | {ours[0]} | {ours[1]} |")
+    return lines

@@ -1,0 +1,185 @@
+"""TQL-UCB: tabular Q-learning with an upper-confidence bonus (Jin et al. 2018), fused with its environment.
+
+Two variants of the AnyMDP authors (SPEC section 4), one settings array. With N(s,a) visits, M a time scale:
+
+    step size   alpha * ((M + 1) / (M + N)) ** power
+    (a) bonus      act on argmax of Q + c / (1 - gamma) * sqrt(ln(M + 1) / max(N, 1)) * max(Normal, 0); Q0 = 0
+    (b) Boltzmann  act on softmax of Q, standardised per state, times min((M + N(s)) / (M + 1), 10); Q0
+    = 1 / (1 - gamma)
+
+The memory holds, for each observation: Q [A], N [A], the bonus's factor [A], N(s).
+The values in use were searched per task family: `anymdp_baselines/tuning/tql_ucb.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import astuple, dataclass
+from functools import cache
+from importlib.resources import files
+from typing import ClassVar
+
+import numpy as np
+from numba import njit
+
+from anymdp_bench.agents import Streams
+from anymdp_bench.engine.arrays import Float64s
+from anymdp_bench.engine.rng import normal, uniform
+from anymdp_bench.engine.rollout import ACT, LEARN, POLICY
+
+BONUS, BOLTZMANN = 0.0, 1.0
+_VARIANT, _GAMMA, _C, _ALPHA, _M, _POWER, _BOUND = range(7)
+_MAX_STIFFNESS = 10.0
+_LEAST_SD = 0.01
+
+
+@dataclass(frozen=True)
+class TQLSettings:
+    """Hyper-parameters, in the order of the settings array."""
+
+    variant: float = BONUS
+    gamma: float = 0.99
+    c: float = 0.01
+    alpha: float = 0.5
+    m: float = 4000.0
+    power: float = 0.5
+
+    @property
+    def bound(self) -> float:
+        """The bonus's factor after one visit: c / (1 - gamma) * sqrt(ln(M + 1))."""
+        return self.c / (1 - self.gamma) * math.sqrt(math.log(self.m + 1))
+
+
+@njit(ACT, cache=True)
+def act(observation, n_actions, memory, settings, rng):
+    """Picks an action by either variant; signature `ACT`."""
+    base = observation * (3 * n_actions + 1)
+    best = 0
+    if settings[_VARIANT] == BONUS:
+        highest = -math.inf
+        for a in range(n_actions):  # no branch on a draw: no predictor would guess it
+            value = memory[base + a] + memory[base + 2 * n_actions + a] * max(normal(rng, 0), 0.0)
+            best = a if value > highest else best
+            highest = max(value, highest)
+        return best
+    top, mean, square = -math.inf, 0.0, 0.0
+    for a in range(n_actions):
+        value = memory[base + a]
+        top = max(top, value)
+        mean += value / n_actions
+    for a in range(n_actions):
+        square += (memory[base + a] - mean) ** 2 / n_actions
+    visits = memory[base + 3 * n_actions]
+    stiffness = min((settings[_M] + visits) / (settings[_M] + 1.0), _MAX_STIFFNESS)
+    scale = stiffness / max(math.sqrt(square), _LEAST_SD)
+    total = 0.0
+    weights = base + 2 * n_actions  # this variant has no bonus: its place holds the weights
+    for a in range(n_actions):
+        memory[weights + a] = math.exp((memory[base + a] - top) * scale)
+        total += memory[weights + a]
+    left = uniform(rng, 0) * total
+    for a in range(n_actions):
+        left -= memory[weights + a]
+        if left < 0.0:
+            return a
+    return n_actions - 1
+
+
+@njit(inline="always")
+def _power(share, power):
+    """share ** power, fast for the powers in use."""
+    if power == 0.5:
+        return math.sqrt(share)
+    return share if power == 1.0 else share**power
+
+
+@njit(LEARN, cache=True)
+def learn(
+    observation,
+    action,
+    reward,
+    next_observation,
+    terminated,
+    truncated,
+    n_actions,
+    memory,
+    settings,
+    rng,
+):
+    """One Q-learning update; signature `LEARN`."""
+    width = 3 * n_actions + 1
+    base = observation * width
+    m = settings[_M]
+    visits = memory[base + n_actions + action] + 1.0
+    memory[base + n_actions + action] = visits
+    memory[base + 3 * n_actions] += 1.0
+    target = reward
+    if not terminated:
+        following = next_observation * width
+        best = memory[following]
+        for a in range(1, n_actions):
+            best = max(best, memory[following + a])
+        target += settings[_GAMMA] * best
+    share = (m + 1.0) / (m + visits)
+    rate = settings[_ALPHA] * _power(share, settings[_POWER])
+    memory[base + action] += rate * (target - memory[base + action])
+    if settings[_VARIANT] == BONUS:
+        memory[base + 2 * n_actions + action] = settings[_BOUND] / math.sqrt(visits)
+
+
+@njit(POLICY, cache=True)
+def policy(n_observations, n_actions, memory, settings, out):
+    """The greedy policy, one-hot [O, A]; signature `POLICY`."""
+    for o in range(n_observations):
+        base = o * (3 * n_actions + 1)
+        best = 0
+        for a in range(1, n_actions):
+            if memory[base + a] > memory[base + best]:
+                best = a
+        for a in range(n_actions):
+            out[o, a] = 1.0 if a == best else 0.0
+
+
+@cache
+def searched() -> dict[str, TQLSettings]:
+    """The chosen settings by task family, from the search's own file."""
+    path = files("anymdp_baselines") / "searches" / "tql_ucb.json"
+    if not path.is_file():
+        return {}
+    chosen = json.loads(path.read_text(encoding="utf-8"))["chosen"]
+    return {family: TQLSettings(**values) for family, values in chosen.items()}
+
+
+class TQLUCB:
+    """Tabular Q-learning with an upper-confidence bonus.
+
+    Args:
+        settings: hyper-parameters; by default those searched for the environment's family (the part of its id
+            before the first "-", bandits apart).
+    """
+
+    version: ClassVar[str] = "3"
+    compiled_act = staticmethod(act)
+    compiled_learn = staticmethod(learn)
+    compiled_policy = staticmethod(policy)
+
+    def __init__(self, settings: TQLSettings | None = None) -> None:
+        self._settings = settings
+
+    def settings(self, streams: Streams) -> Float64s:
+        """The settings array of the streams' family."""
+        family = "bandit" if streams.n_observations == 1 else streams.env_id.partition("-")[0]
+        chosen = self._settings or searched().get(family, TQLSettings())
+        return np.array([*astuple(chosen), chosen.bound])
+
+    def memory(self, streams: Streams) -> Float64s:
+        """Q0, no visits, and the bonus of an unvisited pair."""
+        settings = self.settings(streams)
+        n_actions = streams.n_actions
+        out = np.zeros((streams.n_observations, 3 * n_actions + 1))
+        if settings[_VARIANT] == BONUS:
+            out[:, 2 * n_actions : 3 * n_actions] = settings[_BOUND]
+        else:
+            out[:, :n_actions] = 1 / (1 - settings[_GAMMA])
+        return out.ravel()

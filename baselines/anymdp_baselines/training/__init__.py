@@ -1,0 +1,1 @@
+"""Training of the neural agents: configuration, data, loss, rollouts, checkpoints."""

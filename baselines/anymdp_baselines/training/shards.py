@@ -1,0 +1,166 @@
+"""Shards of recorded data: safetensors files of NumPy arrays, which most tools read.
+
+A folder holds `000000.safetensors` and so on. Each file has the arrays of `synthesis.Sequences` under
+their names, and metadata: format, n_states, n_actions, length, and the first task seed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numba import get_num_threads, set_num_threads
+
+from anymdp_bench.datasets.sequences import Sequences, synthesise
+from anymdp_bench.mdp.file_bytes import ordered
+from anymdp_bench.runner.executor import Executor
+from anymdp_bench.runner.output import locked, writable
+from anymdp_bench.runner.worker_pool import JobError, Lost
+from anymdp_bench.tasks.family import PUBLIC_SEEDS
+
+FORMAT = "anymdp-bench data 1"
+SHARD_STEPS = 2**20  # steps a shard holds at most, about 11 MiB, unless one sequence is longer
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is in a folder: `sequences` of `length` steps of tau(S, A), on task seeds from `first_seed`."""
+
+    n_states: int
+    n_actions: int
+    length: int
+    sequences: int
+    first_seed: int
+
+
+def write_shards(
+    folder: Path,
+    recipe: Recipe,
+    executor: Executor = Executor(),  # noqa: B008 - frozen
+) -> Iterator[int]:
+    """Writes the data of `recipe`, and yields the steps of each shard once it is there, in any order.
+
+    Shards that are there already are kept: the same command goes on where it stopped. Their content does
+    not depend on the executor, whose workers synthesise; only this process writes.
+
+    Raises:
+        ValueError: a seed is public, or the folder holds other data.
+        OutputError: the folder cannot be written, or another command writes there.
+        ExecutorError, JobError: workers cannot be had, or a shard cannot be made.
+    """
+    from safetensors.numpy import save
+
+    if recipe.first_seed < PUBLIC_SEEDS:
+        raise ValueError(f"task seed {recipe.first_seed} is public; start from {PUBLIC_SEEDS}")
+    with writable(folder), locked(folder, "shards"):
+        missing = dict(_missing(folder, recipe))
+        threads = None if executor.workers == 1 and not executor.ray else 1
+        work = partial(_made, recipe, threads)
+        with closing(executor.run(work, list(missing.items()))) as answers:
+            for k, answer in answers:
+                begin, n = missing[k]
+                if isinstance(answer, Lost):
+                    raise JobError(f"shard {k} of {folder}: {answer.reason}")
+                path = _path(folder, k)
+                fresh = path.with_suffix(".new")
+                fresh.write_bytes(ordered(save(answer._asdict(), _about(recipe, begin, n))))
+                os.replace(fresh, path)
+                yield n * recipe.length
+
+
+def _missing(folder: Path, recipe: Recipe) -> Iterator[tuple[int, tuple[int, int]]]:
+    """(number, (first sequence, how many)) of the shards that are not there."""
+    each = max(1, SHARD_STEPS // recipe.length)
+    for k, begin in enumerate(range(0, recipe.sequences, each)):
+        n = min(each, recipe.sequences - begin)
+        path = _path(folder, k)
+        if not path.exists():
+            yield k, (begin, n)
+        elif _metadata(path) != _about(recipe, begin, n):
+            raise ValueError(f"{path} holds other data; give another folder")
+
+
+def _made(recipe: Recipe, threads: int | None, job: tuple[int, int], tell: object) -> Sequences:
+    """What a worker does: synthesises the sequences of one shard, in so many threads (None: all cores)."""
+    begin, n = job
+    seeds = range(recipe.first_seed + begin, recipe.first_seed + begin + n)
+    before = get_num_threads()
+    set_num_threads(threads or before)
+    try:
+        return synthesise(recipe.n_states, recipe.n_actions, seeds, recipe.length)
+    finally:
+        set_num_threads(before)
+
+
+def _path(folder: Path, k: int) -> Path:
+    return folder / f"{k:06d}.safetensors"
+
+
+def read_shards(folder: Path) -> Iterator[Sequences]:
+    """The shards of a folder (or one file), in order.
+
+    Raises:
+        ValueError: there is none, or one is no shard; the message is one line.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else [folder]
+    if not files:
+        raise ValueError(f"{folder} holds no .safetensors file; write some with anymdp-bench data")
+    for path in files:
+        about = _metadata(path)
+        if about.get("format") != FORMAT:
+            raise ValueError(f"{path} is no data shard; write some with anymdp-bench data write")
+        try:
+            arrays = load_file(path)
+            data = Sequences(**{name: arrays[name] for name in Sequences._fields})
+            _check(data, about)
+        except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ValueError(f"{path} cannot be read: {reason}") from None
+        yield data
+
+
+def _check(data: Sequences, about: dict[str, str]) -> None:
+    """That arrays are of the kinds, shapes and ranges that `Sequences` tells of."""
+    n, length, states, actions = (
+        int(about[k]) for k in ("sequences", "length", "n_states", "n_actions")
+    )
+    kinds = ("i2", "i1", "f4", "i1", "i2", "i1", "f4", "f4")
+    ends = {"seen": states, "action": actions, "ending": 3, "arrival": states, "tag": 8}
+    for (name, array), kind in zip(data._asdict().items(), kinds, strict=True):
+        shape = (n, states, actions) if name in ("advantage", "entropy") else (n, length)
+        if array.dtype != np.dtype(kind) or array.shape != shape or not array.size:
+            raise ValueError(f"{name} is {array.dtype}{list(array.shape)}, not {kind}{list(shape)}")
+        if name in ends and not (array.min() >= 0 and array.max() < ends[name]):
+            raise ValueError(f"{name} is not within 0 to {ends[name] - 1}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} is not finite")
+
+
+def _about(recipe: Recipe, begin: int, n: int) -> dict[str, str]:
+    return {
+        "format": FORMAT,
+        "n_states": str(recipe.n_states),
+        "n_actions": str(recipe.n_actions),
+        "length": str(recipe.length),
+        "sequences": str(n),
+        "first_seed": str(recipe.first_seed + begin),
+    }
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"{path} cannot be read: {reason}") from None

@@ -1,0 +1,154 @@
+"""The docs' page of each environment, from what the code knows: `python docs/scripts/catalogue.py FOLDER`.
+
+Spaces, horizons and references are those of the environments themselves; the words are each family's `About`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from anymdp_bench.results.published import PAPER_ORACLES
+from anymdp_bench.tasks.family import TaskFamily, families, task_source
+from anymdp_bench.tasks.pendulum.game import Pendulum, numbers
+from anymdp_bench.tasks.selection import scored_task
+
+
+def page(family: TaskFamily) -> str:
+    """One family's page, Markdown.
+
+    Raises:
+        ValueError: the family has no `About`.
+    """
+    about = family.about
+    if about is None:
+        raise ValueError(f"family {family.name} has no About; give it one")
+    listed = [task_source(env_id) for env_id in family.ids if _is_whole(family, env_id)]
+    sampled = any(source.sampled for source in listed)
+    facts = [
+        ("Observations", about.observations),
+        ("Actions", about.actions),
+        ("Rewards", about.rewards),
+        ("Start", about.start),
+        ("End", about.end),
+        ("Oracle", about.oracle),
+        ("Shaped reward of in-context agents", about.shaping),
+    ]
+    lines = [f"# {family.name}", "", about.summary, "", *_ids(family), "", "| | |", "| :-- | :-- |"]
+    lines += [f"| {name} | {text} |" for name, text in facts]
+    lines += ["", "## References", "", *_references(family, sampled)]
+    lines += ["", "## Versions", "", *(f"- {line}" for line in about.history), ""]
+    return "\n".join(lines)
+
+
+def _is_whole(family: TaskFamily, env_id: str) -> bool:
+    """Whether the id names a task without more keywords."""
+    return bool(family.ids[env_id]) or not family.sampled({})
+
+
+def _ids(family: TaskFamily) -> list[str]:
+    rows = ["| id | keywords | observations | actions |", "| :-- | :-- | --: | --: |"]
+    for env_id, keywords in family.ids.items():
+        given = ", ".join(f"{k}={v!r}" for k, v in keywords.items())
+        if not _is_whole(family, env_id):
+            rows.append(f"| `{env_id}` | sizes by keywords | | |")
+            continue
+        game = scored_task(task_source(env_id), 0).game
+        rows.append(f"| `{env_id}` | {given} | {game.n_observations} | {game.n_actions} |")
+    return rows
+
+
+def _references(family: TaskFamily, sampled: bool) -> list[str]:
+    rows = [
+        "| id | horizon | oracle | its sd | random | the paper's oracle |",
+        "| :-- | --: | --: | --: | --: | --: |",
+    ]
+    first = "Task seed 0 of each; every task has its own." if sampled else ""
+    for env_id in family.ids:
+        if not _is_whole(family, env_id):
+            continue
+        task = scored_task(task_source(env_id), 0)
+        game: Any = task.game
+        ends = task.references
+        horizon = game.max_steps if hasattr(game, "max_steps") else task.mdp.max_steps
+        theirs = PAPER_ORACLES.get(env_id)
+        rows.append(
+            f"| `{env_id}` | {horizon} | {ends.oracle:.4g} | {ends.oracle_sd:.3g} | {ends.random:.4g}"
+            f" | {'' if theirs is None else format(theirs, 'g')} |"
+        )
+    return [*([first, ""] if first else []), *rows, *_measured(family)]
+
+
+def _measured(family: TaskFamily) -> list[str]:
+    """What is known of the measured references' errors."""
+    if not any(
+        isinstance(scored_task(task_source(e), 0).game, Pendulum)
+        for e in family.ids
+        if _is_whole(family, e)
+    ):
+        return []
+    known = numbers()
+    rows = [
+        "",
+        f"Measured over {known['episodes']:,} episodes; a grid of {known['grid'][0]} angles x"
+        f" {known['grid'][1]} speeds was computed, {known['stored'][0]} x {known['stored'][1]} of it"
+        " is stored."
+        " Standard errors, and what the oracle would gain from the whole grid:",
+        "",
+        "| g | oracle | standard error | gain from the whole grid | random's standard error |",
+        "| --: | --: | --: | --: | --: |",
+    ]
+    for name, found in known["gravities"].items():
+        rows.append(
+            f"| {name} | {found['oracle']} | {found['oracle_standard_error']}"
+            f" | {found['gain_from_whole_grid']} | {found['random_standard_error']} |"
+        )
+    return rows
+
+
+def overview() -> str:
+    """The page that lists all families, Markdown; its picture is made by `anymdp-bench show`."""
+    lines = [
+        "# Environments",
+        "",
+        "Every id works with `gym.make`, `gym.make_vec`, `sample_task` and `--env`;"
+        " `anymdp-bench list envs` prints",
+        "them. Each family has a page with its spaces, rewards, references and versions.",
+        "",
+        "| family | ids | |",
+        "| :-- | :-- | :-- |",
+    ]
+    for family in families().values():
+        if family.about is None:
+            raise ValueError(f"family {family.name} has no About; give it one")
+        ids = ", ".join(f"`{env_id}`" for env_id in family.ids)
+        link = f"[{family.name}](environments/{family.name.lower()}.md)"
+        lines.append(f"| {link} | {ids} | {family.about.summary} |")
+    lines += [
+        "",
+        "![A task drawn](figures/task.png)",
+        "",
+        "*A task of AnyMDP with 64 states: `anymdp-bench show AnyMDP-64s5a-v0 --task-seed 7 --out"
+        " docs/figures/task.png`.*",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def write(folder: Path) -> list[Path]:
+    """Writes every family's page into `folder`, and the page that lists them beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    listing = folder.with_suffix(".md")
+    listing.write_text(overview(), encoding="utf-8")
+    paths = [listing]
+    for family in families().values():
+        path = folder / f"{family.name.lower()}.md"
+        path.write_text(page(family), encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+if __name__ == "__main__":
+    for path in write(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/environments")):
+        print(path)

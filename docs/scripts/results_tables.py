@@ -1,0 +1,91 @@
+"""Puts the committed results into the pages.
+
+`python docs/scripts/results_tables.py` rewrites the tables of `PAGES`.
+
+`docs/results/SUITE.AGENT.csv` is what `anymdp-bench table results/SUITE-AGENT.csv --format csv` printed of a
+whole run. Between a line `<!-- table: SUITE -->` and the next `<!-- end -->` comes the table of all of
+that suite's files beside the paper's figures; between `<!-- file: NAME -->` and `<!-- end -->` that file of
+`docs/results`; after `<!-- steps: omnirl -->` some rows of `steps.csv`, OmniRL beside tabular learners.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from anymdp_bench.results.published import published
+from anymdp_bench.results.tables import render
+from anymdp_bench.suites import load_suite
+
+DOCS = Path(__file__).parents[1]
+CARD = DOCS.parent / "baselines" / "anymdp_baselines" / "omnirl" / "weights" / "README.md"
+PAGES = DOCS.parent / "README.md", DOCS / "results.md", DOCS / "omnirl.md", CARD
+PART = re.compile(r"(<!-- (table|file|steps): (\S+) -->\n).*?(\n<!-- end -->)", flags=re.DOTALL)
+BESIDE = (
+    ("AnyMDP-16s5a-v0", 1_000),
+    ("AnyMDP-16s5a-v0", 2_000),
+    ("AnyMDP-32s5a-v0", 6_500),
+    ("AnyMDP-64s5a-v0", 7_700),
+    ("AnyMDP-64s5a-v0", 20_000),
+    ("AnyMDP-128s5a-v0", 36_300),
+    ("Garnet-64s5a2b-v0", 8_000),
+)
+LEARNERS = ("psrl", "ucbvi", "tql-ucb")
+
+
+def summary(suite: str) -> pd.DataFrame:
+    """The rows of all agents on a suite, in its order, agents by name."""
+    parts = [
+        pd.read_csv(path, dtype={"agent_version": str}, keep_default_na=False, na_values=[""])
+        for path in sorted((DOCS / "results").glob(f"{suite}.*.csv"))
+    ]
+    frame = pd.concat(parts, ignore_index=True).drop(columns="best")
+    order = [row.env_id for row in load_suite(suite).rows]
+    frame["place"] = frame["env_id"].map(order.index)
+    return frame.sort_values(["place", "agent"], ignore_index=True).drop(columns="place")
+
+
+def beside(agent: str) -> str:
+    """`online / exact` of an agent and of `LEARNERS` at the steps of `BESIDE`, the best online in bold."""
+    frame = pd.read_csv(DOCS / "results" / "steps.csv")
+    frame = frame[frame["tasks"] == "counting"]
+    mean = frame.set_index(["env_id", "steps", "agent", "measure"])["mean"]
+    agents = agent, *LEARNERS
+    lines = [
+        f"| environment | steps | {' | '.join(f'`{name}`' for name in agents)} | paper's OmniRL |",
+        "| :-- | --: | --: | --: | --: | --: | --: |",
+    ]
+    for env_id, steps in BESIDE:
+        online = [mean[env_id, steps, name, "online"] for name in agents]
+        cells = []
+        for name, score in zip(agents, online, strict=True):
+            shown = f"**{score:.3f}**" if score == max(online) else f"{score:.3f}"
+            cells.append(f"{shown} / {mean[env_id, steps, name, 'exact']:.3f}")
+        paper = published(env_id, "omnirl")
+        theirs = f"{paper.percent / 100:.3f}" if paper and paper.steps == steps else "—"
+        lines.append(f"| {env_id} | {steps:,} | {' | '.join(cells)} | {theirs} |")
+    return "\n".join(lines)
+
+
+def filled(text: str) -> str:
+    """The page with its tables made anew."""
+
+    def part(found: re.Match[str]) -> str:
+        head, kind, name, tail = found.groups()
+        if kind == "file":
+            body = (DOCS / "results" / name).read_text(encoding="utf-8")
+        elif kind == "steps":
+            body = beside(name)
+        else:
+            body = render(summary(name), "markdown", reference=True)
+        return head + "\n" + body.strip("\n") + "\n" + tail
+
+    return PART.sub(part, text)
+
+
+if __name__ == "__main__":
+    for page in [Path(word) for word in sys.argv[1:]] or PAGES:
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")

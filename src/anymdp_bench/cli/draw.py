@@ -1,0 +1,47 @@
+"""`anymdp-bench draw ENV_ID`: the figure of a task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anymdp_bench.cli.json_output import AsJson, print_value
+
+_MOST = 2**32 - 1
+
+
+def draw(
+    env_id: Annotated[str, typer.Argument(help="An environment id (see `list envs`).")],
+    task_seed: Annotated[int, typer.Option(min=0, max=_MOST, help="The task.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="The picture: .png, .svg or .pdf.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw a task: states by stationary probability, transitions, start, pitfalls, goal, V*.
+
+    Example: `anymdp-bench draw AnyMDP-64s5a-v0 --task-seed 7 --out task.png`
+    """
+    from anymdp_bench.evaluation.recording import RecordingError
+    from anymdp_bench.rendering.task_figure import draw_task
+    from anymdp_bench.tasks.family import task_source
+
+    picture = out or Path(f"{env_id}-{task_seed}.png")
+    if picture.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise RecordingError(
+            f"{picture} ends in {picture.suffix!r}; give --out a name in .png, .svg or .pdf"
+        )
+    try:
+        source = task_source(env_id)
+        name = f"{env_id}, task seed {task_seed}" if source.sampled else env_id
+        draw_task(source.sample(task_seed), picture, name, source.grid())
+    except KeyError as error:
+        raise RecordingError(str(error.args[0])) from None
+    except OSError as error:
+        raise RecordingError(
+            f"cannot write to {error.filename or picture}: {error.strerror}; give another --out"
+        ) from None
+    if as_json:
+        print_value({"file": str(picture), "env_id": env_id, "task_seed": task_seed})
+    else:
+        print(picture)

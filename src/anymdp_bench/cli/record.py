@@ -1,0 +1,54 @@
+"""`anymdp-bench record ENV_ID`: a video of an agent at play."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anymdp_bench.cli.console import say
+from anymdp_bench.cli.json_output import AsJson, print_value
+
+_MOST = 2**32 - 1
+
+
+def record(
+    env_id: Annotated[str, typer.Argument(help="An environment id (see `list envs`).")],
+    agent: Annotated[str, typer.Option(help="An agent's name, or module:Name.")] = "oracle",
+    task_seed: Annotated[int, typer.Option(min=0, max=_MOST, help="The task.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=_MOST, help="Of agent and dynamics.")] = 0,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes in the video.")] = 1,
+    after: Annotated[int, typer.Option(min=0, help="Episodes played before them.")] = 0,
+    checkpoint: Annotated[str | None, typer.Option(help="An agent's weights.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The video, .gif or .mp4.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record an agent at play to a GIF or MP4.
+
+    The agent starts from an empty memory and learns as it plays; `--after 100` shows what it has learned by
+    then. Example: `anymdp-bench record DiscretePendulum-g5-v0 --agent psrl --after 200 --out psrl.gif`.
+    """
+    from anymdp_bench.agents import AgentSpec
+    from anymdp_bench.evaluation.recording import RecordingError, record_video
+
+    video = out or Path(f"{env_id}-{agent.replace(':', '.')}.gif")
+    try:
+        returns = record_video(
+            env_id, AgentSpec(agent, checkpoint), video,
+            task_seed=task_seed, seed=seed, episodes=episodes, after=after,
+        )  # fmt: skip
+    except KeyError as error:
+        raise RecordingError(str(error.args[0])) from None
+    except OSError as error:
+        raise RecordingError(
+            f"cannot write to {error.filename or video}: {error.strerror}; give another --out"
+        ) from None
+    if as_json:
+        print_value(
+            {"file": str(video), "episode": after + 1, "returns": list(map(float, returns))}
+        )
+        return
+    for k, value in enumerate(returns, after + 1):
+        say(f"episode {k}: return {value:.3f}")
+    print(video)

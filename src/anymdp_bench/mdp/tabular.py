@@ -1,0 +1,292 @@
+"""TabularMDP: one task as data, its checks, its file and its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from anymdp_bench.engine.arrays import AnyArray, Bands, Bools, Float64s, Int64s
+from anymdp_bench.engine.step import StepTables, step_tables
+from anymdp_bench.mdp.checks import (
+    TaskError,
+    broadcast,
+    check_rows,
+    checked_bands,
+    checked_start,
+    floats,
+    integer,
+    refuse,
+    scaled,
+    to_bands,
+    vector,
+    where,
+)
+from anymdp_bench.mdp.file_bytes import ordered
+
+__all__ = ["TabularMDP", "TaskError"]
+
+_FORMAT = "anymdp-bench task 1"
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class TabularMDP:
+    """One episodic task with finite states and actions; frozen.
+
+    Inner states index all arrays. Reward ~ Normal(reward, reward_noise). Entering a terminal state ends the
+    episode (`terminated`), else step `max_steps` does (`truncated`). The value of a terminal state is 0.
+
+    Args:
+        transition: probabilities P(s'|s,a), [S, A, S]. Rows of terminal states are ignored and read
+            back as 0; every other row must sum to 1 within 1e-6, and is scaled to do so exactly.
+        reward: mean reward, any shape that broadcasts to [S, A, S] ([S, A, 1] for a reward of (s, a)).
+        reward_noise: standard deviation of the reward, likewise; none by default.
+        start: start probabilities, [S]; 0 on terminal states.
+        terminal: bool [S].
+        max_steps: the horizon H, an int >= 1.
+        observation: the id that each inner state shows, int [S]; live states have distinct ids.
+            Default: the state's own number.
+        n_observations: number of ids; default the largest id + 1, at least S where `observation` is
+            not given.
+
+    Raises:
+        TaskError: the arrays are no task.
+    """
+
+    bands: Bands
+    start: Float64s
+    terminal: Bools
+    max_steps: int
+    observation: Int64s
+    n_observations: int
+
+    def __init__(
+        self,
+        transition: npt.ArrayLike,
+        reward: npt.ArrayLike,
+        *,
+        reward_noise: npt.ArrayLike | None = None,
+        start: npt.ArrayLike,
+        terminal: npt.ArrayLike,
+        max_steps: int,
+        observation: npt.ArrayLike | None = None,
+        n_observations: int | None = None,
+    ) -> None:
+        prob = floats("transition", transition)
+        if prob.ndim != 3 or prob.shape[0] != prob.shape[2] or 0 in prob.shape:
+            refuse(f"transition has shape {list(prob.shape)}; give [S, A, S]")
+        prob = prob.copy()
+        n_states, _, _ = prob.shape
+        ends = vector("terminal", terminal, n_states, np.bool_)
+        prob[ends] = 0.0
+        check_rows(prob, ends)
+        prob[~ends] = scaled(prob[~ends])
+        mean = broadcast("reward", reward, prob.shape)
+        noise = broadcast("reward_noise", 0.0 if reward_noise is None else reward_noise, prob.shape)
+        if (noise < 0).any():
+            refuse(f"reward_noise is negative at {where(noise < 0)}; give standard deviations")
+        self._finish(
+            to_bands(prob, mean, noise), start, ends, max_steps, observation, n_observations
+        )
+
+    @classmethod
+    def from_bands(
+        cls,
+        bands: Bands,
+        *,
+        start: npt.ArrayLike,
+        terminal: npt.ArrayLike,
+        max_steps: int,
+        observation: npt.ArrayLike | None = None,
+        n_observations: int | None = None,
+    ) -> TabularMDP:
+        """The same from banded storage (see `Bands`), without ever building dense arrays.
+
+        Raises:
+            TaskError: the arrays are no task.
+        """
+        mdp = cls.__new__(cls)
+        n_states = len(bands.low)
+        ends = vector("terminal", terminal, n_states, np.bool_)
+        own = checked_bands(bands, ends)
+        mdp._finish(own, start, ends, max_steps, observation, n_observations)
+        return mdp
+
+    def _finish(
+        self,
+        bands: Bands,
+        start: npt.ArrayLike,
+        terminal: Bools,
+        max_steps: int,
+        observation: npt.ArrayLike | None,
+        n_observations: int | None,
+    ) -> None:
+        """Checks what all constructors share, then freezes it."""
+        n_states = len(terminal)
+        first = checked_start(vector("start", start, n_states, np.float64), terminal)
+        horizon = integer("max_steps", max_steps, 1)
+        if observation is None:
+            ids = np.arange(n_states, dtype=np.int64)
+        else:
+            ids = vector("observation", observation, n_states, np.int64)
+        size = integer(
+            "n_observations", int(ids.max()) + 1 if n_observations is None else n_observations, 1
+        )
+        if (ids < 0).any() or (ids >= size).any():
+            s = int(np.flatnonzero((ids < 0) | (ids >= size))[0])
+            refuse(f"observation[{s}] is {ids[s]}, outside 0..{size - 1}; raise n_observations")
+        live = ids[~terminal]
+        if len(np.unique(live)) < len(live):
+            values, counts = np.unique(live, return_counts=True)
+            refuse(
+                f"observation {values[counts > 1][0]} is shown by several live states;"
+                " give each live state its own id"
+            )
+        for name, value in (
+            ("bands", bands),
+            ("start", first),
+            ("terminal", terminal),
+            ("max_steps", horizon),
+            ("observation", ids),
+            ("n_observations", size),
+        ):
+            object.__setattr__(self, name, value)
+        for array in (*bands, first, terminal, ids):
+            array.setflags(write=False)
+
+    @property
+    def n_states(self) -> int:
+        """Number of inner states S, terminal ones included."""
+        return len(self.start)
+
+    @property
+    def n_actions(self) -> int:
+        """Number of actions A."""
+        size = int((self.bands.width * 1).sum())
+        return len(self.bands.prob) // size
+
+    @property
+    def transition(self) -> Float64s:
+        """P(s'|s,a), a new dense array [S, A, S]; rows of terminal states are 0."""
+        return self._dense(self.bands.prob)
+
+    @property
+    def reward(self) -> Float64s:
+        """Mean reward R(s,a,s'), a new dense array [S, A, S]."""
+        return self._dense(self.bands.reward)
+
+    @property
+    def reward_noise(self) -> Float64s:
+        """Standard deviation of the reward, a new dense array [S, A, S]."""
+        return self._dense(self.bands.noise)
+
+    @cached_property
+    def step_tables(self) -> StepTables:
+        """The alias tables that the engine steps this task with; built once."""
+        return step_tables(
+            self.bands, self.start, self.terminal, self.observation, self.n_actions, self.max_steps
+        )
+
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that makes the task, 64 hex digits; the same on every machine and run."""
+        digest = hashlib.sha256(_FORMAT.encode())
+        for name, array in sorted(self._arrays().items()):
+            little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"))
+            if array.dtype.kind == "f":
+                little = little + 0.0  # -0.0 and 0.0 are one number
+            digest.update(f"{name}{list(array.shape)}".encode() + little.tobytes())
+        digest.update(f"{self.max_steps},{self.n_observations}".encode())
+        return digest.hexdigest()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the task to `path` (safetensors: arrays only, no code), whole or not at all.
+
+        Raises:
+            OSError: `path` cannot be written.
+        """
+        from safetensors.numpy import save
+
+        numbers = {"max_steps": self.max_steps, "n_observations": self.n_observations}
+        metadata = {"format": _FORMAT, "numbers": json.dumps(numbers)}
+        blob = ordered(save(self._arrays(), metadata=metadata))
+        target = Path(path)
+        partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+        try:
+            with partial.open("xb") as file:
+                file.write(blob)
+            partial.replace(target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> TabularMDP:
+        """Reads a task that `save` wrote; executes nothing, and checks all that a constructor checks.
+
+        Raises:
+            TaskError: the file is no task.
+            OSError: the file cannot be read.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(os.fspath(path), framework="numpy") as file:
+                metadata: dict[str, str] = file.metadata() or {}
+                arrays: dict[str, AnyArray] = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+        except (SafetensorError, AttributeError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise TaskError(
+                f"{path} is not a task file ({reason}); write one with save()"
+            ) from None
+        if metadata.get("format") != _FORMAT:
+            refuse(f"{path} is a safetensors file, but not an {_FORMAT!r}; write one with save()")
+        try:
+            numbers = json.loads(metadata["numbers"])
+            bands = Bands(**{name: arrays[name] for name in Bands._fields})
+            return cls.from_bands(
+                bands,
+                start=arrays["start"],
+                terminal=arrays["terminal"],
+                observation=arrays["observation"],
+                max_steps=numbers["max_steps"],
+                n_observations=numbers["n_observations"],
+            )
+        except KeyError as error:
+            raise TaskError(f"{path} lacks {error}; write it again with save()") from None
+        except (RecursionError, TypeError, ValueError) as error:
+            raise TaskError(f"{path}: {' '.join(str(error).split())[:300]}") from None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TabularMDP):
+            return NotImplemented
+        return self.fingerprint() == other.fingerprint()
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint())
+
+    def __repr__(self) -> str:
+        return (
+            f"TabularMDP(n_states={self.n_states}, n_actions={self.n_actions}, "
+            f"max_steps={self.max_steps}, terminal={int(self.terminal.sum())})"
+        )
+
+    def _arrays(self) -> dict[str, AnyArray]:
+        return self.bands._asdict() | {
+            "start": self.start,
+            "terminal": self.terminal,
+            "observation": self.observation,
+        }
+
+    def _dense(self, flat: Float64s) -> Float64s:
+        out = np.zeros((self.n_states, self.n_actions, self.n_states))
+        for s, (low, width, offset) in enumerate(zip(*self.bands[:3], strict=True)):
+            block = flat[offset : offset + self.n_actions * width]
+            out[s, :, low : low + width] = block.reshape(self.n_actions, width)
+        return out

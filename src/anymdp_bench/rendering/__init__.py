@@ -1,0 +1,1 @@
+"""Pictures of tasks: frames of single states, and the figure of a whole task."""

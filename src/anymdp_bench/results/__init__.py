@@ -1,0 +1,1 @@
+"""Results: the schema of a result file, its records, the numbers from them, tables and plots."""

@@ -1,0 +1,81 @@
+"""Statistics over all environments of a suite, and how likely one agent improves on another, as tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from anymdp_bench.results import table_formats
+from anymdp_bench.results.metrics import ScoreMode, improvements, overall
+from anymdp_bench.results.table_formats import Sheet
+from anymdp_bench.results.tables import Format, percent
+
+_CAPTION = (
+    "Final scores in percent (0 = random policy, 100 = oracle) with 95% stratified bootstrap intervals over"
+    " tasks x runs, every environment counting the same. Median: of the environments' means. IQM: mean of the"
+    " middle half of all runs. Gap: how far below 100, what exceeds it cut."
+)
+_CAPTION_PAIRS = (
+    "How likely a run of X scores more than a run of Y on the same environment, a tie counting half, with its"
+    " 95% stratified bootstrap interval. Marked: the interval lies above 50%."
+)
+
+
+def render_overall(
+    frame: pd.DataFrame,
+    format: Format = "text",
+    *,
+    score_mode: ScoreMode = "corrected",
+    width: int | None = None,
+    color: bool = False,
+) -> str:
+    """Both tables, one after the other; as CSV, the first alone."""
+    totals = overall(frame, score_mode)
+    if format == "csv":
+        return totals.to_csv(index=False, lineterminator="\n")
+    sheets = [_totals(totals)]
+    pairs = improvements(frame, score_mode)
+    if len(pairs):
+        sheets.append(_pairs(pairs))
+    writers: dict[str, Callable[[Sheet], str]] = {
+        "text": lambda sheet: table_formats.text(sheet, width, color),
+        "markdown": table_formats.markdown,
+        "latex": table_formats.latex,
+        "html": table_formats.html,
+    }
+    return "\n".join(writers[format](sheet) for sheet in sheets)
+
+
+def _totals(totals: pd.DataFrame) -> Sheet:
+    """One row an agent; the best are the highest mean of a suite and all whose interval holds it."""
+    headings = ["suite", "agent", "mean [95% CI]", "median", "IQM", "gap", "envs", "runs"]
+    rows, best = [], []
+    highest = totals.groupby(["suite", "suite_hash", "n_envs"])["score"].transform("max")
+    for row, most in zip(totals.to_dict("records"), highest, strict=True):
+        context = "" if row["context"] in ("none", "empty") else f" ({row['context']})"
+        cells = [str(row["suite"]), f"{row['agent']} {row['agent_version']}{context}"]
+        cells += [_estimate(row, name) for name in ("score", "median", "iqm", "optimality_gap")]
+        rows.append([*cells, str(row["n_envs"]), str(row["n_runs"])])
+        high = row["score_high"]
+        best.append(bool((row["score"] if math.isnan(high) else high) >= most))
+    return Sheet(_CAPTION, headings, rows, best)
+
+
+def _pairs(pairs: pd.DataFrame) -> Sheet:
+    headings = ["suite", "X", "P(X > Y) % [95% CI]", "Y", "envs"]
+    rows, best = [], []
+    for row in pairs.to_dict("records"):
+        names = [str(row[k]).removesuffix(" none").removesuffix(" empty") for k in ("x", "y")]
+        cells = [str(row["suite"]), names[0], _estimate(row, "probability"), names[1]]
+        rows.append([*cells, str(row["n_envs"])])
+        best.append(bool(row["probability_low"] > 0.5))
+    return Sheet(_CAPTION_PAIRS, headings, rows, best)
+
+
+def _estimate(row: dict[Any, Any], name: str) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    interval = "" if math.isnan(low) else f" [{percent(low)}, {percent(high)}]"
+    return percent(row[name]) + interval

@@ -1,0 +1,76 @@
+"""Pictures of results: each kind is one function from the frame of `records.read_many` to a figure.
+
+    curves     learning curves, one panel an environment
+    targets    steps to target, censored runs shown as such
+    profiles   the share of runs above each score
+    context    score against the steps in context, one line a starting context
+
+Colours are those of Okabe and Ito (2008), told apart by every kind of colour vision, and lines differ in
+dash and marker too. Text is 7 to 9 points at the printed size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from anymdp_bench.results.schema import RecordError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+Kind = Literal["curves", "targets", "profiles", "context"]
+SUFFIXES = (".png", ".svg", ".pdf")
+
+
+def draw(
+    frame: pd.DataFrame,
+    kind: Kind = "curves",
+    *,
+    target: float = 0.9,
+    log: bool = True,
+    unit: str = "steps",
+) -> Figure:
+    """The figure of a kind. `log` is for the horizontal axis; `unit`, steps or episode, for curves.
+
+    Raises:
+        ValueError: there is no such kind.
+        RecordError: there is nothing to draw.
+    """
+    from anymdp_bench.results.plots import context, curves, profiles, targets
+
+    known: dict[str, Callable[[], Figure]] = {
+        "curves": lambda: curves.draw(frame, "episode" if unit == "episode" else "steps", log),
+        "targets": lambda: targets.draw(frame, target),
+        "profiles": lambda: profiles.draw(frame),
+        "context": lambda: context.draw(frame, log),
+    }
+    if kind not in known:
+        raise ValueError(f"unknown kind {kind!r}: use one of {', '.join(get_args(Kind))}")
+    return known[kind]()
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure as PNG, SVG or PDF, by its name's end; the same bytes for the same figure.
+
+    Raises:
+        RecordError: another kind of file is asked for, or it cannot be written.
+    """
+    import matplotlib
+
+    if path.suffix.lower() not in SUFFIXES:
+        raise RecordError(
+            f"{path}: pictures are {', '.join(SUFFIXES)}; end the name in one of them"
+        )
+    clock: dict[str, dict[str, None]] = {
+        ".svg": {"Date": None},
+        ".pdf": {"CreationDate": None},
+        ".png": {},
+    }
+    try:
+        with matplotlib.rc_context({"svg.hashsalt": "anymdp-bench", "svg.fonttype": "none"}):
+            figure.savefig(path, dpi=200, metadata=clock[path.suffix.lower()])
+    except OSError as error:
+        raise RecordError(f"cannot write {path}: {error.strerror}; give another --out") from None

@@ -1,0 +1,294 @@
+"""Result records: the data of one finished run, and the CSV files that carry it.
+
+Writers give `write_csv` a list of `RunRecord`; readers get a pandas frame with one row per scored
+episode. A file is deterministic to the byte (floats as shortest round-trip text, no clock, no
+paths) and appears under its name only when complete. `record_format` has the columns and checks.
+"""
+
+import csv
+import io
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from anymdp_bench.results.schema import (
+    COLUMNS,
+    CONTEXTS,
+    CONTRACT,
+    MEASURES,
+    REAL,
+    RUN_KEY,
+    TEXT,
+    WHOLE,
+    RecordError,
+    check_columns,
+    check_rows,
+    explain,
+    fill_missing,
+    printable,
+)
+
+__all__ = [
+    "COLUMNS",
+    "CONTRACT",
+    "RUN_KEY",
+    "RecordError",
+    "RunRecord",
+    "read_csv",
+    "read_header",
+    "read_many",
+    "read_rows",
+    "row_lines",
+    "to_frame",
+    "write_csv",
+    "write_rows",
+]
+
+MAX_BYTES = 2**30
+"""Larger files are refused: a full-budget file of all environments is a fifth of this."""
+
+# Since pandas 3.1 floats are read exactly and the option warns; before, exactness is to be asked for.
+_OLD_PANDAS = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
+_EXACT: Literal["round_trip"] | None = "round_trip" if _OLD_PANDAS else None
+
+
+@dataclass(frozen=True, eq=False)
+class RunRecord:
+    """The record of one run, one array entry per scored episode or test point, [n] each.
+
+    `episode` counts from 1, `steps` are environment steps of the run so far, `return_` is the plain
+    undiscounted return, `return_corrected` and `score` the variance-free ones, `regret` the run's
+    cumulative exact regret in units of return, `gap` the task's oracle return less its random one.
+    Arrays are copied to int64 or float64 and made read-only. `n` may be 0.
+
+    Raises ValueError where the record could not be written: blank or unprintable text, an unknown
+    context or measure, a negative count, a number that is not finite, a gap <= 0, unequal lengths,
+    episodes that do not rise or steps that fall.
+    """
+
+    suite: str
+    suite_hash: str
+    agent: str
+    agent_version: str
+    env_id: str
+    task_seed: int
+    run_seed: int
+    context: str
+    measure: str
+    gap: float
+    episode: npt.NDArray[np.int64]
+    steps: npt.NDArray[np.int64]
+    return_: npt.NDArray[np.float64]
+    return_corrected: npt.NDArray[np.float64]
+    score: npt.NDArray[np.float64]
+    regret: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        for name in TEXT:
+            if not printable([getattr(self, name)]):
+                raise ValueError(f"{name} must be printable and not blank: {getattr(self, name)!r}")
+        if self.context not in CONTEXTS or self.measure not in MEASURES:
+            raise ValueError(f"unknown context {self.context!r} or measure {self.measure!r}")
+        if not (0 <= self.task_seed < 2**63 and 0 <= self.run_seed < 2**63):
+            raise ValueError(f"task_seed and run_seed must be in [0, 2**63): {self.key}")
+        if not (np.isfinite(self.gap) and self.gap > 0):
+            raise ValueError(f"gap must be positive and finite: {self.gap!r}")
+        for name in ("episode", "steps"):
+            self._freeze(name, np.array(getattr(self, name), dtype=np.int64))
+        for name in ("return_", "return_corrected", "score", "regret"):
+            self._freeze(name, np.array(getattr(self, name), dtype=np.float64))
+        if (self.episode < 0).any() or (np.diff(self.episode) <= 0).any():
+            raise ValueError("episode must rise from 0 or more")
+        if (self.steps < 0).any() or (np.diff(self.steps) < 0).any():
+            raise ValueError("steps must not fall below 0 or the steps before")
+
+    def _freeze(self, name: str, array: npt.NDArray[np.int64] | npt.NDArray[np.float64]) -> None:
+        if array.shape != (len(self.episode),) or not np.isfinite(array).all():
+            raise ValueError(f"{name} must be {len(self.episode)} finite numbers")
+        array.setflags(write=False)
+        object.__setattr__(self, name, array)
+
+    @property
+    def key(self) -> tuple[str | int, ...]:
+        """What names this run, in the order of RUN_KEY."""
+        return tuple(getattr(self, name) for name in RUN_KEY)
+
+
+def write_csv(path: Path, records: Iterable[RunRecord], header: Mapping[str, str]) -> None:
+    """Write `records`, in the order given, under `path`, which appears complete or not at all.
+
+    `header` and errors: as in `write_rows`.
+    """
+    write_rows(path, (line for record in records for line in row_lines(record)), header)
+
+
+def write_rows(path: Path, rows: Iterable[str], header: Mapping[str, str]) -> None:
+    """Write text of `row_lines`, in the order given, as a result file: complete or not at all.
+
+    `header` becomes `# key: value` lines; line breaks and other unprintable characters in a value
+    become spaces. Raises ValueError for a key with a colon or unprintable, OSError where the folder
+    cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(_header_lines(header))
+            file.write(",".join(COLUMNS) + "\n")
+            file.writelines(rows)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _header_lines(header: Mapping[str, str]) -> Iterator[str]:
+    for key, value in header.items():
+        if not printable([key]) or ":" in key:
+            raise ValueError(f"a header key must be printable and have no colon: {key!r}")
+        clean = "".join(char if char.isprintable() else " " for char in value)
+        yield f"# {key}: {' '.join(clean.split())}\n"
+
+
+def row_lines(record: RunRecord) -> Iterator[str]:
+    """The rows of one run, each with its line end; the text before and after the numbers is quoted once."""
+    start, end = (_quoted(part) for part in (record.key, (record.measure, float(record.gap))))
+    arrays = (record.return_, record.return_corrected, record.score, record.regret)
+    numbers = zip(*(array.tolist() for array in arrays), strict=True)
+    counts = zip(record.episode.tolist(), record.steps.tolist(), strict=True)
+    for (episode, steps), reals in zip(counts, numbers, strict=True):
+        yield f"{start},{episode},{steps},{','.join(map(repr, reals))},{end}\n"
+
+
+def _quoted(fields: Sequence[str | int | float]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """The `# key: value` lines at the top of a result file; raises RecordError if unreadable."""
+    return _read_top(path)[0]
+
+
+def _read_top(path: Path) -> tuple[dict[str, str], int, list[str]]:
+    """(comment values, line number of the header line, its column names)."""
+    header: dict[str, str] = {}
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise RecordError(f"{path}: is larger than 1 GiB; split it into several files")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.startswith("#"):
+                    return header, number, next(csv.reader([line]), [])
+                key, _, value = line[1:].partition(":")
+                header[key.strip()] = value.strip()
+    except UnicodeDecodeError:
+        raise RecordError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
+    except (OSError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RecordError(f"{path}: cannot be read: {reason}") from None
+    raise RecordError(f"{path}: has no header line; write {','.join(CONTRACT)} first")
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """One result file as a frame with COLUMNS, the rows of a run together and in order.
+
+    Text columns are categorical, counts int64, the rest float64. Columns of ours that the file
+    lacks are filled: regret and gap with NaN, measure by the context. Raises RecordError (one line
+    naming file, line, column and cure) for a file that breaks the format or holds no rows.
+    """
+    return read_rows(path)[0]
+
+
+def read_rows(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
+    """The frame of `read_csv`, and the line of the file that each of its rows came from, [rows]."""
+    frame, lines = _parse(path)
+    if frame.empty:
+        raise RecordError(f"{path}: holds no rows; run more episodes or leave the file out")
+    return frame, lines
+
+
+def _parse(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
+    _, line, names = _read_top(path)
+    check_columns(path, line, names)
+    kinds = dict.fromkeys(WHOLE, "int64") | dict.fromkeys(REAL, "float64")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            warnings.simplefilter("error", RuntimeWarning)  # of NumPy, where a count is infinite
+            frame = pd.read_csv(
+                path,
+                skiprows=line,
+                names=names,
+                dtype={name: kinds.get(name, "str") for name in names},
+                index_col=False,
+                na_filter=False,
+                skip_blank_lines=False,
+                low_memory=False,
+                float_precision=_EXACT,
+                encoding="utf-8-sig",
+            )
+    except (ValueError, OverflowError, RuntimeWarning, pd.errors.ParserWarning):
+        raise explain(path, line, names) from None
+    # Not read as categories at once: since pandas 3.1 that turns the version "1.0" into a number.
+    frame = frame.astype({name: "category" for name in names if name not in kinds})
+    order = check_rows(path, line, frame)
+    if (np.diff(order) != 1).any():
+        frame = frame.iloc[order].reset_index(drop=True)
+    return fill_missing(frame), line + 1 + order
+
+
+def read_many(paths: Iterable[Path]) -> pd.DataFrame:
+    """All result files among `paths` (folders: every `*.csv` beneath, sorted), as one frame.
+
+    A file named twice is read once. Raises RecordError as `read_csv` does, where there is no file,
+    and where two files hold the same run.
+    """
+    files: dict[Path, Path] = {}
+    for path in paths:
+        found = sorted(path.rglob("*.csv")) if path.is_dir() else [path]
+        files.update((each.resolve(), each) for each in found)
+    if not files:
+        raise RecordError("no result files found; name a .csv file or a folder that holds some")
+    seen: dict[tuple[object, ...], Path] = {}
+    frames = []
+    for path in files.values():
+        frames.append(read_csv(path))
+        for run in frames[-1][list(RUN_KEY)].drop_duplicates().itertuples(index=False, name=None):
+            if run in seen:
+                what = f"repeats a run of {seen[run]} ({run[2]} on {run[4]}, task {run[5]})"
+                raise RecordError(f"{path}: {what}; name only one of the two files")
+            seen[run] = path
+    return _concatenate(frames)
+
+
+def _concatenate(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Stack frames, keeping text columns categorical (concat alone would make them objects)."""
+    for name in TEXT:
+        values = list(dict.fromkeys(v for frame in frames for v in frame[name].cat.categories))
+        for frame in frames:
+            frame[name] = frame[name].cat.set_categories(values)
+    return pd.concat(frames, ignore_index=True)
+
+
+def to_frame(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """The frame that `read_csv` would return for a file of these records, at least one."""
+    columns: dict[str, object] = {}
+    lengths = [len(record.episode) for record in records]
+    for name in COLUMNS:
+        values = [getattr(record, "return_" if name == "return" else name) for record in records]
+        if name in TEXT:
+            columns[name] = pd.Categorical(values).repeat(lengths)
+        elif name in ("task_seed", "run_seed", "gap"):
+            columns[name] = np.repeat(np.array(values), lengths)
+        else:
+            columns[name] = np.concatenate(values)
+    return pd.DataFrame(columns)

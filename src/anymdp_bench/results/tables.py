@@ -1,0 +1,177 @@
+"""A summary (`metrics.summarise`) as text for a terminal, Markdown, CSV, LaTeX or HTML.
+
+Pure functions from a frame to a string. All formats but CSV show the same cells: figures as the
+paper prints them (2.0K, 1.1M), the best scores in bold, and a caption that says what was measured.
+CSV has the summary's own columns in full, for programs.
+"""
+
+import math
+from collections.abc import Callable, Collection
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from anymdp_bench.results import table_formats
+from anymdp_bench.results.published import Published, published
+from anymdp_bench.results.table_formats import NONE, Sheet
+
+Format = Literal["text", "markdown", "csv", "latex", "html"]
+
+PRIVILEGED = frozenset({"oracle"})
+"""Agents that see the answer, shown but left out when the best is marked."""
+
+
+def render(
+    summary: pd.DataFrame,
+    format: Format = "text",
+    *,
+    reference: bool = False,
+    width: int | None = None,
+    color: bool = False,
+    privileged: Collection[str] = PRIVILEGED,
+) -> str:
+    """The table of a summary, ending in a newline.
+
+    `reference` adds the paper's published figures. `width` (columns) and `color` are for text only:
+    by default it is plain and never wrapped. `privileged` agents are not marked as best. Raises
+    ValueError for an unknown format or an empty summary.
+    """
+    if format not in get_args(Format):
+        raise ValueError(f"unknown format {format!r}: use one of {', '.join(get_args(Format))}")
+    if summary.empty:
+        raise ValueError("nothing to tabulate: the summary has no rows")
+    best = best_rows(summary, privileged)
+    if format == "csv":
+        return _csv(summary, best, reference)
+    sheet = _sheet(summary, best, reference)
+    if format == "text":
+        return table_formats.text(sheet, width, color)
+    writers: dict[str, Callable[[Sheet], str]] = {
+        "markdown": table_formats.markdown,
+        "latex": table_formats.latex,
+        "html": table_formats.html,
+    }
+    return writers[format](sheet)
+
+
+def best_rows(
+    summary: pd.DataFrame, privileged: Collection[str] = PRIVILEGED
+) -> npt.NDArray[np.bool_]:
+    """Which rows [rows] are best: those whose 95% interval holds the environment's highest mean.
+
+    The row with the highest mean is among them. Rows that start from demonstrations compete only
+    with rows of the same starting context.
+    """
+    best = np.zeros(len(summary), dtype=bool)
+    demonstrated = summary["context"].where(summary["context"].isin(["offline", "imitation"]), "")
+    contest = [summary[name] for name in ("suite", "suite_hash", "env_id")] + [demonstrated]
+    entered = ~summary["agent"].isin(list(privileged)).to_numpy()
+    code = summary.groupby(contest, sort=False).ngroup().to_numpy()
+    score = summary["score"].to_numpy()
+    high = np.fmax(score, summary["score_high"].to_numpy())  # fmax: a single run has no interval
+    for each in np.unique(code[entered]):
+        rows = entered & (code == each)
+        best |= rows & (high >= score[rows].max())
+    return best
+
+
+def human(value: float | None) -> str:
+    """A count as the paper prints it: 29, 2.0K, 36.3K, 297K, 1.1M; a dash for none."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    if value < 999.5:
+        return f"{value:.0f}"
+    scaled, unit = (value / 1e3, "K") if value < 999_500 else (value / 1e6, "M")
+    return f"{scaled:.1f}{unit}" if scaled < 99.95 else f"{scaled:.0f}{unit}"
+
+
+def percent(fraction: float) -> str:
+    """A fraction in percent with one decimal; a dash for NaN."""
+    return NONE if math.isnan(fraction) else f"{round(100 * fraction, 1) + 0.0:.1f}"
+
+
+def _sheet(summary: pd.DataFrame, best: npt.NDArray[np.bool_], reference: bool) -> Sheet:
+    headings = ["environment", "agent", "score % [95% CI]", "steps", "episodes", "reached"]
+    headings += ["paper's measure"] + (["published"] if reference else [])
+    environments, agents = _labels(summary)
+    rows = []
+    for index, row in enumerate(summary.to_dict("records")):
+        cells = [environments[index], agents[index], _score(row)]
+        cells += [_to_target(row, unit) for unit in ("steps", "episodes")]
+        cells += [f"{row['reached']}/{row['n_runs']}"]
+        cells += [_cost(percent(row["paper_score"]), row["paper_steps"], row["paper_episodes"])]
+        if reference:
+            found = _published(row)
+            figures = (f"{found.percent:.1f}", found.steps, found.episodes) if found else None
+            cells.append(_cost(*figures) if figures else NONE)
+        rows.append(cells)
+    return Sheet(_caption(summary, reference), headings, rows, best.tolist())
+
+
+def _labels(summary: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """What the first two columns say: suite and version only where there are several."""
+    suites = summary[["suite", "suite_hash"]].drop_duplicates()
+    versions = summary[["agent", "agent_version"]].drop_duplicates()["agent"].value_counts()
+    environments, agents = [], []
+    for row in summary.to_dict("records"):
+        hashed = (suites["suite"] == row["suite"]).sum() > 1
+        suite = row["suite"] + (f" {row['suite_hash'][:8]}" if hashed else "")
+        environments.append(row["env_id"] + (f" [{suite}]" if len(suites) > 1 else ""))
+        version = f" {row['agent_version']}" if versions[row["agent"]] > 1 else ""
+        context = "" if row["context"] in ("none", "empty") else f" ({row['context']})"
+        agents.append(row["agent"] + version + context)
+    return environments, agents
+
+
+def _score(row: dict[Any, Any]) -> str:
+    interval = f" [{percent(row['score_low'])}, {percent(row['score_high'])}]"
+    return percent(row["score"]) + ("" if math.isnan(row["score_low"]) else interval)
+
+
+def _to_target(row: dict[Any, Any], unit: str) -> str:
+    """The median, or the longest run seen where half of them never got there."""
+    median = row[f"{unit}_median"]
+    return human(median) if math.isfinite(median) else f"> {human(row[f'{unit}_limit'])}"
+
+
+def _cost(best: str, steps: float | None, episodes: float | None) -> str:
+    return f"{best} / {human(steps)} / {human(episodes)}"
+
+
+def _published(row: dict[Any, Any]) -> Published | None:
+    """The paper's figures, which are for learners that start from nothing."""
+    fresh = row["context"] in ("none", "empty")
+    return published(row["env_id"], row["agent"]) if fresh else None
+
+
+def _caption(summary: pd.DataFrame, reference: bool) -> str:
+    few, many = summary["n_tasks"].min(), summary["n_tasks"].max()
+    tasks = f"{few} task{'s' if few > 1 else ''}" if few == many else f"{few} to {many} tasks"
+    modes = {
+        "corrected": "variance-free",
+        "raw": "raw",
+        "paper": "raw, clipped to 0-100",
+    }
+    parts = [
+        f"Score: mean final score ({modes[summary['score_mode'].iloc[0]]}; 0 = random policy, 100 ="
+        f" oracle) with its 95% bootstrap interval over tasks x runs, {tasks} per environment.",
+        "Best in bold or starred: the highest mean and all whose interval holds it.",
+        f"Steps, episodes: Kaplan-Meier median to the target, a smoothed score of"
+        f" {100 * summary['target'].iloc[0]:g}%, or > the longest run where under half got there.",
+        "Paper's measure: best % of the mean curve / steps / episodes to within 99% of that best.",
+    ]
+    return " ".join(parts + (["Published: the same from the paper."] if reference else []))
+
+
+def _csv(summary: pd.DataFrame, best: npt.NDArray[np.bool_], reference: bool) -> str:
+    """The summary in full, with `best` and the published figures; blank where undefined."""
+    frame = summary.assign(best=best)
+    if reference:
+        found = [_published(row) for row in summary.to_dict("records")]
+        for name in ("percent", "steps", "episodes"):
+            frame[f"published_{name}"] = pd.Series(
+                [getattr(each, name, None) for each in found], index=frame.index, dtype=float
+            )
+    return frame.to_csv(index=False, lineterminator="\n")

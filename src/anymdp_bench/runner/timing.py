@@ -1,0 +1,44 @@
+"""How long a result took: sums, whatever the number of runs."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from anymdp_bench.runner.unit import Played
+
+
+@dataclass
+class Timing:
+    """Adds up what was played since it was made."""
+
+    started: float = field(default_factory=time.perf_counter)
+    seconds: float = 0.0
+    processor_seconds: float = 0.0
+    steps: int = 0
+    peak_mib: float = 0.0
+
+    def add(self, played: Played) -> None:
+        """Counts a unit."""
+        self.seconds += played.seconds
+        self.processor_seconds += played.processor_seconds
+        self.steps += sum(int(curve.steps[-1]) for curve in played.curves if len(curve.steps))
+        self.peak_mib = max(self.peak_mib, played.peak_mib)
+
+    def write(self, path: Path) -> None:
+        """Writes the sums as JSON."""
+        timing = {
+            "wall_seconds": round(time.perf_counter() - self.started, 3),
+            "worker_seconds": round(self.seconds, 3),
+            "worker_processor_seconds": round(self.processor_seconds, 3),
+            "steps": self.steps,
+            "steps_per_worker_second": round(self.steps / self.seconds) if self.seconds else None,
+            "driver_peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            "worker_peak_mib": round(self.peak_mib),
+        }
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(timing, indent=1) + "\n", encoding="utf-8")
+        fresh.replace(path)

@@ -1,0 +1,17 @@
+"""The scale of a task: its exact references, and the score with its control variate."""
+
+from anymdp_bench.scoring.references import (
+    LEAST_GAP_IN_SD,
+    ORACLE_GAMMA,
+    References,
+    oracle_advantages,
+    references,
+)
+
+__all__ = [
+    "LEAST_GAP_IN_SD",
+    "ORACLE_GAMMA",
+    "References",
+    "oracle_advantages",
+    "references",
+]

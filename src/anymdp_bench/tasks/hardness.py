@@ -1,0 +1,161 @@
+"""How hard a task is, by measures from theory, exact; and tables to pick tasks from.
+
+The measures are those of Colosseum (Conserva and Rauber 2022, "Hardness in Markov decision processes: theory
+and practice"), on the live states that can be reached from the start. Where they speak of rewards, the mean
+rewards r(s,a) there are scaled to [0, 1], as theory has them. An episode that ends goes on from the
+start distribution; the horizon plays no part, as in the oracle.
+
+diameter         max over s != s' of min over policies of E[steps from s to s'] (Jaksch, Ortner and Auer
+                 2010); infinite where some state cannot be reached again
+reciprocal_gaps  sum over s, a of 1 / (V*(s) - Q*(s,a) + 0.1) (Simchowitz and Jamieson 2019, who sum over
+                 gaps above 0; Colosseum's 0.1 keeps ties finite)
+value_norm       max over s, a of the standard deviation of V*(s') under P(.|s,a) (Maillard, Mann and
+                 Mannor 2014)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from anymdp_bench.engine.arrays import Bools, Float64s
+from anymdp_bench.mdp import TabularMDP
+from anymdp_bench.mdp.solution import solve
+from anymdp_bench.scoring import ORACLE_GAMMA, references
+from anymdp_bench.tasks.family import TaskSource, task_source
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REGULARISATION = 0.1
+
+
+@dataclass(frozen=True)
+class Hardness:
+    """The measures of one task; see the module."""
+
+    diameter: float
+    reciprocal_gaps: float
+    value_norm: float
+
+
+def hardness(mdp: TabularMDP, gamma: float = ORACLE_GAMMA) -> Hardness:
+    """The measures of a task, values at discount `gamma`."""
+    chain = _restarted(mdp)
+    live = _reachable(chain, mdp.start > 0) & ~mdp.terminal
+    mean = np.einsum("saj,saj->sa", mdp.transition, mdp.reward)
+    scale = max(float(np.ptp(mean[live])), 1e-12)
+    solution = solve(mdp, gamma)
+    gaps = (solution.v[live, None] - solution.q[live]) / scale
+    ahead = mdp.transition[live]
+    value = solution.v / scale
+    middle = ahead @ value
+    spread = np.einsum("saj,saj->sa", ahead, (value - middle[..., None]) ** 2)
+    return Hardness(
+        diameter(mdp),
+        float((1.0 / (np.maximum(gaps, 0.0) + REGULARISATION)).sum()),
+        float(np.sqrt(spread.max())),
+    )
+
+
+def diameter(mdp: TabularMDP) -> float:
+    """Steps from the worst state to the worst other one, by the policy best for that, in expectation."""
+    chain = _restarted(mdp)
+    inside = np.flatnonzero(_reachable(chain, mdp.start > 0) & ~mdp.terminal)
+    if len(inside) < 2:
+        return 0.0
+    return max(float(_times(chain, int(goal), inside).max()) for goal in inside)
+
+
+def _restarted(mdp: TabularMDP) -> Float64s:
+    """Transitions [S, A, S], an arrival in a terminal state being one by the start distribution instead."""
+    chain = mdp.transition.copy()
+    ended = chain[:, :, mdp.terminal].sum(axis=2)
+    chain[:, :, mdp.terminal] = 0.0
+    chain += ended[:, :, None] * mdp.start
+    return chain
+
+
+def _reachable(chain: Float64s, start: Bools) -> Bools:
+    """Which states can be reached from `start`, those included, bool [S]."""
+    edges: Bools = np.any(chain > 0.0, axis=1)
+    seen = start.copy()
+    while True:
+        more: Bools = seen | edges[seen].any(axis=0)
+        if (more == seen).all():
+            return seen
+        seen = more
+
+
+def _times(chain: Float64s, goal: int, inside: Any) -> Float64s:
+    """min over policies of E[steps to `goal`] from each state of `inside`; inf where it cannot be surely met.
+
+    A stochastic shortest path, by policy iteration from a policy that always approaches the goal.
+    """
+    n_states, n_actions, _ = chain.shape
+    rank = np.full(n_states, n_states)
+    rank[goal] = 0
+    policy = np.zeros(n_states, np.int64)
+    for level in range(1, n_states):
+        reach = chain[:, :, rank < level].sum(axis=2)
+        fresh = (rank == n_states) & (reach.max(axis=1) > 0.0)
+        if not fresh.any():
+            break
+        policy[fresh] = reach[fresh].argmax(axis=1)
+        rank[fresh] = level
+    if (rank[inside] == n_states).any():
+        return np.full(len(inside), np.inf)
+    others = inside[inside != goal]
+    inner = chain[np.ix_(others, np.arange(n_actions), others)]
+    while True:
+        rows = inner[np.arange(len(others)), policy[others]]
+        time = np.linalg.solve(np.eye(len(others)) - rows, np.ones(len(others)))
+        cost = 1.0 + inner @ time
+        best = cost.argmin(axis=1)
+        better = cost.min(axis=1) < time - 1e-9 * time.max()
+        if not better.any():
+            return time
+        policy[others[better]] = best[better]
+
+
+def measured(source: TaskSource, seed: int) -> dict[str, Any]:
+    """The row of one task."""
+    mdp = source.sample(seed)
+    ends = references(mdp)
+    return {
+        "task_seed": source.recorded_seed(seed),
+        "counts": ends.counts,
+        "oracle": ends.oracle,
+        "random": ends.random,
+        "noise": ends.oracle_sd / ends.gap if ends.gap > 0 else np.inf,
+        "max_steps": mdp.max_steps,
+        "terminal": int(mdp.terminal.sum()),
+        **asdict(hardness(mdp)),
+    }
+
+
+def task_table(env_id: str, seeds: Iterable[int], **keywords: Any) -> pd.DataFrame:
+    """A row for each task seed of a tabular environment, to choose tasks by.
+
+    Columns: task_seed; counts, whether it can be scored (`anymdp_bench.scoring`); oracle and random, exact
+    returns; noise, the standard deviation of one oracle episode over their difference; max_steps; terminal,
+    how many states end an episode; diameter, reciprocal_gaps, value_norm (`anymdp_bench.tasks.hardness`).
+
+        tasks = task_table("AnyMDP-16s5a-v0", range(100))
+        hard = tasks[tasks.counts].nlargest(10, "diameter").task_seed
+
+    Raises:
+        KeyError: there is no such environment.
+        TaskError: a seed makes no task.
+        TypeError: its tasks are no tables.
+    """
+    import pandas as pd
+
+    source = task_source(env_id, **keywords)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return pd.DataFrame(list(pool.map(lambda seed: measured(source, seed), seeds)))

@@ -1,0 +1,71 @@
+"""Makes the pendulum's oracles: `python -m anymdp_bench.tasks.pendulum.make_oracle`.
+
+Value iteration on a fine grid of the continuous state, thinned for storage; then the mean return of the
+stored oracle and of uniform play over many episodes, each with its standard error, and what the return
+would gain from the whole grid. Takes a few minutes on one core; the result is the same every time.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anymdp_bench.engine.arrays import Float64s
+from anymdp_bench.engine.rng import stream
+from anymdp_bench.tasks.pendulum.dynamics import random_returns
+from anymdp_bench.tasks.pendulum.game import GAMMA, GRIDS, NUMBERS
+from anymdp_bench.tasks.pendulum.pendulum_oracle import oracle_returns, starts, value_iteration
+
+GRAVITIES = (1.0, 5.0, 9.8)
+GRID, EVERY = (1024, 513), 4  # nodes computed; every 4th along each axis is stored
+TOLERANCE = 1e-4
+EPISODES = 100_000
+
+
+def make(
+    gravity: float,
+    grid: tuple[int, int] = GRID,
+    every: int = EVERY,
+    episodes: int = EPISODES,
+) -> tuple[Float64s, dict[str, Any]]:
+    """(the grid to store, float16; what was measured of it) for one gravity."""
+    whole, sweeps = value_iteration(gravity, GAMMA, *grid, TOLERANCE)
+    stored = whole[::every, ::every].astype(np.float16)
+    value = stored.astype(np.float64)
+    begin = starts(stream("DiscretePendulum", "oracle", 0), episodes)
+    returns = oracle_returns(value, GAMMA, gravity, begin)
+    gain = oracle_returns(whole, GAMMA, gravity, begin) - returns
+    uniform = random_returns(gravity, stream("DiscretePendulum", "random", 0), episodes)
+    root = float(np.sqrt(episodes))
+    return stored, {
+        "oracle": round(float(returns.mean()), 4),
+        "oracle_sd": round(float(returns.std()), 4),
+        "oracle_standard_error": round(float(returns.std()) / root, 4),
+        "gain_from_whole_grid": round(float(gain.mean()), 4),
+        "random": round(float(uniform.mean()), 4),
+        "random_standard_error": round(float(uniform.std()) / root, 4),
+        "sweeps": int(sweeps),
+    }
+
+
+def main(folder: Path = Path(__file__).parent) -> None:
+    """Writes both files beside this module."""
+    made = {f"{g:g}": make(g) for g in GRAVITIES}
+    arrays: dict[str, Any] = {f"g{name}": stored for name, (stored, _) in made.items()}
+    np.savez_compressed(folder / GRIDS, **arrays)
+    measured = {
+        "command": "python -m anymdp_bench.tasks.pendulum.make_oracle",
+        "gamma": GAMMA,
+        "grid": list(GRID),
+        "stored": list(arrays["g1"].shape),
+        "episodes": EPISODES,
+        "gravities": {name: numbers for name, (_, numbers) in made.items()},
+    }
+    (folder / NUMBERS).write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

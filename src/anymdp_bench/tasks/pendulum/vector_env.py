@@ -1,0 +1,167 @@
+"""DiscretePendulumVectorEnv: many pendulums stepped by one compiled call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+
+from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
+from anymdp_bench.engine.seeding import asked_mask, asked_seeds, dynamics_streams
+from anymdp_bench.engine.step import AUTORESET_MODES
+from anymdp_bench.tasks.pendulum.dynamics import (
+    DT,
+    N_ACTIONS,
+    swing_refused,
+    swing_reset,
+    swing_step,
+    swing_step_parallel,
+)
+from anymdp_bench.tasks.pendulum.env import N_OBSERVATIONS, checked_gravity, refuse_task
+from anymdp_bench.tasks.pendulum.frame import draw_pendulum
+from anymdp_bench.tasks.pendulum.game import pendulum
+
+_WORTH_THREADS = 1024
+
+
+class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
+    """`num_envs` pendulums; see `DiscretePendulumEnv` for the task and `TabularVectorEnv` for the seeding.
+
+    Args:
+        num_envs: number of streams.
+        gravity: g in m/s^2.
+        family: name of the task family.
+        task_seeds: no effect; there is one task.
+        autoreset_mode: one of Gymnasium's `AutoresetMode`, or its value.
+        render_mode: None or "rgb_array".
+        privileged_info: the oracle's action (`optimal_action`) in `info`, as in `DiscretePendulumEnv`.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        gravity: float,
+        family: str = "DiscretePendulum",
+        task_seeds: int | Sequence[int] | Int64s = 0,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        privileged_info: bool = False,
+    ) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs is {num_envs}; give at least 1")
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"render_mode is {render_mode!r}; give None or 'rgb_array'")
+        self.num_envs, self.render_mode = num_envs, render_mode
+        self.gravity = checked_gravity(family, gravity)
+        self._mode = AutoresetMode(autoreset_mode)
+        self.metadata = {
+            "render_modes": ["rgb_array"],
+            "render_fps": round(1 / DT),
+            "autoreset_mode": self._mode,
+        }
+        self._kernel = swing_step_parallel if num_envs >= _WORTH_THREADS else swing_step
+        self._oracle = pendulum(self.gravity) if privileged_info else None
+        self._state, self._left = np.zeros((num_envs, 2)), np.zeros(num_envs, np.int64)
+        self._rng, self._seeded = np.zeros(num_envs, np.uint64), False
+        self._seen: Int64s = np.zeros(num_envs, np.int64)
+        self.task_seeds: Int64s = np.zeros(num_envs, np.int64)
+        self.task_seeds.setflags(write=False)
+        self.single_observation_space = gym.spaces.Discrete(N_OBSERVATIONS)
+        self.single_action_space = gym.spaces.Discrete(N_ACTIONS)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    @property
+    def true_states(self) -> Float64s:
+        """(angle, speed) of each stream, float64 [num_envs, 2]: what the bins hide."""
+        return self._state.copy()
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Int64s, dict[str, Any]]:
+        """Starts episodes, in all streams or those of `options["reset_mask"]`.
+
+        Raises:
+            TypeError, ValueError: the seeds or options are refused; nothing has changed then.
+        """
+        refuse_task(options)
+        mask = asked_mask(options, self.num_envs)
+        given, seeds = asked_seeds(seed, self.num_envs)
+        if isinstance(seed, (int, np.integer)):
+            super().reset(seed=int(seed))
+        if not self._seeded:
+            fresh = self.np_random.integers(2**64, size=self.num_envs, dtype=np.uint64)
+            self._rng[:] = dynamics_streams(fresh)
+            self._seeded = True
+        chosen = given & mask
+        self._rng[chosen] = dynamics_streams(seeds[chosen])
+        swing_reset(self._state, self._left, self._rng, mask, self._seen)
+        info: dict[str, Any] = {"task_seed": self.task_seeds, "_task_seed": mask}
+        return self._seen.copy(), info | self._insight(mask)
+
+    def step(self, actions: npt.ArrayLike) -> tuple[Int64s, Float64s, Bools, Bools, dict[str, Any]]:
+        """One step of every stream; a finished one does what the autoreset mode says.
+
+        Raises:
+            ValueError: an action is out of range; no stream has moved then.
+            gymnasium.error.ResetNeeded: a finished stream is stepped in the DISABLED mode.
+        """
+        played, n = np.asarray(actions), self.num_envs
+        if played.shape != (n,) or played.dtype.kind not in "iu":
+            raise ValueError(
+                f"actions have shape {list(played.shape)} and dtype {played.dtype}; give {n} integers"
+            )
+        played = np.ascontiguousarray(played, np.int64)
+        mode = AUTORESET_MODES[self._mode.value]
+        refused = swing_refused(self._left, played, mode)
+        if refused >= 0:
+            self._refuse(refused, played)
+        seen, reward, last = np.empty(n, np.int64), np.empty(n), np.zeros(n, np.int64)
+        truncated, fresh = np.empty(n, np.bool_), np.empty(n, np.bool_)
+        self._kernel(
+            self._state, self._left, self._rng, self.gravity, played, mode,
+            seen, reward, truncated, fresh, last,
+        )  # fmt: skip
+        self._seen[:] = seen
+        info = self._insight(np.ones(n, np.bool_))
+        if fresh.any():
+            info |= {"task_seed": self.task_seeds, "_task_seed": fresh}
+            if self._mode is AutoresetMode.SAME_STEP:
+                final = np.full(n, None, dtype=object)
+                final[fresh] = list(last[fresh])
+                info |= {"final_obs": final, "_final_obs": fresh}
+                info |= {"final_info": {}, "_final_info": fresh}
+        return seen, reward, np.zeros(n, np.bool_), truncated, info
+
+    def _refuse(self, i: int, played: Int64s) -> NoReturn:
+        if 0 <= played[i] < N_ACTIONS:
+            raise gym.error.ResetNeeded(
+                f"stream {i} is over; reset it with options={{'reset_mask': ...}} before step()"
+            )
+        raise ValueError(
+            f"action {played[i]} of stream {i} is out of range; give 0..{N_ACTIONS - 1}"
+        )
+
+    def _insight(self, known: Bools) -> dict[str, Any]:
+        if self._oracle is None:
+            return {}
+        return {
+            "optimal_action": self._oracle.oracle_actions(self._state),
+            "_optimal_action": known,
+        }
+
+    def render(self) -> tuple[npt.NDArray[np.uint8], ...] | None:
+        """One picture a stream, as `DiscretePendulumEnv` draws it."""
+        if self.render_mode is None:
+            gym.logger.warn("render() needs make_vec(..., render_mode='rgb_array')")
+            return None
+        return tuple(draw_pendulum(theta, speed, None) for theta, speed in self._state)

@@ -1,0 +1,138 @@
+"""Switch2 as a PettingZoo parallel environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from pettingzoo import ParallelEnv
+
+from anymdp_bench.engine.arrays import Int64s
+from anymdp_bench.rendering.grid import draw_grid, write_grid
+from anymdp_bench.tasks.switch2.game import CELLS, COLUMNS, GOAL, ROWS, switch2
+
+AGENTS = ("agent_1", "agent_2")
+
+
+class Switch2Env(ParallelEnv[str, np.int64, np.int64]):
+    """Two agents change sides through a corridor one cell wide; `tasks.switch2.game` has the rules.
+
+    An agent observes 15 * the other's column + its own cell, Discrete(105); actions are down, left, up,
+    right, no-op. Nothing is drawn, so `reset(seed=)` changes nothing. Both agents play until the episode
+    ends for both: terminated when both have arrived, else truncated after 50 steps.
+
+    Args:
+        render_mode: None, "ansi" or "rgb_array".
+    """
+
+    metadata = {"name": "Switch2-v0", "render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        if render_mode not in (None, "ansi", "rgb_array"):
+            raise ValueError(f"render_mode is {render_mode!r}; give None, 'ansi' or 'rgb_array'")
+        self.render_mode = render_mode
+        self._game = switch2()
+        self.possible_agents = list(AGENTS)
+        self.agents: list[str] = []
+        self._state = int(self._game.mdp.start.argmax())
+        self._elapsed = 0
+        spaces = [
+            (
+                gym.spaces.Discrete(self._game.n_observations),
+                gym.spaces.Discrete(self._game.n_actions),
+            )
+            for _ in AGENTS
+        ]
+        self.observation_spaces = {
+            agent: seen for agent, (seen, _) in zip(AGENTS, spaces, strict=True)
+        }
+        self.action_spaces = {agent: act for agent, (_, act) in zip(AGENTS, spaces, strict=True)}
+
+    def observation_space(self, agent: str) -> gym.spaces.Space[Any]:
+        """Discrete(105), the same object at every call."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> gym.spaces.Space[Any]:
+        """Discrete(5), the same object at every call."""
+        return self.action_spaces[agent]
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.int64], dict[str, dict[str, Any]]]:
+        """Starts an episode: both agents on their sides."""
+        self.agents = list(AGENTS)
+        self._state, self._elapsed = int(self._game.mdp.start.argmax()), 0
+        return self._seen(), {agent: {} for agent in AGENTS}
+
+    def step(
+        self, actions: dict[str, np.int64]
+    ) -> tuple[
+        dict[str, np.int64],
+        dict[str, float],
+        dict[str, bool],
+        dict[str, bool],
+        dict[str, dict[str, Any]],
+    ]:
+        """Both agents' moves, in the order of their numbers.
+
+        Raises:
+            ResetNeeded: the episode is over.
+            ValueError: an agent has no action, or one outside 0..4; nothing has changed.
+        """
+        if not self.agents:
+            raise gym.error.ResetNeeded("the episode is over; call reset() before step()")
+        joint = 0
+        for agent in AGENTS:
+            action = actions.get(agent)
+            if action is None or not self.action_spaces[agent].contains(np.int64(action)):
+                raise ValueError(f"the action of {agent} is {action!r}; give an integer in 0..4")
+            joint = joint * self._game.n_actions + int(action)
+        reward = self._game.reward[self._state, joint]
+        self._state = int(self._game.following[self._state, joint])
+        self._elapsed += 1
+        terminated = bool(self._game.mdp.terminal[self._state])
+        truncated = not terminated and self._elapsed == self._game.mdp.max_steps
+        if terminated or truncated:
+            self.agents = []
+        return (
+            self._seen(),
+            {agent: float(r) for agent, r in zip(AGENTS, reward, strict=True)},
+            dict.fromkeys(AGENTS, terminated),
+            dict.fromkeys(AGENTS, truncated),
+            {agent: {} for agent in AGENTS},
+        )
+
+    def _seen(self) -> dict[str, np.int64]:
+        return dict(zip(AGENTS, self._game.seen[self._state], strict=True))
+
+    @property
+    def joint_state(self) -> int:
+        """The index of the joint state (see `tasks.switch2.game.Switch2`)."""
+        return self._state
+
+    def state(self) -> Int64s:
+        """The cells of both agents, int64 [2]: the whole of the joint state."""
+        cells: Int64s = self._game.cells[self._state].copy()
+        return cells
+
+    def render(self) -> Any:
+        """The grid: a string ("ansi") or uint8 [height, width, 3] ("rgb_array")."""
+        kinds = dict.fromkeys(CELLS, ".")
+        for i, goal in enumerate(GOAL):
+            kinds[CELLS[goal]] = "ab"[i]
+        marks = {CELLS[int(cell)]: str(i + 1) for i, cell in enumerate(self.state())}
+        if self.render_mode is None:
+            gym.logger.warn("render() needs switch2_parallel_env(render_mode=...)")
+            return None
+        if self.render_mode == "ansi":
+            return write_grid(ROWS, COLUMNS, kinds | marks)
+        return draw_grid(ROWS, COLUMNS, kinds, marks)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def switch2_parallel_env(render_mode: str | None = None) -> Switch2Env:
+    """A new `Switch2Env`."""
+    return Switch2Env(render_mode)

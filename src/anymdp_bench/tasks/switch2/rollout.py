@@ -1,0 +1,71 @@
+"""Compiled tabular learners, one a player, and a joint task in one loop.
+
+As in `engine.rollout`, a learner is two typed function pointers over flat arrays. The loop counts steps and
+episodes, and returns the regret.
+"""
+
+from __future__ import annotations
+
+from numba import njit, types
+
+from anymdp_bench.engine.rollout import ACT, EPISODES, LEARN, STEPS
+
+_FLOATS = types.Array(types.float64, 1, "C")
+_TABLE = types.Array(types.float64, 2, "C")
+_INTS = types.Array(types.int64, 1, "C")
+
+
+@njit(
+    types.float64(
+        types.FunctionType(ACT), types.FunctionType(LEARN),
+        types.Array(types.int64, 2, "C", readonly=True),
+        types.Array(types.int64, 2, "C", readonly=True),
+        types.Array(types.float64, 3, "C", readonly=True),
+        types.int64, types.int64, types.int64, types.int64,
+        types.Array(types.float64, 3, "C"), _TABLE, _FLOATS,
+        types.Array(types.uint64, 2, "C"), _INTS, types.int64, types.int64,
+    ),
+    cache=True,
+    nogil=True,
+)  # fmt: skip
+def learn_together(
+    act, learn, seen, following, reward, start, goal, n_actions, horizon, advantage, memory, settings,
+    agent_rng, account, until_episode, max_steps,
+):  # fmt: skip
+    """Plays whole episodes of a joint task without chance, a learner's copy for each player; their regret.
+
+    Shapes: seen int64 [S, players]; following int64 [S, A^players]; reward float64 [S, A^players, players];
+    advantage [H+1, S, A^players] by steps left; memory float64 [players, m]; agent_rng uint64
+    [players, 1]. Each copy sees its own observation and reward. The episode ends in state `goal`.
+    """
+    players = seen.shape[1]
+    regret = 0.0
+    while account[EPISODES] < until_episode and account[STEPS] < max_steps:
+        state, left, lost = start, horizon, 0.0
+        while account[STEPS] < max_steps:
+            joint = 0
+            for i in range(players):
+                action = act(seen[state, i], n_actions, memory[i], settings, agent_rng[i])
+                if action < 0 or action >= n_actions:
+                    raise ValueError("a learner's action is out of range")
+                joint = joint * n_actions + action
+            lost -= advantage[left, state, joint]
+            arrived = following[state, joint]
+            left -= 1
+            terminated = arrived == goal
+            truncated = left == 0 and not terminated
+            account[STEPS] += 1
+            rest = joint
+            for i in range(players - 1, -1, -1):
+                action = rest % n_actions
+                rest //= n_actions
+                learn(
+                    seen[state, i], action, reward[state, joint, i], seen[arrived, i], terminated,
+                    truncated, n_actions, memory[i], settings, agent_rng[i],
+                )  # fmt: skip
+            state = arrived
+            if terminated or truncated:
+                account[EPISODES] += 1
+                regret += lost
+                break
+    return regret

@@ -1,0 +1,62 @@
+"""When a run explores, settles and looks again, and what its mind plays by meanwhile."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from anymdp_baselines.planner.checkpoint import load_weights, shipped
+from anymdp_baselines.planner.policy import Mind, Steps
+from anymdp_baselines.planner.schedule import COLDEST, Schedule, likely
+
+
+def test_a_run_settles_after_its_visits_a_slot():
+    schedule = Schedule(9.0, 0.0, familiar=True)
+    visits, branching = np.array([0.0, 9.0, 18.0, 1e9]), np.full(4, 3.0)
+    np.testing.assert_allclose(schedule.temperature(visits, branching), [1.0, 1.0, 1 / 16, COLDEST])
+    assert not schedule.scouting_visits(branching).any()
+
+
+def test_a_settled_run_looks_again_from_time_to_time():
+    schedule = Schedule(8.0, 0.0, familiar=True, first=2.0, looks=True)
+    visits = np.array([0.0, 12.4, 12.5, 18.9, 19.0, 25.0, 27.9, 28.0, 64.0, 71.9, 72.0, 1e9])
+    looks = np.array([0, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0, 0], bool)
+    np.testing.assert_array_equal(schedule.looking(visits), looks)
+    warmth = schedule.temperature(visits, np.ones(12))
+    settled = 2.0 * np.minimum(1.0, 8.0 / np.maximum(visits, 1.0)) ** 4
+    np.testing.assert_allclose(warmth, np.where(looks, 2.0, np.maximum(settled, COLDEST)))
+    assert not replace(schedule, looks=False).looking(visits).any()
+
+
+def test_a_look_leaves_out_what_is_far_less_likely_than_the_likeliest():
+    chance = np.array([[[0.5, 0.02, 0.01, 0.47]]])
+    out = np.exp(likely(np.log(chance)))
+    np.testing.assert_allclose(out / out.sum(), [[[0.5, 0.02, 0.0, 0.47]]] / np.float64(0.99))
+
+
+def test_a_look_samples_by_the_network_alone_and_play_by_what_is_known_as_well():
+    schedule = Schedule(8.0, 0.0, familiar=True, known=10.0, looks=True)
+    mind = Mind(
+        load_weights(shipped()).planner(True, 16), np.arange(1, dtype=np.uint64), 4, 3, schedule
+    )
+    runs, rng = np.arange(1), np.random.default_rng(0)
+    for age in (120, 180):  # 10 and 15 visits a slot
+        while mind._age[0] < age:
+            o, j = rng.integers(4, size=(2, 1))
+            none = np.zeros(1, bool)
+            mind.learn(runs, Steps(o, rng.integers(3, size=1), rng.normal(j), j, none, none))
+        mind.plan(runs)
+        arrays = mind.arrays()
+        if age == 180:
+            expected = likely(arrays["logit"])
+        else:
+            warmth = (8.0 / 10.0) ** 4
+            expected = (arrays["logit"] + 10.0 * (1.0 - warmth) * arrays["known"]) / warmth
+        np.testing.assert_allclose(arrays["preference"], expected)
+
+
+def test_elsewhere_the_number_of_outcomes_stretches_scouting_and_exploring():
+    schedule = Schedule(7.0, 3.0, familiar=False)
+    branching = np.array([1.0, 2.0, 2.0])
+    visits = np.array([7.0, 56.0, 112.0])
+    np.testing.assert_allclose(schedule.temperature(visits, branching), [1.0, 1.0, 1 / 16])
+    np.testing.assert_allclose(schedule.scouting_visits(branching), [3.0, 6.0, 6.0])

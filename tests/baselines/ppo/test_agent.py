@@ -1,0 +1,169 @@
+"""PPO: the contract, its use of SB3's buffer by hand, that it learns, and the environment for SB3."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("stable_baselines3")
+
+import gymnasium as gym
+import stable_baselines3 as sb3
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from stable_baselines3.common.vec_env import VecNormalize
+
+from anymdp_baselines.ppo.agent import PPO, PPOSettings, Returns
+from anymdp_baselines.ppo.vector_env import SB3VecEnv
+from anymdp_bench.agents import AgentSpec, Streams
+from anymdp_bench.evaluation import Budget, Run, play_training, test_points
+from anymdp_bench.runner.plan import Unit
+from anymdp_bench.runner.unit import play_unit
+from anymdp_bench.scoring import references
+from anymdp_bench.tasks.family import sample_task
+from anymdp_bench.tasks.selection import ScoredTask
+from anymdp_bench.testing import AgentConformance
+
+test_points.__test__ = False  # pytest takes it for a test by its name
+
+
+class TestPPO(AgentConformance):
+    def make_agent(self):
+        return PPO(PPOSettings(n_steps=4, n_epochs=1))
+
+
+def started(n_steps=3, gamma=0.9):
+    settings = PPOSettings(
+        n_steps=n_steps, n_epochs=1, gamma=gamma, gae_lambda=1.0, norm_reward=False
+    )
+    agent = PPO(settings)
+    agent.start(Streams("AnyMDP-v0", 4, 2, np.arange(2, dtype=np.uint64)))
+    return agent
+
+
+def test_returns_by_hand():
+    """gae_lambda 1: returns are discounted sums up to a termination, or on to a value where time ran out."""
+    agent = started()
+    value = agent._values.copy()
+    buffer = agent._model.rollout_buffer
+    kept = {}
+    buffer_reset = buffer.reset
+
+    def keep():
+        kept["returns"] = np.array(buffer.returns).reshape(-1)
+        buffer_reset()
+
+    buffer.reset = keep
+    seen, action = np.array([0, 0]), np.array([1, 1])
+    no = np.array([False, False])
+    agent.learn(seen, action, np.array([1.0, 1.0]), np.array([1, 1]), no, no)
+    ends = np.array([True, False])  # the first stream terminates, the second is truncated
+    agent.learn(np.array([1, 1]), action, np.array([2.0, 2.0]), np.array([3, 2]), ends, ~ends)
+    agent.learn(seen, action, np.array([4.0, 4.0]), np.array([1, 1]), no, no)
+    by_step = kept["returns"].reshape(2, 3)  # `get` has swapped steps and streams
+    second = 2.0 + 0.9 * value[2]
+    third = 4.0 + 0.9 * value[1]
+    assert by_step[0] == pytest.approx([1 + 0.9 * 2, 2.0, third], abs=1e-5)
+    assert by_step[1] == pytest.approx([1 + 0.9 * second, second, third], abs=1e-5)
+
+
+def test_rewards_are_scaled_as_sb3_does():
+    """`VecNormalize` over the same environment, step by step."""
+    ours, theirs = (SB3VecEnv("AnyMDP-16s5a-v0", 4, task_seeds=1) for _ in range(2))
+    theirs = VecNormalize(theirs, norm_obs=False, gamma=0.9)
+    scale = Returns(4, 0.9)
+    for envs in (ours, theirs):
+        envs.seed(5)
+        envs.reset()
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        action = rng.integers(5, size=4)
+        _, reward, done, _ = ours.step(action)
+        assert scale.scaled(reward, done) == pytest.approx(theirs.step(action)[1], rel=1e-5)
+
+
+def test_actions_are_drawn_from_the_table():
+    agent = started()
+    agent._table = np.array([[0.2, 0.8]] * 4)
+    agent._summed = agent._table.cumsum(axis=1)
+    drawn = np.concatenate([agent.act(np.zeros(2, np.int64)) for _ in range(5000)])
+    assert abs(drawn.mean() - 0.8) < 5 * 0.4 / 100
+    assert agent.act(np.zeros(2, np.int64), test=True).tolist() == [1, 1]
+
+
+def test_all_streams_count():
+    """A bandit: every step of the 16 streams ends 16 episodes."""
+    mdp = sample_task("AnyMDP-1s5a-v0", 3)
+    run = Run("AnyMDP-1s5a-v0", ScoredTask(3, mdp, references(mdp)), 0)
+    curve = play_training(PPO(), run, Budget(episodes=160))
+    points = test_points(160)
+    assert curve.episode.tolist() == points.tolist()
+    assert curve.steps.tolist() == (-(-points // 16) * 16).tolist()
+    assert curve.measure == "exact"
+
+
+def test_it_plays_switch2_with_a_copy_for_each_agent():
+    """Through the command's own worker: both tables are scored exactly, all 16 games' steps count."""
+    unit = Unit("Switch2-v0", ((0, 0),))
+    [curve] = play_unit(AgentSpec("ppo"), Budget(episodes=64), unit).curves
+    assert curve.measure == "exact"
+    assert curve.episode[-1] <= 64
+    assert (curve.steps % 16 == 0).all()
+    assert curve.steps[-1] <= 64 * 50
+
+
+@pytest.mark.slow
+def test_it_learns_a_bandit():
+    mdp = sample_task("AnyMDP-1s5a-v0", 3)
+    run = Run("AnyMDP-1s5a-v0", ScoredTask(3, mdp, references(mdp)), 0)
+    curve = play_training(PPO(PPOSettings(n_steps=16)), run, Budget(episodes=10_000))
+    assert curve.score[-1] == pytest.approx(1.0)
+
+
+def test_the_sb3_environment_is_the_native_one():
+    """Same seeds, same actions: same observations and rewards; final observations where episodes end."""
+    ours = SB3VecEnv("AnyMDP-16s5a-v0", 4, task_seeds=1)
+    native = gym.make_vec(
+        "AnyMDP-16s5a-v0", num_envs=4, task_seeds=1, autoreset_mode=AutoresetMode.SAME_STEP
+    )
+    ours.seed(5)
+    assert (ours.reset() == native.reset(seed=5)[0]).all()
+    rng = np.random.default_rng(0)
+    ended = 0
+    for _ in range(300):
+        action = rng.integers(5, size=4)
+        seen, reward, done, infos = ours.step(action)
+        want, paid, terminated, truncated, info = native.step(action)
+        assert (seen == want).all()
+        assert reward == pytest.approx(paid, rel=1e-6)
+        assert (done == (terminated | truncated)).all()
+        for i in np.flatnonzero(done):
+            ended += 1
+            assert infos[i]["terminal_observation"] == info["final_obs"][i]
+            assert infos[i]["TimeLimit.truncated"] == truncated[i]
+    assert ended
+
+
+def test_gymnasiums_vector_environments_serve_too():
+    """A `SyncVectorEnv` steps as it does without SB3; one that resets a step later is refused."""
+    makers = [lambda: gym.make("AnyMDP-16s5a-v0", task_seed=1)] * 3
+    plain = SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
+    ours = SB3VecEnv(SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP))
+    ours.seed(5)
+    assert (ours.reset() == plain.reset(seed=5)[0]).all()
+    ended = 0
+    for _ in range(150):
+        seen, reward, done, infos = ours.step(np.zeros(3, np.int64))
+        want, paid, terminated, truncated, info = plain.step(np.zeros(3, np.int64))
+        assert (seen == want).all()
+        assert reward == pytest.approx(paid, rel=1e-6)
+        assert (done == (terminated | truncated)).all()
+        for i in np.flatnonzero(done):
+            ended += 1
+            assert infos[i]["terminal_observation"] == info["final_obs"][i]
+    assert ended
+    with pytest.raises(ValueError, match="SAME_STEP"):
+        SB3VecEnv(SyncVectorEnv(makers))
+
+
+def test_sb3_learns_on_it():
+    model = sb3.PPO("MlpPolicy", SB3VecEnv("AnyMDP-16s5a-v0", 4), n_steps=8, batch_size=32)
+    model.learn(64)
+    assert model.num_timesteps == 64

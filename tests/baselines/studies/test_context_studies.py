@@ -1,0 +1,135 @@
+"""Long contexts and task scaling, tiny; what their courses and tables promise."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from anymdp_baselines.studies import long_context, task_scaling
+from anymdp_baselines.studies.context_config import Course
+from anymdp_baselines.studies.context_model import ContextModel, ContextSize, parameters, reader
+from anymdp_baselines.studies.context_trainer import train
+from anymdp_baselines.studies.mixer_trial import equal_sizes
+from anymdp_bench.leaderboard.longcontext import board_rows, load_board
+from anymdp_bench.longcontext import score, stream
+
+COURSE = Course(8, 3, 2, 32, 64, 4, 3e-3)
+SIZE = ContextSize("gated", 8, 3, 16, 1, 1, 32)
+
+
+def test_no_model_of_a_context_looks_ahead():
+    """`score` itself checks it, for every mixer."""
+    data = stream("tau8-v1", 2, 128)
+    for name in long_context.MIXERS:
+        torch.manual_seed(0)
+        model = ContextModel(ContextSize(name, 8, 3, 16, 1, 1, 32))
+        whole, parts = score(data, reader(model), 128), score(data, reader(model), 50)
+        np.testing.assert_allclose(whole.following, parts.following, atol=1e-4)
+
+
+@pytest.mark.parametrize("scale", ["tiny", "small", "paper"])
+def test_parameters_are_equal(scale):
+    counts = [parameters(size) for size in equal_sizes(long_context.SCALES[scale]).values()]
+    assert max(counts) / min(counts) < 1.01
+
+
+def test_a_course_gives_all_the_same_runs():
+    a, b = COURSE.data(1), COURSE.data(1)
+    np.testing.assert_array_equal(a.steps.action, b.steps.action)
+    assert (a.steps.action != COURSE.data(0).steps.action).any()
+    assert (COURSE.steps, COURSE.sequences) == (256, 4)
+
+
+def test_few_tasks_are_met_equally_often_and_each_time_anew():
+    course = Course(8, 3, 4, 32, 32, 8, 1e-3, tasks=2)
+    data = course.data(0)
+    assert len({tuple(row) for row in data.steps.action}) == 4
+    tables = [set(zip(s, f, strict=True)) for s, f in zip(data.steps.seen, data.label, strict=True)]
+    same = sum(len(dict(a | b)) == len(a | b) for k, a in enumerate(tables) for b in tables[:k])
+    assert same == 2  # of six pairs: runs of one task agree on every state's label
+
+
+def test_training_goes_on_where_it_was_killed(tmp_path):
+    whole = train(COURSE, SIZE, tmp_path / "whole").model
+
+    class KilledError(Exception):
+        pass
+
+    def kill(update, model):
+        if update == 2 and not (tmp_path / "mark").exists():
+            (tmp_path / "mark").touch()
+            raise KilledError
+
+    for _ in range(2):
+        try:
+            parts = train(COURSE, SIZE, tmp_path / "parts", kill, 2).model
+        except KilledError:
+            continue
+    for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
+        assert torch.equal(a, b)
+    done = train(COURSE, SIZE, tmp_path / "parts").model  # nothing left to do
+    assert torch.equal(done.to_policy.weight, whole.to_policy.weight)
+    with pytest.raises(ValueError, match="parts was trained with other settings"):
+        train(replace(COURSE, updates=6), SIZE, tmp_path / "parts")
+
+
+def test_a_trained_mixer_is_listed_on_the_board(tmp_path):
+    model = train(COURSE, SIZE, tmp_path / "state").model
+    found = score(stream("tau8-v1"), reader(model))
+    scale, more = long_context.SCALES["tiny"], {"parameters": parameters(SIZE)}
+    long_context._submission(tmp_path / "gated.json", "gated", scale, found, more)
+    [row] = board_rows(load_board(tmp_path))
+    assert row["label"] == "gated DeltaNet (long-context study) 2"
+    assert row["loss_key"] == pytest.approx(found.following.mean(), abs=1e-4)
+    assert (row["parameters_key"], row["trained_key"]) == (parameters(SIZE), scale.course.steps)
+
+
+def test_long_context_tiny(tmp_path, capsys):
+    paths = long_context.run("tiny", tmp_path)
+    assert [path.name for path in paths] == [
+        f"long-context.{kind}" for kind in ("csv", "md", "png")
+    ]
+    table = pd.read_csv(paths[0])
+    assert len(table) == 9  # seven mixers, counts, entropy
+    floor = table.iloc[-1]["1,024-2,048"]
+    assert (table["1,024-2,048"][:-1] >= floor).all()
+    assert "RWKV-7" in capsys.readouterr().out
+    before = (tmp_path / "long-context.rows.csv").read_bytes()
+    long_context.run("tiny", tmp_path)
+    assert (tmp_path / "long-context.rows.csv").read_bytes() == before
+
+
+def test_task_scaling_tiny(tmp_path):
+    paths = task_scaling.run("tiny", tmp_path)
+    table = pd.read_csv(paths[0])
+    assert list(table.columns) == ["runs of", "measure", "2 tasks", "16 tasks"]
+    assert list(table["measure"]) == ["max d_t", "first t with d_t >= 80%"] * 2 + ["best at update"]
+    rows = pd.read_csv(tmp_path / "task-scaling.rows.csv")
+    assert set(rows["update"]) == {0, 4, 8}
+
+
+def test_the_table_of_task_scaling_by_hand():
+    """L_0 = 1 in both looks; the second is better, and passes 80% at step 4."""
+    rows = pd.DataFrame(
+        [
+            {"tasks": "10", "update": u, "set": s, "start": a, "stop": b, "loss": x}
+            for s in ("seen", "unseen")
+            for u, losses in ((1, (1.0, 0.9, 0.5)), (2, (1.0, 0.4, 0.1)))
+            for (a, b), x in zip(((0, 1), (1, 4), (4, 8)), losses, strict=True)
+        ]
+    )
+    table = task_scaling.table(task_scaling.advances(rows))
+    assert list(table["10 tasks"]) == ["90.0%", "4", "90.0%", "4", "2"]
+
+
+def test_places_cover_every_step_once():
+    for length in (1, 3, 100, 512, 8192):
+        found = task_scaling.places(length)
+        assert found[0] == (0, 1)
+        assert [stop for _, stop in found[:-1]] == [start for start, _ in found[1:]]
+        assert found[-1][1] == length

@@ -1,0 +1,83 @@
+"""UCBVI: the contract, its model by hand, and that it learns."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from anymdp_baselines.tabular.ucbvi import UCBVI, _model, searched
+from anymdp_baselines.tuning import ucbvi as search
+from anymdp_bench.agents import Streams
+from anymdp_bench.engine.rng import stream
+from anymdp_bench.evaluation import Budget, Run, play_fused
+from anymdp_bench.scoring import references
+from anymdp_bench.tasks.family import sample_tasks
+from anymdp_bench.tasks.selection import ScoredTask
+from anymdp_bench.testing import AgentConformance
+
+STREAMS = Streams("AnyMDP-v0", 4, 2, np.zeros(1, np.uint64))
+
+
+class TestUCBVI(AgentConformance):
+    def make_agent(self):
+        return UCBVI()
+
+
+def experienced(agent):
+    """Three visits of (0, 1): twice to 2, once to 3 (terminal), rewards 1, 2 and 6."""
+    memory, settings = agent.memory(STREAMS), agent.settings(STREAMS)
+    rng = stream("unused")
+    for reward, following, ended in ((1.0, 2, False), (2.0, 2, False), (6.0, 3, True)):
+        agent.compiled_learn(0, 1, reward, following, ended, False, 2, memory, settings, rng)
+    return memory, settings
+
+
+def test_the_optimistic_model_by_hand():
+    """Mean 3 and variance (4 + 1 + 9) / 3 of the rewards 1, 2, 6; ln 4 at three steps; n = 3 or 1/2."""
+    memory, settings = experienced(UCBVI(c=0.002, gamma=0.99))
+    prob, reward = _model(memory, settings, 2, 0.002)
+    assert prob[0, 1] == pytest.approx([0.025 / 3.1, 0.025 / 3.1, 2.025 / 3.1, 1.025 / 3.1])
+    assert prob[1, 0] == pytest.approx([0.25] * 4)
+    scale = 0.002 / 0.01 * math.sqrt(14 / 3) * math.sqrt(math.log(4))
+    assert reward[0, 1] == pytest.approx((9 + 0.1 * 3) / 3.1 + scale / math.sqrt(3))
+    assert reward[1, 0] == pytest.approx(3 + scale / math.sqrt(0.5))
+
+
+def test_without_a_bonus_it_is_the_model_that_is_tested():
+    memory, settings = experienced(UCBVI())
+    assert _model(memory, settings, 2, 0.0)[1][1, 0] == pytest.approx(3)
+
+
+@pytest.mark.parametrize(
+    ("scores", "wanted"),
+    [
+        ({}, [0.001, 0.003, 0.01]),
+        ({0.001: 0.5}, [0.003, 0.01]),
+        ({0.001: 0.5, 0.003: 0.6, 0.01: 0.4}, []),
+        ({0.001: 0.7, 0.003: 0.6, 0.01: 0.4}, [0.0003]),
+        ({0.001: 0.5, 0.003: 0.6, 0.01: 0.8}, [0.03]),
+        ({0.001: 0.7, 0.003: 0.7, 0.01: 0.7}, [0.0003]),  # of equals the smallest
+        ({c: 1 - c for c in search.LADDER}, []),  # no bonus at all: a bound by nature
+    ],
+)
+def test_the_search_climbs_its_ladder_until_the_best_is_inside(scores, wanted):
+    assert search.missing(scores) == wanted
+
+
+@pytest.mark.parametrize("family", search.FAMILIES)
+def test_each_choice_is_the_best_that_was_played_and_inside(family):
+    kept = json.loads(search.PATH.read_text(encoding="utf-8"))
+    scores = {float(c): value for c, value in kept["scores"][family]["by constant"].items()}
+    assert searched()[family] == search.best(scores)
+    assert search.missing(scores) == []
+
+
+def test_it_learns_small_tasks_within_2000_steps():
+    """Eight training tasks, fixed seeds."""
+    scores = []
+    for k, mdp in enumerate(sample_tasks("AnyMDP-16s5a-v0", range(2**32, 2**32 + 8))):
+        task = ScoredTask(k, mdp, references(mdp))
+        curve = play_fused(UCBVI(0.003), Run("AnyMDP-16s5a-v0", task, 0), Budget(steps=2000))
+        scores.append(curve.score[-1])
+    assert np.mean(scores) > 0.5

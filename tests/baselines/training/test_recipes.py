@@ -1,0 +1,112 @@
+"""Data recipes: each records the behaviours and teaches the labels that it says, and all else is equal."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from anymdp_baselines.omnirl.agent import SequenceAgent  # noqa: E402
+from anymdp_baselines.omnirl.model import Forecast, Outlook  # noqa: E402
+from anymdp_baselines.omnirl.play import Warmth  # noqa: E402
+from anymdp_baselines.studies.methods import METHODS, method_preset  # noqa: E402
+from anymdp_baselines.training.loss import Taught, losses  # noqa: E402
+from anymdp_baselines.training.recipes import RECIPES  # noqa: E402
+from anymdp_baselines.training.segments import Recorded  # noqa: E402
+from anymdp_baselines.training.trainer import Trainer  # noqa: E402
+from anymdp_bench.agents import Streams  # noqa: E402
+from anymdp_bench.datasets.behaviours import TAG_MODEL, TAG_RANDOM, TAG_UNKNOWN  # noqa: E402
+from anymdp_bench.datasets.sequences import synthesise  # noqa: E402
+from anymdp_bench.tasks.family import PUBLIC_SEEDS  # noqa: E402
+
+SEEDS = range(PUBLIC_SEEDS, PUBLIC_SEEDS + 24)
+
+
+def recorded(name):
+    return synthesise(8, 3, SEEDS, 400, RECIPES[name].mixture)
+
+
+def shown_tags(data):
+    return set(np.unique(data.tag)) - {TAG_UNKNOWN}
+
+
+def test_the_behaviours_are_those_of_the_recipe():
+    assert shown_tags(recorded("dpt")) == {TAG_RANDOM}
+    assert shown_tags(recorded("ad")) == {TAG_MODEL, TAG_RANDOM}
+    assert shown_tags(recorded("ad-eps")) == {3, TAG_RANDOM}
+    assert shown_tags(recorded("omnirl")) >= {2, 3, TAG_MODEL, 5, TAG_RANDOM}
+
+
+def test_the_noise_of_ad_eps_falls_over_the_whole_history():
+    data = synthesise(16, 5, SEEDS, 2304, RECIPES["ad-eps"].mixture)
+    row = np.arange(len(data.seen))[:, None]
+    right = data.advantage[row, data.seen, data.action] == 0.0
+    early, late = right[:, :256].mean(), right[:, -256:].mean()
+    assert early < 0.4
+    assert late > 0.65
+
+
+def test_the_omnirl_recipe_is_the_default():
+    """Bit for bit: shipped weights and earlier data keep their meaning."""
+    for mine, default in zip(recorded("omnirl"), synthesise(8, 3, SEEDS, 400), strict=True):
+        np.testing.assert_array_equal(mine, default)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_tags_are_hidden_where_the_recipe_has_none(name):
+    room = Recorded(8, 3, np.array([64, 64]), 64, PUBLIC_SEEDS, RECIPES[name])
+    room.renew()
+    tags = np.concatenate([run.tag for run in room._runs])
+    assert (tags == TAG_UNKNOWN).all() == (not RECIPES[name].tags)
+
+
+def test_the_actors_label_is_the_action_taken_and_knows_no_oracle():
+    logit = torch.zeros(1, 2, 3, requires_grad=True)
+    value = torch.zeros(1, 2, 3, requires_grad=True)
+    outlook = Outlook(logit, value, torch.zeros(1, 2, 4), torch.zeros(1, 2, 3, 1))
+    forecast = Forecast(torch.zeros(1, 2, 5), torch.zeros(1, 2), torch.zeros(1, 2))
+    advantage = torch.tensor([[[-9.0, 0.0, -9.0], [-9.0, 0.0, -9.0]]])
+    zeros = torch.zeros(1, 2)
+    taught = Taught(
+        advantage, torch.tensor([[2, 0]]), zeros, zeros.long(), zeros, torch.full((1, 2), 99.0)
+    )
+    losses(outlook, forecast, taught, 0.1, "actor")["total"].backward()
+    pull = -logit.grad[0]
+    assert pull.argmax(-1).tolist() == [2, 0]
+    assert value.grad is None or not value.grad.any()
+    logit.grad = None
+    losses(outlook, forecast, taught, 0.1, "oracle")["total"].backward()
+    assert (-logit.grad[0]).argmax(-1).tolist() == [1, 1]
+
+
+def test_every_method_has_the_same_network_steps_and_updates():
+    presets = [method_preset("small", name) for name in METHODS]
+    assert len({p.model for p in presets}) == 1
+    assert len({(p.rounds, p.minibatches, p.learning_rate) for p in presets}) == 1
+    assert (
+        len({(r.students + r.behaviours, r.segment, r.life) for p in presets for r in p.rooms}) == 1
+    )
+
+
+@pytest.mark.parametrize("name", ["ad", "omnirl"])
+def test_a_round_trains_and_goes_on_exactly(name):
+    first = Trainer(method_preset("tiny", name))
+    first.advance()
+    second = Trainer(method_preset("tiny", name))
+    tensors, numbers = first.state()
+    second.restore({k: v.clone() for k, v in tensors.items()}, numbers)
+    for trainer in (first, second):
+        trainer.advance()
+    for mine, other in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=0, atol=0)
+
+
+def test_a_demonstrators_steps_carry_the_tag_that_the_agent_is_told():
+    model = Trainer(method_preset("tiny", "omnirl")).model
+    agent = SequenceAgent(model, Warmth(0.8), shown_tag=3)
+    agent.start(Streams("AnyMDP-16s5a-v0", 16, 5, np.arange(2, dtype=np.uint64)))
+    ids, flags = np.array([0, 1]), np.zeros(2, np.bool_)
+    agent.act(ids)
+    agent.demonstrate(ids, ids, np.zeros(2), ids, flags, flags, np.array([True, False]))
+    assert agent._player.last[:, 4].tolist() == [3, TAG_UNKNOWN]
+    agent.learn(ids, ids, np.zeros(2), ids, flags, flags)
+    assert agent._player.last[:, 4].tolist() == [TAG_UNKNOWN] * 2

@@ -1,0 +1,107 @@
+"""Shards: what was synthesised comes back, and the command writes and reads it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from anymdp_baselines.training import shards
+from anymdp_bench.datasets.sequences import synthesise
+from anymdp_bench.runner.executor import Executor
+from anymdp_bench.tasks.family import PUBLIC_SEEDS
+
+RECIPE = shards.Recipe(n_states=8, n_actions=3, length=50, sequences=5, first_seed=PUBLIC_SEEDS)
+SCRIPT = Path(sys.executable).with_name("anymdp-bench")
+
+
+def test_what_is_written_is_what_was_synthesised(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_STEPS", 100)
+    assert list(shards.write_shards(tmp_path, RECIPE)) == [100, 100, 50]
+    whole = synthesise(8, 3, range(PUBLIC_SEEDS, PUBLIC_SEEDS + 5), 50)
+    parts = list(shards.read_shards(tmp_path))
+    for k, array in enumerate(whole):
+        np.testing.assert_array_equal(np.concatenate([part[k] for part in parts]), array)
+
+
+def test_writing_goes_on_where_it_stopped_and_keeps_other_data(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_STEPS", 100)
+    list(shards.write_shards(tmp_path, RECIPE))
+    (tmp_path / "000001.safetensors").unlink()
+    assert list(shards.write_shards(tmp_path, RECIPE)) == [100]
+    other = shards.Recipe(8, 3, 50, 5, PUBLIC_SEEDS + 1)
+    with pytest.raises(ValueError, match="holds other data"):
+        list(shards.write_shards(tmp_path, other))
+
+
+def test_workers_write_the_same_data(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_STEPS", 100)
+    list(shards.write_shards(tmp_path / "one", RECIPE))
+    done = sorted(shards.write_shards(tmp_path / "two", RECIPE, Executor(2)))
+    assert done == [50, 100, 100]
+    assert (tmp_path / "two" / "000002.safetensors").exists()
+    one, two = (sorted((tmp_path / name).glob("*.safetensors")) for name in ("one", "two"))
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+
+
+@pytest.mark.parametrize("content", [b"", b"no shard at all", b"\x08\0\0\0\0\0\0\0{}      "])
+def test_what_is_no_shard_is_refused_in_one_line(tmp_path, content):
+    (tmp_path / "000000.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match=r"cannot be read|is no data shard") as caught:
+        list(shards.read_shards(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+SPOILS = {
+    "shape": ("action", lambda x: x[:, :-1].copy()),
+    "type": ("seen", lambda x: x.astype(np.float32)),
+    "state": ("seen", lambda x: x + np.int16(8)),
+    "tag": ("tag", lambda x: x - np.int8(9)),
+    "infinite": ("reward", lambda x: x + np.float32("inf")),
+}
+
+
+@pytest.mark.parametrize("how", [*SPOILS, "missing", "words"])
+def test_a_hostile_shard_is_refused_in_one_line(tmp_path, how):
+    list(shards.write_shards(tmp_path, RECIPE))
+    path = tmp_path / "000000.safetensors"
+    arrays, about = load_file(path), shards._metadata(path)
+    if how == "missing":
+        del arrays["tag"]
+    elif how == "words":
+        about["length"] = "long"
+    else:
+        name, spoil = SPOILS[how]
+        arrays[name] = spoil(arrays[name])
+    save_file(arrays, path, metadata=about)
+    with pytest.raises(ValueError, match="cannot be read") as caught:
+        list(shards.read_shards(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def call(*words):
+    return subprocess.run([SCRIPT, *map(str, words)], capture_output=True, text=True, check=False)
+
+
+def test_the_command_writes_what_any_reader_of_safetensors_reads(tmp_path):
+    size = ["--states", 8, "--actions", 3, "--sequences", 4, "--length", 100]
+    done = call("data", "write", "--out", tmp_path / "d", *size)
+    assert done.returncode == 0, done.stderr
+    arrays = load_file(tmp_path / "d" / "000000.safetensors")
+    assert arrays["seen"].shape == (4, 100)
+    assert arrays["advantage"].shape == (4, 8, 3)
+    shown = call("data", "show", tmp_path / "d")
+    assert shown.returncode == 0
+    assert "4 sequences of 100 steps" in shown.stdout
+    refused = call("data", "write", "--out", tmp_path / "e", "--seed", 7)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    (tmp_path / "d" / "000000.safetensors").write_bytes((2**62).to_bytes(8, "little") + b"{}")
+    hostile = call("data", "show", tmp_path / "d")
+    assert hostile.returncode == 2
+    assert hostile.stderr.count("\n") == 1
+    nothing = call("data", "show", tmp_path / "nowhere")
+    assert nothing.returncode == 2
+    assert nothing.stderr.count("\n") == 1

@@ -1,0 +1,99 @@
+"""The grid search of TQL-UCB: its grid, its growth, and what it leaves behind."""
+
+import json
+from dataclasses import astuple
+from pathlib import Path
+
+import pytest
+
+from anymdp_baselines.tabular.tql_ucb import BOLTZMANN, BONUS, TQLSettings, searched
+from anymdp_baselines.tuning import tql_ucb as search
+
+KEPT = json.loads(Path(search.__file__).with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def test_the_first_grid_holds_the_scale_of_the_authors_and_no_point_twice():
+    bonus = list(search.points(BONUS, search.START))
+    boltzmann = list(search.points(BOLTZMANN, search.START))
+    assert (len(bonus), len(boltzmann)) == (4 * 3 * 3 * 2, 3 * 3 * 2)
+    assert len({astuple(point) for point in bonus + boltzmann}) == 90
+    assert all(any(p.m == 4000 and p.power == 0.5 for p in grid) for grid in (bonus, boltzmann))
+
+
+def test_a_bonus_without_its_logarithm_is_played_once():
+    axes = search.START | {"m": (0.0, 0.0), "c": (0.0, 3.0)}
+    assert {point.c for point in search.points(BONUS, axes)} == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("best", "grown"),
+    [
+        (TQLSettings(c=0.3, alpha=0.5, m=400.0), None),
+        (TQLSettings(c=0.3, alpha=1.0, m=400.0), None),  # a bound by nature
+        (TQLSettings(c=3.0, alpha=0.5, m=400.0), {"c": (0.003, 30.0)}),
+        (TQLSettings(c=0.003, alpha=0.5, m=400.0), {"c": (0.0003, 3.0)}),
+        (TQLSettings(c=0.3, alpha=0.1, m=400.0), {"alpha": (0.03, 1.0)}),
+        (TQLSettings(c=0.3, alpha=0.5, m=40.0), {"m": (4.0, 4000.0)}),
+        (TQLSettings(c=3.0, alpha=0.1, m=40.0), {"c": (0.003, 30.0)}),  # one axis at a time
+        (TQLSettings(variant=BOLTZMANN, c=0.0, alpha=1.0, m=400.0), None),  # it has no c
+    ],
+)
+def test_the_grid_grows_where_the_best_lies_at_its_end(best, grown):
+    expected = None if grown is None else search.START | grown
+    assert search.wider(best, search.START) == expected
+
+
+def test_growth_ends_at_the_end_of_the_ladder():
+    axes = search.START | {"m": (0.0, 4000.0)}
+    assert search.wider(TQLSettings(c=0.3, m=0.0), axes) is None
+
+
+def test_a_search_plays_what_is_missing_and_grows(tmp_path, monkeypatch):
+    """A made-up landscape whose top lies one value outside the first grid."""
+    played = []
+
+    def score(runs, point):
+        played.append(point)
+        return -abs(point.m - 4.0) - abs(point.alpha - 0.5) - 10 * (point.variant == BONUS)
+
+    monkeypatch.setattr(search, "score", score)
+    path = tmp_path / "search.json"
+    search.search("bandit", path, 2)
+    chosen = json.loads(path.read_text())["chosen"]["bandit"]
+    assert (chosen["variant"], chosen["alpha"], chosen["m"]) == (BOLTZMANN, 0.5, 4.0)
+    assert len(played) == len(set(played)) == 90 + 2 * 6  # m = 4, then m = 0.4 beyond it
+    search.search("bandit", path, 2)
+    assert len(played) == 102
+
+
+@pytest.mark.parametrize("family", search.FAMILIES)
+def test_each_choice_is_the_best_of_the_points_that_are_kept(family):
+    points = {tuple(p[:-1]): p[-1] for p in KEPT["scores"][family]["points"]}
+    chosen = searched()[family]
+    assert points[astuple(chosen)] == max(points.values())
+    assert len(points) >= 90
+
+
+@pytest.mark.parametrize("family", search.FAMILIES)
+def test_each_choice_is_inside_its_grid(family):
+    points = [TQLSettings(*p[:-1]) for p in KEPT["scores"][family]["points"]]
+    chosen = searched()[family]
+    alike = [point for point in points if point.variant == chosen.variant]
+    axes = {k: (min(v), max(v)) for k in search.START for v in [[getattr(p, k) for p in alike]]}
+    assert search.wider(chosen, axes) is None
+
+
+@pytest.mark.parametrize("family", search.FAMILIES)
+def test_the_scores_around_each_choice_are_kept(family):
+    """On each line through the choice nothing is better, and its end is a bound or has been passed."""
+    kept, chosen = KEPT["scores"][family], searched()[family]
+    scores = [point[-1] for point in kept["points"]]
+    assert kept["points within 0.001 of the best"] == sum(s >= max(scores) - 0.001 for s in scores)
+    lines = kept["around the choice"]
+    assert set(lines) == set(search.LADDERS) - ({"c"} if chosen.variant == BOLTZMANN else set())
+    for axis, line in lines.items():
+        values = [value for value, _ in line]
+        value = getattr(chosen, axis)
+        assert values == sorted(values)
+        assert dict(line)[value] == max(score for _, score in line) == max(scores)
+        assert values[0] < value < values[-1] or (axis, value) in search.BOUNDS
