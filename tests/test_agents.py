@@ -1,5 +1,6 @@
 """Finding and making agents, and what is said of those that cannot be."""
 
+import numpy as np
 import pytest
 
 from anymdp_baselines.tabular.oracle import Oracle
@@ -9,11 +10,17 @@ from anymdp_bench.agents import (
     Agent,
     AgentError,
     AgentSpec,
-    FusedAgent,
+    CompiledAgent,
+    RunBatch,
+    SixArrayAgent,
+    check_agent,
     installed_agents,
     is_privileged,
-    trains,
+    is_trained,
+    is_tuned,
 )
+from anymdp_bench.evaluation import Budget, Demonstrations, Run, play_in_context
+from anymdp_bench.tasks.family import task_source
 
 STRANGERS = """
 import anymdp_baselines.tabular.random
@@ -32,13 +39,13 @@ def by_function():
 class Lacking:
     version = "1"
     def start(self, streams): ...
-    def learn(self, *step): ...
+    def learn(self, step): ...
 
 class Undeclared:
     version = "1"
     def start(self, streams): ...
     def act(self, observation, test=False): ...
-    def learn(self, *step): ...
+    def learn(self, step): ...
     def policy(self): ...
 
 class Failing(Random):
@@ -75,11 +82,11 @@ def test_kinds_are_told_apart():
     for agent, kind, training, privileged in [
         (Random(), Agent, False, False),
         (Oracle(), Agent, False, True),
-        (TQLUCB(), FusedAgent, True, False),
+        (TQLUCB(), CompiledAgent, True, False),
     ]:
         assert isinstance(agent, kind)
-        assert not isinstance(agent, ({Agent, FusedAgent} - {kind}).pop())
-        assert (trains(agent), is_privileged(agent)) == (training, privileged)
+        assert not isinstance(agent, ({Agent, CompiledAgent} - {kind}).pop())
+        assert (is_trained(agent), is_privileged(agent)) == (training, privileged)
 
 
 def test_a_module_in_the_working_directory_is_found(module):
@@ -110,7 +117,11 @@ def test_a_checkpoint_reaches_the_agent(module):
         ("{}_lost:Name", None, "cannot be loaded: No module named 'no_such_package'"),
         (":", None, "cannot be loaded"),
         ("{}:number", None, "is a int; give a class or function"),
-        ("{}:Lacking", None, r"neither an Agent nor a FusedAgent \(an Agent lacks: act, policy\)"),
+        (
+            "{}:Lacking",
+            None,
+            r"neither an Agent nor a CompiledAgent \(an Agent lacks: act, policy\)",
+        ),
         ("{}:Undeclared", None, r"an Agent lacks: trains, privileged"),
         ("{}:Failing", None, "cannot be made: RuntimeError: no weights"),
         ("{}:Blank", None, "has version ''; give a printable string"),
@@ -119,3 +130,73 @@ def test_a_checkpoint_reaches_the_agent(module):
 def test_what_is_no_agent_is_refused(module, name, checkpoint, message):
     with pytest.raises(AgentError, match=message):
         AgentSpec(name.format(module), checkpoint).make()
+
+
+class SixArrays:
+    """An agent of the contract up to version 0.1; it repeats its last action where that was paid."""
+
+    version, trains, privileged, shaped = "3", False, False, False
+
+    def start(self, batch):
+        self.taught, self.shown, self.last = 0, 0, np.zeros(batch.n, np.int64)
+
+    def act(self, observation, test=False):
+        return self.last
+
+    def learn(self, observation, action, reward, next_observation, terminated, truncated):
+        self.taught += len(reward)
+        self.last = np.where(reward > 0, action, (action + 1) % 5)
+
+    def demonstrate(self, observation, action, reward, after, terminated, truncated, shown):
+        self.shown += int(shown.sum())
+
+    def policy(self):
+        return None
+
+
+def test_an_agent_that_learns_from_six_arrays_still_plays():
+    agent = SixArrays()
+    adapter = check_agent(agent, "mine")
+    assert isinstance(adapter, SixArrayAgent)
+    assert (adapter.version, adapter.trains, adapter.shaped) == ("3", False, False)
+    run = Run("AnyMDP-16s5a-v0", task_source("AnyMDP-16s5a-v0").task(0), 0)
+    [curve] = play_in_context(adapter, [run], Budget(steps=500))
+    assert len(curve.score) > 0
+    assert agent.taught == 500
+    play_in_context(adapter, [run], Budget(steps=50), None, Demonstrations(2, 0.0))
+    assert agent.shown > 0
+
+
+def test_an_agent_of_the_present_contract_has_no_adapter():
+    for agent in (Random(), Oracle(), TQLUCB()):
+        assert check_agent(agent, "mine") is agent
+
+
+def test_the_shortest_agent_has_two_methods():
+    class Shortest(Agent):
+        def act(self, observation, test=False):
+            return np.zeros(self.batch.n, np.int64)
+
+        def learn(self, transition):
+            self.latest = transition
+
+    agent = check_agent(Shortest(), "shortest")
+    run = Run("Garnet-16s5a2b-v0", task_source("Garnet-16s5a2b-v0").task(0), 0)
+    [curve] = play_in_context(agent, [run], Budget(episodes=2))
+    assert curve.episode.tolist() == [1, 2]
+    assert agent.latest.truncated.tolist() == [True]
+
+
+def test_agents_are_not_told_the_environment():
+    batch = RunBatch(16, 5, np.zeros(1, np.uint64))
+    with pytest.raises(AttributeError, match=r"not told the environment's name; .* settings_for"):
+        batch.env_id  # noqa: B018
+    assert not hasattr(batch, "env_id")
+
+
+def test_only_tuned_agents_get_settings_for_an_environment():
+    assert is_tuned(AgentSpec("tql-ucb").make("AnyMDP-16s5a-v0"))
+    assert not is_tuned(AgentSpec("psrl").make("AnyMDP-16s5a-v0"))
+    one, two = (AgentSpec("ucbvi").make(name) for name in ("AnyMDP-16s5a-v0", "Darkroom-6x6-v0"))
+    batch = RunBatch(16, 5, np.zeros(1, np.uint64))
+    assert one.settings(batch)[-1] != two.settings(batch)[-1]

@@ -47,8 +47,8 @@ class Counting:
     def act(self, observation, test=False):
         return self.visits[np.arange(len(observation)), observation] % self.n_actions
 
-    def learn(self, observation, action, reward, next_observation, terminated, truncated):
-        self.visits[np.arange(len(observation)), observation] += 1
+    def learn(self, step):
+        self.visits[np.arange(len(step.observation)), step.observation] += 1
 
     def policy(self):
         return None
@@ -138,8 +138,8 @@ class Remembers(Counting):
 class Gossips(Counting):
     """What one run has visited counts for all."""
 
-    def learn(self, observation, *_):
-        np.add.at(self.visits, (slice(None), observation), 1)
+    def learn(self, step):
+        np.add.at(self.visits, (slice(None), step.observation), 1)
 
 
 class BySeat(Counting):
@@ -151,8 +151,8 @@ class BySeat(Counting):
 
 
 class Scribbles(Counting):
-    def learn(self, observation, action, reward, *rest):
-        reward -= 1.0
+    def learn(self, step):
+        step.reward[:] -= 1.0
 
 
 class ScribblesOnSight(Counting):
@@ -211,7 +211,7 @@ RULES = [
     (TableOfWeights, "plays_every_size", "probabilities that sum to 1"),
     (TableLater, "plays_every_size", "a table always or never"),
     (TestedOutOfRange, "plays_every_size", r"must lie in 0\.\.4"),
-    (OwnEntropy, "same_seeds_same_actions", "draw all random numbers from Streams.seeds"),
+    (OwnEntropy, "same_seeds_same_actions", "draw all random numbers from RunBatch.seeds"),
     (Remembers, "start_forgets_everything", r"start\(\) must forget everything"),
     (Gossips, "runs_do_not_depend_on_their_company", "its own seed and history alone: run 0 of 3"),
     (BySeat, "runs_do_not_depend_on_their_company", "its own seed and history alone: run 1 of 3"),
@@ -283,7 +283,7 @@ FUSED_RULES = [
     (broken_tql(compiled_policy=half_a_policy), "plays_every_size", "all of which it must write"),
     (broken_tql(compiled_policy=policy_that_trains), "plays_every_size", "tests never train"),
     (broken_tql(memory=lambda _: np.zeros(99, np.float32)), "plays_every_size", r"memory\(\) must"),
-    (broken_tql(compiled_learn=learn_at_random), "same_seeds_same_actions", "Streams.seeds"),
+    (broken_tql(compiled_learn=learn_at_random), "same_seeds_same_actions", "RunBatch.seeds"),
     (OneMemory, "start_forgets_everything", r"memory\(\) must return a new array"),
     (
         type("Sees", (TQLUCB,), {"privileged": True}),

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 from anymdp_bench.results.published import PAPER_ORACLES
 from anymdp_bench.tasks.family import TaskFamily, families, task_source
-from anymdp_bench.tasks.pendulum.game import Pendulum, numbers
-from anymdp_bench.tasks.selection import scored_task
+from anymdp_bench.tasks.pendulum.game import numbers
 
 
 def page(family: TaskFamily) -> str:
@@ -54,7 +52,7 @@ def _ids(family: TaskFamily) -> list[str]:
         if not _is_whole(family, env_id):
             rows.append(f"| `{env_id}` | sizes by keywords | | |")
             continue
-        game = scored_task(task_source(env_id), 0).game
+        game = task_source(env_id).task(0)
         rows.append(f"| `{env_id}` | {given} | {game.n_observations} | {game.n_actions} |")
     return rows
 
@@ -68,10 +66,8 @@ def _references(family: TaskFamily, sampled: bool) -> list[str]:
     for env_id in family.ids:
         if not _is_whole(family, env_id):
             continue
-        task = scored_task(task_source(env_id), 0)
-        game: Any = task.game
-        ends = task.references
-        horizon = game.max_steps if hasattr(game, "max_steps") else task.mdp.max_steps
+        task = task_source(env_id).task(0)
+        ends, horizon = task.references, task.max_steps
         theirs = PAPER_ORACLES.get(env_id)
         rows.append(
             f"| `{env_id}` | {horizon} | {ends.oracle:.4g} | {ends.oracle_sd:.3g} | {ends.random:.4g}"
@@ -82,11 +78,7 @@ def _references(family: TaskFamily, sampled: bool) -> list[str]:
 
 def _measured(family: TaskFamily) -> list[str]:
     """What is known of the measured references' errors."""
-    if not any(
-        isinstance(scored_task(task_source(e), 0).game, Pendulum)
-        for e in family.ids
-        if _is_whole(family, e)
-    ):
+    if family.name != "DiscretePendulum":
         return []
     known = numbers()
     rows = [
@@ -108,7 +100,7 @@ def _measured(family: TaskFamily) -> list[str]:
 
 
 def overview() -> str:
-    """The page that lists all families, Markdown; its picture is made by `anymdp-bench show`."""
+    """The page that lists all families, Markdown; its picture is made by `anymdp-bench draw`."""
     lines = [
         "# Environments",
         "",
@@ -129,7 +121,7 @@ def overview() -> str:
         "",
         "![A task drawn](figures/task.png)",
         "",
-        "*A task of AnyMDP with 64 states: `anymdp-bench show AnyMDP-64s5a-v0 --task-seed 7 --out"
+        "*A task of AnyMDP with 64 states: `anymdp-bench draw AnyMDP-64s5a-v0 --task-seed 7 --out"
         " docs/figures/task.png`.*",
         "",
     ]

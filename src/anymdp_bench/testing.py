@@ -14,19 +14,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from anymdp_bench.agents import Agent, AnyAgent, FusedAgent, Streams, is_privileged, parallel
-from anymdp_bench.engine.arrays import AnyArray, Bools, Float64s, Int64s
+from anymdp_bench.agents import (
+    Agent,
+    AnyAgent,
+    CompiledAgent,
+    RunBatch,
+    Transition,
+    check_agent,
+    get_parallel,
+    is_privileged,
+)
+from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
 from anymdp_bench.engine.rollout import ACT, EPISODES, LEARN, POLICY, learn_episodes
-from anymdp_bench.evaluation import Arena, Run
-from anymdp_bench.evaluation.runs import told
+from anymdp_bench.evaluation import Interaction, Run, make_simulator, run_batch
 from anymdp_bench.scoring import references
 from anymdp_bench.tasks.family import sample_tasks
-from anymdp_bench.tasks.selection import ScoredTask
+from anymdp_bench.tasks.tabular import TabularTask
 
 __all__ = ["AgentConformance"]
 
@@ -47,13 +55,13 @@ class AgentConformance:
         raise NotImplementedError("define make_agent(self): return a new agent")
 
     def test_is_an_agent(self) -> None:
-        """It has every attribute and method of `Agent` or of `FusedAgent`."""
+        """It has every attribute and method of `Agent` or of `CompiledAgent`."""
         agent: object = self.make_agent()
         names = ("version", "trains", "privileged", "start", "act", "learn", "policy")
         lacks = [name for name in names if not hasattr(agent, name)]
         _require(
-            isinstance(agent, (Agent, FusedAgent)),
-            "an agent has all that `Agent` or all that `FusedAgent` has;"
+            isinstance(agent, (Agent, CompiledAgent)),
+            "an agent has all that `Agent` or all that `CompiledAgent` has;"
             f" to be an `Agent`, this one lacks {', '.join(lacks)}",
         )
 
@@ -69,13 +77,13 @@ class AgentConformance:
             _play(self.make_agent(), _runs(place))
 
     def test_same_seeds_same_actions(self) -> None:
-        """All randomness comes from `Streams.seeds`."""
+        """All randomness comes from `RunBatch.seeds`."""
         for place in _PLACES:
             first, second = (_play(self.make_agent(), _runs(place)) for _ in range(2))
             _require(
                 np.array_equal(first, second),
                 "the same seeds must give the same actions, in a new agent too: draw all random numbers"
-                f" from Streams.seeds ({place[0]})",
+                f" from RunBatch.seeds ({place[0]})",
             )
 
     def test_start_forgets_everything(self) -> None:
@@ -87,7 +95,8 @@ class AgentConformance:
             played = _play(agent, _runs(place))
             _require(
                 np.array_equal(played, first.setdefault(place[0], played)),
-                f"a fresh run must owe nothing to the runs before: {_FORGETS[_is_fused(agent)]} ({place[0]})",
+                "a fresh run must owe nothing to the runs before:"
+                f" {_FORGETS[_is_compiled(agent)]} ({place[0]})",
             )
 
     def test_runs_do_not_depend_on_their_company(self) -> None:
@@ -112,27 +121,28 @@ class AgentConformance:
         if not is_privileged(agent):
             return  # it was given no tasks in the tests above, and played
         _require(
-            not _is_fused(agent), "a FusedAgent is never told the tasks: leave `privileged` out"
+            not _is_compiled(agent),
+            "a CompiledAgent is never told the tasks: leave `privileged` out",
         )
         runs = _runs(_PLACES[1])
-        watched = _WatchedStreams(**vars(_told(agent, runs)))
+        watched = _WatchedBatch(**vars(run_batch(runs, is_privileged(agent))))
         if isinstance(agent, Agent):
             agent.start(watched)
         _require(
             "looked" in vars(watched),
-            "`privileged` is for agents that look at Streams.tasks in start(), and this one does not:"
+            "`privileged` is for agents that look at RunBatch.tasks in start(), and this one does not:"
             " set it to False",
         )
 
 
 _FORGETS = {
     False: "start() must forget everything",
-    True: "memory() must return a new array, and settings() depend on the streams alone",
+    True: "memory() must return a new array, and settings() depend on the batch alone",
 }
 
 
-class _WatchedStreams(Streams):
-    """Streams that note when somebody looks at the tasks."""
+class _WatchedBatch(RunBatch):
+    """A batch that notes when somebody looks at the tasks."""
 
     def __getattribute__(self, name: str) -> Any:
         if name == "tasks":
@@ -145,12 +155,12 @@ def _require(holds: bool, rule: str) -> None:
         raise AssertionError(rule)
 
 
-def _is_fused(agent: AnyAgent) -> bool:
-    return isinstance(agent, FusedAgent)
+def _is_compiled(agent: AnyAgent) -> bool:
+    return isinstance(agent, CompiledAgent)
 
 
 def _is_training(agent: AnyAgent) -> bool:
-    return isinstance(agent, FusedAgent) or agent.trains
+    return isinstance(agent, CompiledAgent) or agent.trains
 
 
 @cache
@@ -158,24 +168,21 @@ def _runs(place: tuple[str, tuple[tuple[str, int], ...]]) -> tuple[Run, ...]:
     """Runs at one place: of two tasks, the first of them twice."""
     env_id, keywords = place
     tasks = [
-        ScoredTask(seed, mdp, references(mdp))
+        TabularTask(seed, mdp, references(mdp))
         for seed, mdp in enumerate(sample_tasks(env_id, range(2), workers=1, **dict(keywords)))
     ]
     return tuple(Run(env_id, tasks[k % 2], run_seed=k // 2) for k in range(_RUNS))
 
 
-def _told(agent: AnyAgent, runs: Sequence[Run]) -> Streams:
-    return told(runs, is_privileged(agent))
-
-
 def _play(agent: AnyAgent, runs: Sequence[Run]) -> AnyArray:
-    """What the agent chooses in two episodes or more of every run, [steps, runs] or, fused, [facts, runs].
+    """What the agent chooses in two episodes or more of every run, [steps, runs] or, compiled, [facts, runs].
 
     Raises:
         AssertionError: it broke the contract on the way.
     """
-    if isinstance(agent, FusedAgent):
-        return np.stack([_play_fused(agent, run) for run in runs], axis=1)
+    agent = check_agent(agent, "under test")  # one of six arrays is given its adapter
+    if isinstance(agent, CompiledAgent):
+        return np.stack([_play_compiled(agent, run) for run in runs], axis=1)
     if agent.trains:
         parts = [_play_agent(agent, [run]) for run in runs]
         steps = min(len(part) for part in parts)
@@ -185,53 +192,46 @@ def _play(agent: AnyAgent, runs: Sequence[Run]) -> AnyArray:
 
 def _play_agent(agent: Agent, runs: Sequence[Run]) -> Int64s:
     if agent.trains:
-        runs = runs[0].copies(parallel(agent))
-    arena = Arena(runs)
-    streams = _told(agent, runs)
-    agent.start(streams)
-    tabular = _check_policy(agent, streams)
-    witness = _Witness(agent)
+        runs = runs[0].copies(get_parallel(agent))
+    simulator = make_simulator(runs)
+    batch, env_id = run_batch(runs, is_privileged(agent)), runs[0].env_id
+    agent.start(batch)
+    tabular = _check_policy(agent, batch, env_id)
+    play = Interaction(cast("Agent", _Witness(agent)), simulator)
     chosen = []
-    while arena.episodes.min() < _EPISODES:
-        chosen.append(_checked_action(agent, arena.observation, streams))
-        arena.step(chosen[-1], witness)  # type: ignore[arg-type]  # all that the arena does is to call learn
+    while play.episodes.min() < _EPISODES:
+        chosen.append(_checked_action(agent, simulator.observation, batch, env_id))
+        play.play(chosen[-1])
     _require(
-        _check_policy(agent, streams) == tabular,
+        _check_policy(agent, batch, env_id) == tabular,
         "policy() must return a table always or never: it decides before the run how the agent is tested",
     )
     if agent.trains and not tabular:
-        _checked_action(agent, arena.observation, streams, test=True)
+        _checked_action(agent, simulator.observation, batch, env_id, test=True)
     return np.array(chosen)
 
 
 class _Witness:
-    """Stands between the arena and the agent, and watches what the agent does to its arguments."""
+    """Stands between the simulator and the agent, and watches what the agent does to its arguments."""
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
 
-    def learn(
-        self,
-        observation: Int64s,
-        action: Int64s,
-        reward: Float64s,
-        next_observation: Int64s,
-        terminated: Bools,
-        truncated: Bools,
-    ) -> None:
-        given = (observation, action, reward, next_observation, terminated, truncated)
-        before = [array.copy() for array in given]
-        self._agent.learn(*given)
-        same = all(np.array_equal(a, b) for a, b in zip(before, given, strict=True))
+    def learn(self, transition: Transition) -> None:
+        before = [array.copy() for array in transition]
+        self._agent.learn(transition)
+        same = all(np.array_equal(a, b) for a, b in zip(before, transition, strict=True))
         _require(
             same, "learn() must leave the arrays that it is given as they are: copy them first"
         )
 
 
-def _checked_action(agent: Agent, seen: Int64s, streams: Streams, test: bool = False) -> Int64s:
+def _checked_action(
+    agent: Agent, seen: Int64s, batch: RunBatch, env_id: str, test: bool = False
+) -> Int64s:
     before = seen.copy()
     action = np.asarray(agent.act(seen, test=True) if test else agent.act(seen))
-    n, at = streams.n, streams.env_id
+    n = batch.n
     _require(
         np.array_equal(before, seen),
         "act() must leave the observations that it is given as they are: copy them first",
@@ -239,35 +239,35 @@ def _checked_action(agent: Agent, seen: Int64s, streams: Streams, test: bool = F
     _require(
         action.shape == (n,) and action.dtype.kind in "iu",
         f"act() must return one integer a run, shape [{n}]; it returned shape {list(action.shape)}"
-        f" and dtype {action.dtype} ({at})",
+        f" and dtype {action.dtype} ({env_id})",
     )
     _require(
-        bool(((action >= 0) & (action < streams.n_actions)).all()),
-        f"actions must lie in 0..{streams.n_actions - 1}; act() returned {action.tolist()} ({at})",
+        bool(((action >= 0) & (action < batch.n_actions)).all()),
+        f"actions must lie in 0..{batch.n_actions - 1}; act() returned {action.tolist()} ({env_id})",
     )
     return action.astype(np.int64)
 
 
-def _check_policy(agent: Agent, streams: Streams) -> bool:
+def _check_policy(agent: Agent, batch: RunBatch, env_id: str) -> bool:
     """Whether policy() is a table, which is then checked."""
     table = agent.policy()
     if table is None:
         return False
     given = np.asarray(table)
-    n = 1 if agent.trains else streams.n  # a learner's streams, however many, are one run
-    size, n_actions = streams.n_observations, streams.n_actions
+    n = 1 if agent.trains else batch.n  # a learner's streams, however many, are one run
+    size, n_actions = batch.n_observations, batch.n_actions
     if given.shape == (n, size) and given.dtype.kind in "iu":
         _require(
             bool(((given >= 0) & (given < n_actions)).all()),
-            f"a policy's actions must lie in 0..{n_actions - 1} ({streams.env_id})",
+            f"a policy's actions must lie in 0..{n_actions - 1} ({env_id})",
         )
         return True
     _require(
         given.shape == (n, size, n_actions) and given.dtype.kind == "f",
         f"policy() must return None, integers [{n}, {size}] or probabilities [{n}, {size}, {n_actions}];"
-        f" it returned shape {list(given.shape)} and dtype {given.dtype} ({streams.env_id})",
+        f" it returned shape {list(given.shape)} and dtype {given.dtype} ({env_id})",
     )
-    _check_rows(given, "policy()", streams.env_id)
+    _check_rows(given, "policy()", env_id)
     return True
 
 
@@ -276,7 +276,7 @@ def _check_rows(table: npt.NDArray[Any], whose: str, at: str) -> None:
     _require(bool(good), f"the rows of {whose} must be probabilities that sum to 1 ({at})")
 
 
-def _play_fused(agent: FusedAgent, run: Run) -> Float64s:
+def _play_compiled(agent: CompiledAgent, run: Run) -> Float64s:
     """What tells one learner from another: a sum over its choices, its steps, its policy; float64 [any]."""
     for name, signature in (("act", ACT), ("learn", LEARN), ("policy", POLICY)):
         compiled = getattr(getattr(agent, f"compiled_{name}"), "nopython_signatures", [])
@@ -286,8 +286,9 @@ def _play_fused(agent: FusedAgent, run: Run) -> Float64s:
             ),
             f"compiled_{name} must be a function under @njit({name.upper()}) of anymdp_bench.engine.rollout",
         )
-    mdp, streams = run.task.mdp, _told(agent, [run])
-    settings, memory = agent.settings(streams), agent.memory(streams)
+    mdp, batch = run.task.table, run_batch([run], privileged=False)
+    assert mdp is not None
+    settings, memory = agent.settings(batch), agent.memory(batch)
     for name, array in (("settings", settings), ("memory", memory)):
         flat = isinstance(array, np.ndarray) and array.dtype == np.float64 and array.ndim == 1
         _require(flat, f"{name}() must return a float64 array of one dimension ({run.env_id})")

@@ -16,11 +16,11 @@ import pytest
 import anymdp_bench  # noqa: F401
 from anymdp_baselines.tabular.tql_ucb import BOLTZMANN, BONUS, TQLUCB, TQLSettings
 from anymdp_bench.engine.rollout import EPISODES, STEPS, learn_episodes
-from anymdp_bench.evaluation import Run
-from anymdp_bench.evaluation.runs import FOREVER, told
+from anymdp_bench.evaluation import Run, run_batch
+from anymdp_bench.evaluation.runs import FOREVER
 from anymdp_bench.scoring import oracle_advantages
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.selection import tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
 
 ENV = "AnyMDP-64s5a-v0"
 one_core = pytest.mark.benchmark(timer=time.process_time)
@@ -79,9 +79,9 @@ def test_single_env(benchmark):
 @pytest.mark.parametrize("variant", [BONUS, BOLTZMANN], ids=["bonus", "boltzmann"])
 def test_fused_tql_ucb(benchmark, variant):
     """Learning alone, on one core; the rate counts environment steps, each learned from."""
-    task = tasks_that_count(task_source(ENV), 1)[0][0]
+    task = select_tasks(task_source(ENV), 1)[0][0]
     run, agent = Run(ENV, task, 0), TQLUCB(TQLSettings(variant=variant))
-    streams = told([run], privileged=False)
+    streams = run_batch([run], privileged=False)
     memory, settings = agent.memory(streams), agent.settings(streams)
     advantage = oracle_advantages(task.mdp, task.references.policy)
     rngs = run.streams("agent"), run.streams("environment")

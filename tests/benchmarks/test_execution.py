@@ -13,14 +13,14 @@ from itertools import count
 import pytest
 
 from anymdp_bench.agents import AgentSpec
-from anymdp_bench.evaluation import Run
-from anymdp_bench.evaluation.compiled import TableLearning
+from anymdp_bench.evaluation import Run, expected_return
+from anymdp_bench.evaluation.compiled import make_compiled_run
+from anymdp_bench.evaluation.runs import FOREVER
 from anymdp_bench.runner.executor import Executor
 from anymdp_bench.runner.plan import make_plan
 from anymdp_bench.runner.run import run_plan
 from anymdp_bench.suites import Limits, custom_suite
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.selection import scored_task
 
 ROWS = [f"AnyMDP-{S}s5a-v0" for S in (1, 16, 32, 64, 128)]
 ROWS += ["Garnet-16s5a2b-v0", "Garnet-64s5a2b-v0"]
@@ -69,10 +69,10 @@ def test_two_workers_against_one(benchmark, tmp_path):
 
 def engines_own(env_id, seed):
     """What a run of one episode asks of the engine: the task, its references, the episode, its test."""
-    task = scored_task(task_source(env_id), seed)
-    learning = TableLearning(AgentSpec("tql-ucb").make(), Run(env_id, task, 0))
-    learning.learn(1, None)
-    learning.test()
+    task = task_source(env_id).task(seed)
+    play = make_compiled_run(AgentSpec("tql-ucb").make(env_id), Run(env_id, task, 0))
+    play.learn(1, FOREVER)
+    expected_return(task, play.policy())
 
 
 @pytest.mark.benchmark(timer=time.process_time)

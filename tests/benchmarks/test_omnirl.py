@@ -23,11 +23,14 @@ from anymdp_baselines.planner.model import plan_flops  # noqa: E402
 from anymdp_baselines.planner.policy import RATE  # noqa: E402
 from anymdp_baselines.planner.presets import PRESETS  # noqa: E402
 from anymdp_baselines.planner.trainer import Trainer  # noqa: E402
-from anymdp_bench.evaluation import Run  # noqa: E402
-from anymdp_bench.evaluation.runs import told  # noqa: E402
-from anymdp_bench.evaluation.simulators import make_arena  # noqa: E402
+from anymdp_bench.evaluation import (  # noqa: E402
+    Interaction,
+    Run,
+    make_simulator,
+    run_batch,
+)
 from anymdp_bench.tasks.family import task_source  # noqa: E402
-from anymdp_bench.tasks.selection import tasks_that_count  # noqa: E402
+from anymdp_bench.tasks.selection import select_tasks  # noqa: E402
 
 one_core = pytest.mark.benchmark(timer=time.process_time)
 STREAMS = 64
@@ -78,12 +81,13 @@ def network_cost(mind):
 @pytest.mark.parametrize("n_states", [16, 64])
 def test_a_plan_of_64_runs(benchmark, n_states):
     env_id = f"AnyMDP-{n_states}s5a-v0"
-    tasks, _ = tasks_that_count(task_source(env_id), STREAMS)
+    tasks, _ = select_tasks(task_source(env_id), STREAMS)
     runs = [Run(env_id, task, 0) for task in tasks]
-    agent, arena = OmniRL(), make_arena(runs, shaped=True)
-    agent.start(told(runs, privileged=False))
+    agent = OmniRL(familiar=True)
+    agent.start(run_batch(runs, privileged=False))
+    play = Interaction(agent, make_simulator(runs))
     for _ in range(2000):
-        arena.step(arena.actions(agent.act(arena.observation)), agent)
+        play.step()
     mind = agent._mind
     benchmark.pedantic(mind.plan, (np.arange(STREAMS),), rounds=10, warmup_rounds=1)
     flops, seconds = network_cost(mind)
@@ -102,12 +106,13 @@ def test_a_plan_of_64_runs(benchmark, n_states):
 def test_plans_to_the_end_of_64_runs(benchmark, n_states):
     """`extra_info` holds their time over that of the plans which they follow; only settled runs make them."""
     env_id = f"AnyMDP-{n_states}s5a-v0"
-    tasks, _ = tasks_that_count(task_source(env_id), STREAMS)
+    tasks, _ = select_tasks(task_source(env_id), STREAMS)
     runs = [Run(env_id, task, 0) for task in tasks]
-    agent, arena = OmniRL(), make_arena(runs, shaped=True)
-    agent.start(told(runs, privileged=False))
+    agent = OmniRL(familiar=True)
+    agent.start(run_batch(runs, privileged=False))
+    play = Interaction(agent, make_simulator(runs))
     for _ in range(2000):
-        arena.step(arena.actions(agent.act(arena.observation)), agent)
+        play.step()
     mind, every = agent._mind, np.arange(STREAMS)
     benchmark.pedantic(
         end_runs,

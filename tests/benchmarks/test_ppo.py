@@ -23,7 +23,7 @@ from anymdp_baselines.ppo.agent import PPO, PPOSettings
 from anymdp_baselines.ppo.vector_env import SB3VecEnv
 from anymdp_bench.evaluation import Budget, Run, play_training
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.selection import tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
 
 ENV = "AnyMDP-64s5a-v0"
 SETTINGS = PPOSettings()
@@ -44,7 +44,7 @@ def sb3_learns(envs):
 
 @pytest.fixture(scope="module")
 def rivals():
-    task = tasks_that_count(task_source(ENV), 1)[0][0]
+    task = select_tasks(task_source(ENV), 1)[0][0]
     makers = [lambda: gym.make(ENV, task_seed=task.seed)] * PPO.parallel
     sync = SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
     native = SB3VecEnv(ENV, PPO.parallel, task_seeds=task.seed)

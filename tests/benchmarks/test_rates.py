@@ -19,7 +19,7 @@ from anymdp_bench.runner.run import _records
 from anymdp_bench.runner.unit import play_unit
 from anymdp_bench.suites import Limits, custom_suite
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
-from anymdp_bench.tasks.selection import seeds_that_count
+from anymdp_bench.tasks.selection import select_seeds
 
 
 def seconds(call, times=1):
@@ -84,6 +84,6 @@ def test_a_full_run(states, tmp_path):
 def test_choosing_tasks(states):
     """What the driver does before a run starts: it samples and solves every task."""
     source = task_source(f"AnyMDP-{states}s5a-v0")
-    seeds_that_count(source, 2)
-    took = seconds(lambda: seeds_that_count(source, 128))
+    select_seeds(source, 2)
+    took = seconds(lambda: select_seeds(source, 128))
     print(f"\nS = {states}: {1e3 * took / 128:.2f} ms a task")

@@ -21,7 +21,7 @@ from anymdp_baselines.omnirl.agent import SequenceAgent  # noqa: E402
 from anymdp_baselines.omnirl.play import Warmth  # noqa: E402
 from anymdp_baselines.training.config import preset  # noqa: E402
 from anymdp_baselines.training.trainer import Machine, Trainer  # noqa: E402
-from anymdp_bench.agents import Streams  # noqa: E402
+from anymdp_bench.agents import RunBatch  # noqa: E402
 from anymdp_bench.datasets.sequences import synthesise  # noqa: E402
 from anymdp_bench.tasks.family import PUBLIC_SEEDS  # noqa: E402
 
@@ -87,7 +87,7 @@ def test_a_step_of_64_runs(benchmark, kind):
     agent = SequenceAgent(
         Trainer(preset("small", kind)).model.eval().requires_grad_(False), Warmth(0.8)
     )
-    agent.start(Streams("AnyMDP-16s5a-v0", 16, 5, np.arange(64, dtype=np.uint64)))
+    agent.start(RunBatch(16, 5, np.arange(64, dtype=np.uint64)))
     seen = np.random.default_rng(0).integers(0, 16, 64)
     flops = step_flops(agent, seen)
     benchmark.pedantic(agent.act, (seen,), rounds=200, warmup_rounds=5)

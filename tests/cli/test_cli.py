@@ -303,7 +303,7 @@ REFUSED = [
     (["run", "--agent", "nobody"], "no agent 'nobody'; known: "),
     (["run", "--agent", "no_such_module:Name"], "agent no_such_module:Name cannot be loaded"),
     (["run", "--agent", "json:dumps"], "agent json:dumps cannot be made"),
-    (["run", "--agent", "json:JSONDecoder"], "is neither an Agent nor a FusedAgent"),
+    (["run", "--agent", "json:JSONDecoder"], "is neither an Agent nor a CompiledAgent"),
     (["run", "--agent", "random", "--suite", "nothing"], "no suite 'nothing'; known: "),
     (["run", "--agent", "random", "--env", "CartPole-v1"], "no tasks behind 'CartPole-v1'"),
     (["run", "--agent", "random", "--env", "AnyMDP-v0"], "give n_states, n_actions by keyword"),

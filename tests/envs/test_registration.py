@@ -18,7 +18,7 @@ SIZES = {
 }
 FAMILIES = [family for family in families().values() if family.env is not None]
 IDS = [env_id for family in FAMILIES for env_id in family.ids]
-TABLES = [env_id for family in FAMILIES if family.game is None for env_id in family.ids]
+TABLES = [env_id for family in FAMILIES if family.task is None for env_id in family.ids]
 
 
 def keywords(env_id):

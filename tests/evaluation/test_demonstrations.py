@@ -10,7 +10,7 @@ from anymdp_bench.runner.plan import Unit
 from anymdp_bench.runner.unit import play_unit
 from anymdp_bench.scoring import references
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.selection import ScoredTask
+from anymdp_bench.tasks.tabular import TabularTask
 
 ID = "AnyMDP-16s5a-v0"
 FEW = Demonstrations(episodes=6, noise=0.0)
@@ -19,7 +19,7 @@ FEW = Demonstrations(episodes=6, noise=0.0)
 @pytest.fixture(scope="module")
 def runs():
     mdps = [(seed, task_source(ID).sample(seed)) for seed in range(4)]
-    return [Run(ID, ScoredTask(seed, mdp, references(mdp)), 0) for seed, mdp in mdps]
+    return [Run(ID, TabularTask(seed, mdp, references(mdp)), 0) for seed, mdp in mdps]
 
 
 class Notes(Random):
@@ -29,7 +29,7 @@ class Notes(Random):
         super().start(streams)
         self.steps, self.shown = [], []
 
-    def learn(self, *step):
+    def learn(self, step):
         self.steps.append([array.copy() for array in step])
         self.shown.append(np.zeros(len(step[0]), np.bool_))
 
@@ -37,9 +37,9 @@ class Notes(Random):
 class Knows(Notes):
     """The same, told which steps are demonstrations."""
 
-    def demonstrate(self, *step):
-        self.learn(*step[:-1])
-        self.shown[-1] = step[-1].copy()
+    def demonstrate(self, step, demonstrated):
+        self.learn(step)
+        self.shown[-1] = demonstrated.copy()
 
 
 class Clone(Random):
@@ -53,8 +53,8 @@ class Clone(Random):
         known = self.known[np.arange(len(observation)), observation]
         return np.where(known >= 0, known, super().act(observation))
 
-    def learn(self, observation, action, *rest):
-        self.known[np.arange(len(observation)), observation] = action
+    def learn(self, step):
+        self.known[np.arange(len(step.action)), step.observation] = step.action
 
 
 def optimal(runs, observation):

@@ -13,18 +13,18 @@ from anymdp_bench.agents import AgentError
 from anymdp_bench.evaluation import (
     Budget,
     Run,
-    expected_table_return,
-    play_fused,
+    play_compiled,
     play_in_context,
     play_training,
     test_points,
 )
+from anymdp_bench.evaluation import expected_return as expected_policy_return
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import expected_return
 from anymdp_bench.scoring import references
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.selection import ScoredTask
-from naive.agents import Unfused
+from anymdp_bench.tasks.tabular import TabularTask
+from naive.agents import SteppedAgent
 
 test_points.__test__ = False  # pytest takes it for a test by its name
 
@@ -32,7 +32,7 @@ ID = "AnyMDP-16s5a-v0"
 
 
 def scored(mdp, seed=0):
-    return ScoredTask(seed, mdp, references(mdp))
+    return TabularTask(seed, mdp, references(mdp))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ class Scripted:
             return np.ones(self.n, np.int64)
         return np.full(self.n, self.script[len(self.lessons) % len(self.script)])
 
-    def learn(self, *step):
+    def learn(self, step):
         self.lessons.append(tuple(array[0].item() for array in step))
 
     def policy(self):
@@ -168,8 +168,8 @@ def test_the_corrected_return_has_the_mean_of_the_plain_one(tasks):
         def act(self, observation, test=False):
             return (self.state + observation) % 5
 
-        def learn(self, observation, action, reward, following, terminated, truncated):
-            self.state = np.where(reward > 0, action, self.state + 1)
+        def learn(self, step):
+            self.state = np.where(step.reward > 0, step.action, self.state + 1)
 
     for agent in (Random(), Moody([0])):
         runs = [Run(ID, task, seed) for task in tasks for seed in range(10)]
@@ -312,12 +312,12 @@ def test_a_table_may_hold_probabilities(tasks):
     by_state = rng.dirichlet(np.ones(5), 16)
     by_id = np.zeros((16, 5))
     by_id[mdp.observation] = by_state
-    assert expected_table_return(tasks[0], by_id) == pytest.approx(
+    assert expected_policy_return(tasks[0], by_id[None]) == pytest.approx(
         expected_return(mdp, by_state), rel=1e-12
     )
     actions = rng.integers(5, size=16)
     expected = expected_return(mdp, actions[mdp.observation])
-    assert expected_table_return(tasks[0], actions) == pytest.approx(expected, rel=1e-12)
+    assert expected_policy_return(tasks[0], actions[None]) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_a_table_may_hold_probabilities(tasks):
 )
 def test_what_is_no_policy_is_refused(tasks, table, message):
     with pytest.raises(AgentError, match=message):
-        expected_table_return(tasks[0], table)
+        expected_policy_return(tasks[0], table[None])
 
 
 @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ def test_what_is_no_action_is_refused(action, message):
 def test_the_fused_loop_equals_its_plain_twin(tasks, variant, budget):
     fused = TQLUCB(TQLSettings(variant=variant))
     run = Run(ID, tasks[1], 3)
-    ours, plain = play_fused(fused, run, budget), play_training(Unfused(fused), run, budget)
+    ours, plain = play_compiled(fused, run, budget), play_training(SteppedAgent(fused), run, budget)
     assert ours.measure == plain.measure == "exact"
     assert ours.episode.tolist() == plain.episode.tolist()
     assert ours.steps.tolist() == plain.steps.tolist()
@@ -372,9 +372,9 @@ def test_the_fused_loop_equals_its_plain_twin(tasks, variant, budget):
 
 def test_a_fused_learner_is_cut_by_steps_too(tasks):
     run = Run(ID, tasks[0], 0)
-    whole = play_fused(TQLUCB(), run, Budget(episodes=20))
+    whole = play_compiled(TQLUCB(), run, Budget(episodes=20))
     for cut in (0, 1):
-        part = play_fused(TQLUCB(), run, Budget(steps=int(whole.steps[7]) - cut))
+        part = play_compiled(TQLUCB(), run, Budget(steps=int(whole.steps[7]) - cut))
         assert part.episode.tolist() == list(range(1, 9 - cut))
         assert part.score.tolist() == whole.score[: 8 - cut].tolist()
 
@@ -382,7 +382,7 @@ def test_a_fused_learner_is_cut_by_steps_too(tasks):
 def test_reports_tell_the_share_done_and_the_score(tasks):
     told = []
     run = Run(ID, tasks[0], 0)
-    curve = play_fused(
+    curve = play_compiled(
         TQLUCB(), run, Budget(episodes=20), lambda share, score: told.append((share, score))
     )
     assert told == [(k / 20, s) for k, s in zip(range(1, 21), curve.score, strict=True)]

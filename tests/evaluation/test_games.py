@@ -12,26 +12,26 @@ from anymdp_bench.engine.rollout import POLICY
 from anymdp_bench.evaluation import (
     CONTEXTS,
     Budget,
-    Company,
+    IndependentLearners,
+    Interaction,
     Run,
-    expected_tables_return,
-    make_arena,
-    play_fused,
+    expected_return,
+    make_simulator,
+    play_compiled,
     play_in_context,
     play_training,
 )
-from anymdp_bench.evaluation import Unfused as StepByStep
+from anymdp_bench.evaluation import SteppedAgent as StepByStep
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.selection import scored_task
 from anymdp_bench.tasks.switch2.game import CELLS, switch2
-from naive.agents import Unfused
+from naive.agents import SteppedAgent
 
 PENDULUM, SWITCH = "DiscretePendulum-g5-v0", "Switch2-v0"
 STATIC = ("CliffWalkingTerminal-v0", "FrozenLake4x4-v0", "FrozenLake4x4Slippery-v0")
 
 
 def run_of(env_id, run_seed=0):
-    return Run(env_id, scored_task(task_source(env_id), 0), run_seed)
+    return Run(env_id, task_source(env_id).task(0), run_seed)
 
 
 class Diary:
@@ -49,7 +49,7 @@ class Diary:
     def act(self, observation, test=False):
         return self.rng.integers(self.streams.n_actions, size=len(observation))
 
-    def learn(self, *step):
+    def learn(self, step):
         self.steps.append(tuple(array.copy() for array in step))
         self.rewards.append(step[2].copy())
 
@@ -57,7 +57,7 @@ class Diary:
         return None
 
 
-# Shaping: SPEC 2.3, last bullet
+# Shaping
 
 
 @pytest.mark.parametrize(
@@ -87,12 +87,12 @@ def test_only_in_context_agents_are_given_shaped_rewards(env_id):
     context, learner = Diary(), Diary(trains=True)
     players = run.task.players
     [curve] = play_in_context(context, [run], budget)
-    arena = make_arena([run])
+    play = Interaction(learner, make_simulator([run]))
     learner.start(context.streams)
     plain = []
-    while arena.episodes[0] < 3:
-        plain += arena.step(arena.actions(learner.act(arena.observation)), learner)[1]
-    assert curve.return_.tolist() == [return_ for return_, _ in plain]
+    while play.episodes[0] < 3:
+        plain += play.step()
+    assert curve.return_.tolist() == [episode.return_ for episode in plain]
     shaped, unshaped = np.concatenate(context.rewards), np.concatenate(learner.rewards)
     assert len(shaped) == len(unshaped) == players * curve.steps[-1]
     assert (shaped != unshaped).any()
@@ -155,17 +155,18 @@ def test_switch2_tables_are_scored_by_playing_them():
     """Both agents uniform: the exact return is the random reference; one greedy table a player: played."""
     run = run_of(SWITCH)
     uniform = np.full((2, 105, 5), 0.2)
-    assert expected_tables_return(run.task, uniform) == pytest.approx(run.task.references.random)
+    assert expected_return(run.task, uniform) == pytest.approx(run.task.references.random)
     rng = np.random.default_rng(3)
     for _ in range(20):
         tables = rng.integers(5, size=(2, 105))
-        arena = make_arena([run])
-        results = []
-        while not results:
-            seen = arena.observation
-            _, results = arena.step(np.array([tables[0, seen[0]], tables[1, seen[1]]]), None)
-        assert expected_tables_return(run.task, tables) == pytest.approx(results[0][0])
-        assert run.task.references.oracle + results[0][1] == pytest.approx(results[0][0])
+        simulator = make_simulator([run])
+        play, finished = Interaction(Random(), simulator), []
+        while not finished:
+            seen = simulator.observation
+            finished = play.play(np.array([tables[0, seen[0]], tables[1, seen[1]]]))
+        [(_, return_, advantage_sum)] = finished
+        assert expected_return(run.task, tables) == pytest.approx(return_)
+        assert run.task.references.oracle + advantage_sum == pytest.approx(return_)
 
 
 # Fused loops against their plain twins
@@ -174,8 +175,10 @@ def test_switch2_tables_are_scored_by_playing_them():
 @pytest.mark.parametrize("fused", [TQLUCB(TQLSettings(variant=v)) for v in (0.0, BOLTZMANN)])
 def test_the_fused_switch_equals_two_plain_copies(fused):
     run, budget = run_of(SWITCH, 3), Budget(episodes=30)
-    ours = play_fused(fused, run, budget)
-    plain = play_training(Company([Unfused(fused), Unfused(fused)]), run, budget)
+    ours = play_compiled(fused, run, budget)
+    plain = play_training(
+        IndependentLearners([SteppedAgent(fused), SteppedAgent(fused)]), run, budget
+    )
     assert ours.measure == plain.measure == "exact"
     assert ours.episode.tolist() == plain.episode.tolist()
     assert ours.steps.tolist() == plain.steps.tolist()
@@ -187,7 +190,7 @@ def test_the_fused_switch_equals_two_plain_copies(fused):
 def test_the_fused_pendulum_equals_its_plain_twin(budget):
     """No multiple of 100 is reached: one test, at the end."""
     fused, run = TQLUCB(TQLSettings(variant=BOLTZMANN)), run_of(PENDULUM, 3)
-    ours, plain = play_fused(fused, run, budget), play_training(Unfused(fused), run, budget)
+    ours, plain = play_compiled(fused, run, budget), play_training(SteppedAgent(fused), run, budget)
     assert ours.measure == plain.measure == "test"
     assert ours.episode.tolist() == plain.episode.tolist() == [6 if budget.episodes else 5]
     assert ours.steps.tolist() == plain.steps.tolist()
@@ -210,7 +213,7 @@ class Undecided(TQLUCB):
 def test_a_compiled_learner_played_step_by_step_has_the_same_tests(fused):
     """As `verify` plays it again, tests of a policy left to chance included: three tests of the Pendulum."""
     run, budget = run_of(PENDULUM, 3), Budget(episodes=300)
-    ours, plain = play_fused(fused, run, budget), play_training(StepByStep(fused), run, budget)
+    ours, plain = play_compiled(fused, run, budget), play_training(StepByStep(fused), run, budget)
     assert ours.measure == plain.measure == "test"
     assert ours.episode.tolist() == plain.episode.tolist() == [100, 200, 300]
     for name in ("return_", "return_corrected", "score", "regret"):
@@ -218,15 +221,15 @@ def test_a_compiled_learner_played_step_by_step_has_the_same_tests(fused):
 
 
 def test_pendulum_learners_are_tested_at_multiples_of_100():
-    curve = play_fused(TQLUCB(), run_of("DiscretePendulum-g1-v0"), Budget(episodes=250))
+    curve = play_compiled(TQLUCB(), run_of("DiscretePendulum-g1-v0"), Budget(episodes=250))
     assert curve.episode.tolist() == [100, 200]
     assert curve.steps.tolist() == [20_000, 40_000]
 
 
 def test_tabular_learners_learn_both_games():
-    switch = play_fused(TQLUCB(), run_of(SWITCH), Budget(episodes=500))
+    switch = play_compiled(TQLUCB(), run_of(SWITCH), Budget(episodes=500))
     assert switch.score[-1] > 0.9
-    pendulum = play_fused(PSRL(), run_of("DiscretePendulum-g1-v0"), Budget(episodes=100))
+    pendulum = play_compiled(PSRL(), run_of("DiscretePendulum-g1-v0"), Budget(episodes=100))
     assert pendulum.score[-1] > 0.5
 
 
@@ -242,7 +245,7 @@ class Twins(Diary):
 def test_learners_of_several_streams_play_games_of_several_players():
     """Each copy gets its own player's observation and rewards of every game; all games' steps count."""
     one, two = Twins(), Twins()
-    curve = play_training(Company([one, two]), run_of(SWITCH), Budget(episodes=100))
+    curve = play_training(IndependentLearners([one, two]), run_of(SWITCH), Budget(episodes=100))
     assert curve.episode.tolist() == [100]
     assert curve.steps[0] == 3 * len(one.steps) == 3 * len(two.steps)
     start = switch2().seen[int(switch2().mdp.start.argmax())]

@@ -6,7 +6,7 @@ from PIL import Image
 
 from anymdp_bench.agents import AgentSpec
 from anymdp_bench.cli.app import run
-from anymdp_bench.evaluation.recording import record
+from anymdp_bench.evaluation.recording import record_video
 
 
 def frames(path):
@@ -24,7 +24,7 @@ def frames(path):
 )
 def test_a_gif_has_a_frame_a_step(tmp_path, env_id, agent, steps):
     out = tmp_path / "film.gif"
-    returns = record(env_id, AgentSpec(agent), out)
+    returns = record_video(env_id, AgentSpec(agent), out)
     film = frames(out)
     assert 2 < len(film) <= steps + 1  # equal neighbours are merged
     assert (film[0] != film[-1]).any()
@@ -34,21 +34,21 @@ def test_a_gif_has_a_frame_a_step(tmp_path, env_id, agent, steps):
 def test_a_film_begins_after_what_was_learned_before(tmp_path):
     """PSRL on the lake: 60 episodes unseen, then it walks to the goal."""
     out = tmp_path / "film.gif"
-    assert record("FrozenLake4x4-v0", AgentSpec("psrl"), out, after=60, episodes=2) == [1, 1]
+    assert record_video("FrozenLake4x4-v0", AgentSpec("psrl"), out, after=60, episodes=2) == [1, 1]
     assert len(frames(out)) <= 2 * 8
 
 
 @pytest.mark.parametrize("env_id", ["DiscretePendulum-g1-v0", "Switch2-v0"])
 @pytest.mark.parametrize("agent", ["tql-ucb", "random"])
 def test_any_agent_can_be_filmed(tmp_path, env_id, agent):
-    returns = record(env_id, AgentSpec(agent), tmp_path / "film.gif", episodes=2)
+    returns = record_video(env_id, AgentSpec(agent), tmp_path / "film.gif", episodes=2)
     assert len(returns) == 2
 
 
 def test_an_mp4(tmp_path):
     pytest.importorskip("moviepy")
     out = tmp_path / "new" / "film.mp4"
-    assert run(["play", "Darkroom-6x6-v0", "--out", str(out)]) == 0
+    assert run(["record", "Darkroom-6x6-v0", "--out", str(out)]) == 0
     assert out.read_bytes()[4:8] == b"ftyp"
 
 
@@ -64,7 +64,7 @@ def test_an_mp4(tmp_path):
 )
 def test_the_picture_of_a_task(tmp_path, env_id, capsys):
     out = tmp_path / "task.png"
-    assert run(["show", env_id, "--task-seed", "3", "--out", str(out)]) == 0
+    assert run(["draw", env_id, "--task-seed", "3", "--out", str(out)]) == 0
     with Image.open(out) as picture:
         assert picture.width > 1000
     assert capsys.readouterr().out == f"{out}\n"
@@ -73,13 +73,13 @@ def test_the_picture_of_a_task(tmp_path, env_id, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["play", "Darkroom-6x6-v0", "--out", "film.avi"], "give a name in .gif or .mp4"),
-        (["play", "CartPole-v1"], "no tasks behind 'CartPole-v1'"),
-        (["play", "Darkroom-6x6-v0", "--agent", "nobody"], "no agent 'nobody'"),
-        (["show", "CartPole-v1"], "no tasks behind 'CartPole-v1'"),
-        (["show", "DiscretePendulum-g1-v0"], "no TabularMDP"),
-        (["show", "Darkroom-6x6-v0", "--out", "task.doc"], "give --out a name in .png"),
-        (["show", "Darkroom-6x6-v0", "--out", "/proc/none/task.png"], "cannot write to"),
+        (["record", "Darkroom-6x6-v0", "--out", "film.avi"], "give a name in .gif or .mp4"),
+        (["record", "CartPole-v1"], "no tasks behind 'CartPole-v1'"),
+        (["record", "Darkroom-6x6-v0", "--agent", "nobody"], "no agent 'nobody'"),
+        (["draw", "CartPole-v1"], "no tasks behind 'CartPole-v1'"),
+        (["draw", "DiscretePendulum-g1-v0"], "no TabularMDP"),
+        (["draw", "Darkroom-6x6-v0", "--out", "task.doc"], "give --out a name in .png"),
+        (["draw", "Darkroom-6x6-v0", "--out", "/proc/none/task.png"], "cannot write to"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_line_and_exit_code_2(

@@ -16,7 +16,7 @@ from anymdp_bench.leaderboard.validate import validate
 from anymdp_bench.leaderboard.verify import load_receipt, verify
 from anymdp_bench.results.schema import RecordError
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.selection import scored_task, tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
 
 AGENTS = """
 import json, os, sys, time
@@ -63,7 +63,7 @@ def strangers(tmp_path, monkeypatch):
 
 
 def a_run():
-    task = tasks_that_count(task_source("AnyMDP-1s5a-v0"), 1)[0][0]
+    task = select_tasks(task_source("AnyMDP-1s5a-v0"), 1)[0][0]
     return [Run("AnyMDP-1s5a-v0", task, 0)]
 
 
@@ -187,7 +187,7 @@ def test_a_learner_of_several_streams_is_rerun_with_as_many(monkeypatch, tmp_pat
     (tmp_path / "many.py").write_text(SIXTEEN, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.syspath_prepend(str(tmp_path))
-    run = Run("FrozenLake4x4-v0", scored_task(task_source("FrozenLake4x4-v0"), 0), 0)
+    run = Run("FrozenLake4x4-v0", task_source("FrozenLake4x4-v0").task(0), 0)
     budget = Budget(episodes=200)
     here = play_training(AgentSpec("many:Sixteen").make(), run, budget)
     with remote_players(AgentSpec("many:Sixteen"), 1) as agents:
@@ -211,7 +211,8 @@ class Shaped(Random):
     def act(self, observation, test=False):  # by all that it was paid
         return (observation + np.round(1001 * self.paid).astype(int)) % self.actions
 
-    def learn(self, observation, action, reward, *rest):
+    def learn(self, step):
+        observation, action, reward, *rest = step
         self.paid += reward
 
 class Plain(Shaped):
@@ -226,7 +227,7 @@ def test_an_agent_is_rerun_with_the_rewards_that_it_asks_for(monkeypatch, tmp_pa
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.syspath_prepend(str(tmp_path))
     env_id = "FrozenLake4x4Slippery-v0"
-    run = Run(env_id, scored_task(task_source(env_id), 0), 0)
+    run = Run(env_id, task_source(env_id).task(0), 0)
     budget = Budget(steps=3000)
     [here] = play_in_context(AgentSpec(name).make(), [run], budget)
     with remote_players(AgentSpec(name), 1) as agents:

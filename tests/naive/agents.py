@@ -3,7 +3,7 @@
 import numpy as np
 
 
-class Unfused:
+class SteppedAgent:
     """TQL-UCB's own functions, uncompiled, as an agent in plain Python: the twin of the fused loop."""
 
     version, trains, privileged = "1", True, False
@@ -22,7 +22,7 @@ class Unfused:
             [act(int(observation[0]), self.size[1], self.memory, self.settings, self.rng)]
         )
 
-    def learn(self, *step):
+    def learn(self, step):
         values = [array[0].item() for array in step]
         self.fused.compiled_learn.py_func(
             *values, self.size[1], self.memory, self.settings, self.rng

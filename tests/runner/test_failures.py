@@ -18,10 +18,17 @@ import os, time
 import numpy as np
 
 class Faulty:
-    version, trains, privileged = "1", True, False
+    version, trains, privileged, tuned = "1", True, False, True
+
+    @staticmethod
+    def settings_for(env_id):
+        return "Garnet" in env_id
+
+    def __init__(self, settings=False):
+        self.is_garnet = settings
 
     def start(self, streams):
-        self.bad = "Garnet" in streams.env_id and os.environ.get("FAULT") or ""
+        self.bad = self.is_garnet and os.environ.get("FAULT") or ""
         self.n = streams.n_observations
 
     def act(self, observation, test=False):
@@ -32,7 +39,7 @@ class Faulty:
         return {"shape": np.zeros((2, 2), int), "range": np.array([99])}.get(
             self.bad, np.zeros(1, int))
 
-    def learn(self, *step):
+    def learn(self, step):
         if self.bad == "raises":
             raise OverflowError("too much")
 

@@ -26,7 +26,7 @@ class Slow:
     def act(self, observation, test=False):
         return np.zeros(1, int)
 
-    def learn(self, *step):
+    def learn(self, step):
         pass
 
     def policy(self):

@@ -9,7 +9,7 @@ from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import expected_return, solve
 from anymdp_bench.scoring import ORACLE_GAMMA, References, oracle_advantages, references
 from anymdp_bench.tasks.family import TaskFamily, TaskSource, sample_task, task_source
-from anymdp_bench.tasks.selection import tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
 from naive.dense import episode_tables
 
 EPISODES = 20_000
@@ -144,7 +144,7 @@ def test_references_by_hand():
     ends = references(mdp)
     assert (ends.oracle, ends.oracle_sd, ends.random, ends.gap) == (3.0, 2.0, 2.0, 1.0)
     assert ends.policy[0] == 1
-    assert ends.counts
+    assert ends.is_scorable
     assert ends.score(2.5) == 0.5
 
 
@@ -159,25 +159,25 @@ def test_references_by_hand():
     ],
 )
 def test_which_tasks_count(oracle, sd, random, counts):
-    assert References(oracle, sd, random, np.zeros(1, np.int64)).counts is counts
+    assert References(oracle, sd, random, np.zeros(1, np.int64)).is_scorable is counts
 
 
 def test_tasks_that_count_is_a_filter_from_the_start_seed_upward():
     source = task_source("AnyMDP-64s5a-v0")
-    counts = [references(source.sample(seed)).counts for seed in range(80)]
+    counts = [references(source.sample(seed)).is_scorable for seed in range(80)]
     first = counts.index(False)  # about one task in fifteen does not count
     for start, n in [(0, 30), (first, 5), (max(first - 2, 0), 2), (first + 1, 1)]:
         wanted = [seed for seed in range(start, 80) if counts[seed]][:n]
-        kept, skipped = tasks_that_count(source, n, start)
+        kept, skipped = select_tasks(source, n, start)
         assert [task.seed for task in kept] == wanted
         assert skipped == [seed for seed in range(start, wanted[-1]) if not counts[seed]]
         for task in kept[:3]:
             assert task.mdp == source.sample(task.seed)
-            assert task.references.counts
+            assert task.references.is_scorable
 
 
 def test_tasks_that_count_may_be_none():
-    assert tasks_that_count(task_source("AnyMDP-16s5a-v0"), 0) == ([], [])
+    assert select_tasks(task_source("AnyMDP-16s5a-v0"), 0) == ([], [])
 
 
 def fixed(seed):
@@ -187,7 +187,7 @@ def fixed(seed):
 
 def test_a_fixed_task_is_returned_once_even_if_it_does_not_count():
     family = TaskFamily("Fixed", f"{__name__}:fixed", {"Fixed-v0": {}}, sampled=lambda _: False)
-    kept, skipped = tasks_that_count(TaskSource(family, ()), 64, start=7)
+    kept, skipped = select_tasks(TaskSource(family, ()), 64, start=7)
     assert [(task.seed, task.mdp.max_steps) for task in kept] == [(0, 1)]
-    assert not kept[0].references.counts
+    assert not kept[0].references.is_scorable
     assert skipped == []

@@ -25,18 +25,19 @@ class Slow:
     def act(self, observation, test=False):
         return self.table[observation]
 
-    def learn(self, observation, action, reward, *_):
+    def learn(self, step):
+        observation, action, reward, *_ = step
         self.table[observation] = (action + (reward < 0)) % self.n_actions
 
     def policy(self):
         return self.table[None]
 
 class Breaks(Slow):
-    def learn(self, *step):
+    def learn(self, step):
         raise OverflowError("too much\\nto learn")
 
 class Dies(Slow):
-    def learn(self, *step):
+    def learn(self, step):
         import os
         os._exit(9)
 """

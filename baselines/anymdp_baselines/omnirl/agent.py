@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numba import njit
 
-from anymdp_bench.agents import AgentError, Streams
-from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
+from anymdp_bench.agents import Agent, AgentError, RunBatch, Transition
+from anymdp_bench.engine.arrays import Bools, Int64s
 from anymdp_bench.engine.rng import uniform
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _choose(preference, rng, greedy):
     return out
 
 
-class SequenceAgent:
+class SequenceAgent(Agent):
     """An in-context agent around a sequence model.
 
     Args:
@@ -52,10 +52,6 @@ class SequenceAgent:
         shown_tag: what it takes a demonstrator's steps for (`behaviours`): 3 the oracle's, by default 7,
             anybody's.
     """
-
-    version: ClassVar[str] = "1"
-    trains: ClassVar[bool] = False
-    privileged: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -68,7 +64,7 @@ class SequenceAgent:
         self._model, self._how, self._half = model, how, half
         self._trained, self._shown_tag = trained, shown_tag
 
-    def start(self, streams: Streams) -> None:
+    def start(self, batch: RunBatch) -> None:
         """Forgets everything.
 
         Raises:
@@ -77,17 +73,17 @@ class SequenceAgent:
         from anymdp_baselines.omnirl.play import Player
 
         size = self._model.size
-        if not size.takes(streams.n_observations, streams.n_actions):
+        if not size.takes(batch.n_observations, batch.n_actions):
             raise AgentError(
                 f"this checkpoint was trained on {self._trained} and takes at most"
                 f" {size.n_observations} observations and {size.n_actions} actions;"
-                f" {streams.env_id} has {streams.n_observations} and {streams.n_actions}: use a larger"
+                f" these runs have {batch.n_observations} and {batch.n_actions}: use a larger"
                 " checkpoint, or omnirl-delta, which takes any size"
             )
-        self._rng = streams.seeds.copy()
-        shape = (streams.n, streams.n_observations, streams.n_actions)
+        self._rng = batch.seeds.copy()
+        shape = (batch.n, batch.n_observations, batch.n_actions)
         self._player = Player(self._model, *shape, self._half)
-        self._n_slots = streams.n_observations * streams.n_actions
+        self._n_slots = batch.n_observations * batch.n_actions
         self._steps = 0
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
@@ -102,38 +98,17 @@ class SequenceAgent:
         out: Int64s = _choose(logits / warmth, self._rng, test)
         return out
 
-    def learn(
-        self,
-        observation: Int64s,
-        action: Int64s,
-        reward: Float64s,
-        next_observation: Int64s,
-        terminated: Bools,
-        truncated: Bools,
-    ) -> None:
+    def learn(self, transition: Transition) -> None:
         """Keeps the step for the next forward."""
-        step = (observation, action, reward, next_observation, terminated, truncated)
-        self.demonstrate(*step, np.zeros(len(observation), np.bool_))
+        self.demonstrate(transition, np.zeros(len(transition.observation), np.bool_))
 
-    def demonstrate(
-        self,
-        observation: Int64s,
-        action: Int64s,
-        reward: Float64s,
-        next_observation: Int64s,
-        terminated: Bools,
-        truncated: Bools,
-        shown: Bools,
-    ) -> None:
-        """Keeps the step for the next forward; in the runs `shown` a demonstrator acted."""
+    def demonstrate(self, transition: Transition, demonstrated: Bools) -> None:
+        """Keeps the step for the next forward; in the runs `demonstrated` a demonstrator acted."""
+        observation, action, reward, following, terminated, truncated = transition
         ending = np.where(terminated, _TERMINATED, np.where(truncated, _TRUNCATED, _WENT_ON))
-        tag = np.where(shown, self._shown_tag, _UNKNOWN)
-        self._player.note(observation, action, reward, ending, next_observation, tag)
+        tag = np.where(demonstrated, self._shown_tag, _UNKNOWN)
+        self._player.note(observation, action, reward, ending, following, tag)
         self._steps += 1
-
-    def policy(self) -> None:
-        """No table is needed: every episode counts."""
-        return None
 
     @property
     def memory_bytes(self) -> int:

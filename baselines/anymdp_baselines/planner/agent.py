@@ -36,10 +36,10 @@ from anymdp_baselines.planner.checkpoint import (
 )
 from anymdp_baselines.planner.finite_horizon import FAR, UNKNOWN
 from anymdp_baselines.planner.memory import show_runs
-from anymdp_baselines.planner.policy import Mind, Steps
+from anymdp_baselines.planner.policy import Mind
 from anymdp_baselines.planner.schedule import ELSEWHERE, FAMILIAR, HIDDEN
-from anymdp_bench.agents import Streams
-from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
+from anymdp_bench.agents import Agent, RunBatch, Transition
+from anymdp_bench.engine.arrays import Bools, Int64s
 
 LARGEST = 8 * 2**30  # bytes of memory for all runs together
 _HISTORY = np.uint64(0xE7037ED1A0B428DB)  # the second mind draws apart from the first
@@ -47,7 +47,7 @@ _LONGEST = 2**53  # steps of a context
 _WATCHED = range(2, 257)  # numbers of observations of runs that are watched for hidden state
 
 
-class OmniRL:
+class OmniRL(Agent):
     """The in-context agent with a hard-addressed memory and a looped neural planner.
 
     It plays tasks of any size: neither weights nor memory are tied to ids or to their number.
@@ -57,14 +57,13 @@ class OmniRL:
         first_temperature: of the softmax it acts by while it explores; by default the checkpoint's own.
         scouting: visits a slot for which a run scouts (see `scout`); by default those of `schedule`.
         weights: the name of the shipped weights to take where no `checkpoint` is given.
+        familiar: whether it takes every task for one of AnyMDP's.
 
     Raises:
         ValueError: the checkpoint is none; the message is one line.
     """
 
     version: ClassVar[str] = "8"
-    trains: ClassVar[bool] = False
-    privileged: ClassVar[bool] = False
     shaped: ClassVar[bool] = False  # it is given the rewards themselves
 
     def __init__(
@@ -73,20 +72,22 @@ class OmniRL:
         first_temperature: float | None = None,
         scouting: float | None = None,
         weights: str = SHIPPED,
+        familiar: bool = False,
     ) -> None:
         self._weights = load_weights(checkpoint or shipped(weights))
         chosen = self._weights.temperature
         self._first = float(chosen if first_temperature is None else first_temperature)
         self._scouting = scouting
+        self._familiar = familiar
 
-    def start(self, streams: Streams) -> None:
+    def start(self, batch: RunBatch) -> None:
         """Forgets everything.
 
         Raises:
             ValueError: the runs' memories would not fit into `LARGEST` bytes.
         """
-        n, o, a = streams.n, streams.n_observations, streams.n_actions
-        familiar = streams.env_id.startswith("AnyMDP-")
+        n, o, a = batch.n, batch.n_observations, batch.n_actions
+        familiar = self._familiar
         watched = not familiar and o in _WATCHED
         need = n * (8 * a * (o**2 + watched * room(o) ** 2) + 2 * FAR * o)
         if need > LARGEST:
@@ -100,14 +101,14 @@ class OmniRL:
             habit = replace(habit, scouting=self._scouting)
         self._runs = np.arange(n)
         planner = self._weights.planner(familiar, o)
-        self._mind = Mind(planner, streams.seeds, o, a, habit)
+        self._mind = Mind(planner, batch.seeds, o, a, habit)
         self._deep: Mind | None = None
         self._history: History | None = None
         if watched:
             habit = replace(HIDDEN, first=self._first)
             self._history = empty_history(n, o)
             whose = self._history.whose
-            self._deep = Mind(planner, streams.seeds ^ _HISTORY, room(o), a, habit, whose)
+            self._deep = Mind(planner, batch.seeds ^ _HISTORY, room(o), a, habit, whose)
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
         """Actions sampled from the plan, int64 [n]; the likeliest ones where `test`."""
@@ -124,46 +125,31 @@ class OmniRL:
                 out[runs] = mind.act(runs, seen[runs], test)
         return out
 
-    def learn(
-        self,
-        observation: Int64s,
-        action: Int64s,
-        reward: Float64s,
-        next_observation: Int64s,
-        terminated: Bools,
-        truncated: Bools,
-    ) -> None:
+    def learn(self, transition: Transition) -> None:
         """Writes the step of every run to its memory."""
-        steps = Steps(observation, action, reward, next_observation, terminated, truncated)
+        observation, action, _, following, terminated, truncated = transition
         history = self._history
         if history is not None and self._deep is not None:
-            before = np.where(next_observation == observation, history.before, observation)
-            following = identify(history, before, next_observation)
+            before = np.where(following == observation, history.before, observation)
+            arrived = identify(history, before, following)
             notice(
-                history, self._mind.memory, self._deep.memory, observation, action,
-                next_observation, terminated, self._ids, following,
+                history, self._mind.memory, self._deep.memory, observation, action, following,
+                terminated, self._ids, arrived,
             )  # fmt: skip
-            move_on(history, observation, next_observation, terminated | truncated)
-            self._deep.learn(self._runs, steps._replace(observation=self._ids, following=following))
-        self._mind.learn(self._runs, steps)
+            move_on(history, observation, following, terminated | truncated)
+            by_id = transition._replace(observation=self._ids, next_observation=arrived)
+            self._deep.learn(self._runs, by_id)
+        self._mind.learn(self._runs, transition)
 
-    def demonstrate(
-        self,
-        observation: Int64s,
-        action: Int64s,
-        reward: Float64s,
-        next_observation: Int64s,
-        terminated: Bools,
-        truncated: Bools,
-        shown: Bools,
-    ) -> None:
-        """Writes the step of every run, and that those of the runs `shown` were a demonstrator's."""
+    def demonstrate(self, transition: Transition, demonstrated: Bools) -> None:
+        """Writes the step of every run, and that those of the runs `demonstrated` were a demonstrator's."""
         self._mind.planner = self._weights.general  # the experts know no demonstrator
-        self.learn(observation, action, reward, next_observation, terminated, truncated)
-        runs = np.flatnonzero(shown)
-        show_runs(self._mind.memory, runs, observation[runs], action[runs])
+        self.learn(transition)
+        runs = np.flatnonzero(demonstrated)
+        observation, action = transition.observation[runs], transition.action[runs]
+        show_runs(self._mind.memory, runs, observation, action)
         if self._deep is not None:
-            show_runs(self._deep.memory, runs, self._ids[runs], action[runs])
+            show_runs(self._deep.memory, runs, self._ids[runs], action)
 
     def policy(self) -> Int64s | None:
         """The likeliest actions [n, O] by what is known now, the end of an episode not in sight.
@@ -236,7 +222,7 @@ class OmniRL:
 
 def omnirl_anymdp(checkpoint: str | None = None) -> OmniRL:
     """The same network trained on AnyMDP tasks alone, as the paper's OmniRL (AnyMDP) was."""
-    return OmniRL(checkpoint, weights="omnirl-anymdp")
+    return OmniRL(checkpoint, weights="omnirl-anymdp", familiar=True)
 
 
 def omnirl_garnet(checkpoint: str | None = None) -> OmniRL:

@@ -11,13 +11,14 @@ from anymdp_bench.agents import Agent
 from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.evaluation import Budget, Run, play_in_context
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.selection import ScoredTask, tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
+from anymdp_bench.tasks.task import Task
 
 
 @cache
-def _tasks(n_states: int, n_actions: int, n: int, start: int) -> list[ScoredTask]:
+def _tasks(n_states: int, n_actions: int, n: int, start: int) -> list[Task]:
     source = task_source("AnyMDP-v0", n_states=n_states, n_actions=n_actions)
-    return tasks_that_count(source, n, start)[0]
+    return select_tasks(source, n, start)[0]
 
 
 def online_scores(

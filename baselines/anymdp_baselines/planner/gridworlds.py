@@ -32,7 +32,7 @@ def sample(seed: int, *, n_observations: int, n_actions: int) -> TabularMDP:
     rng = np.random.default_rng(int(stream("omnirl world", n_observations, n_actions, seed)[0]))
     while True:
         mdp = _draw(rng, n_observations, n_actions)
-        if mdp is not None and references(mdp).counts:
+        if mdp is not None and references(mdp).is_scorable:
             return mdp
 
 

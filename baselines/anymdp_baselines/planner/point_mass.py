@@ -32,7 +32,7 @@ def sample(seed: int, *, n_observations: int, n_actions: int) -> TabularMDP:
     rng = np.random.default_rng(int(stream("omnirl particle", n_observations, n_actions, seed)[0]))
     while True:
         mdp = _draw(rng, n_observations, n_actions)
-        if references(mdp).counts:
+        if references(mdp).is_scorable:
             return mdp
 
 

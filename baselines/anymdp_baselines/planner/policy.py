@@ -9,7 +9,7 @@ settled and knows how long its episodes are, it plays by the steps that are left
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,22 +22,12 @@ from anymdp_baselines.planner.memory import Memory, branching, empty_memory, wri
 from anymdp_baselines.planner.posterior_sampling import scout
 from anymdp_baselines.planner.schedule import Schedule, blend, likely
 from anymdp_baselines.planner.smoothing import back_off
-from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
+from anymdp_bench.engine.arrays import Bools, Int64s, UInt64s
 from anymdp_bench.engine.rng import uniform
+from anymdp_bench.engine.transition import Transition
 
 RATE = 0.03  # the run's growth, in steps, that calls for a new plan
 _APART = np.uint64(0xA0761D6478BD642F)  # the scout draws apart from the softmax
-
-
-class Steps(NamedTuple):
-    """One step of k runs, arrays [k]."""
-
-    observation: Int64s
-    action: Int64s
-    reward: Float64s
-    following: Int64s
-    terminated: Bools
-    truncated: Bools
 
 
 @njit(cache=True)
@@ -112,7 +102,7 @@ class Mind:
             out = np.where((timed != UNKNOWN) & (left > 0), timed, out)
         return out
 
-    def learn(self, runs: Int64s, steps: Steps) -> None:
+    def learn(self, runs: Int64s, steps: Transition) -> None:
         """Writes one step of each of `runs` to its memory."""
         write_runs(self.memory, runs, *steps)
         self._age[runs] += 1

@@ -109,7 +109,7 @@ def _take_seat(room: Seats, i: int, mdp: TabularMDP, rng: np.uint64) -> None:
     scale = references(mdp)
     unit = max(scale.gap, LEAST_GAP_IN_SD * scale.oracle_sd, 1e-9)
     n, horizon = mdp.n_states, mdp.max_steps
-    room.horizon[i], room.counts[i] = horizon, scale.counts
+    room.horizon[i], room.counts[i] = horizon, scale.is_scorable
     room.loss[i, : horizon + 1, :n] = oracle_advantages(mdp, scale.policy) / unit
     live = ~mdp.terminal
     q = solve(mdp, ORACLE_GAMMA).q[live]

@@ -13,10 +13,7 @@ Needs `pip install 'anymdp-bench[sb3]'`. The settings in use were searched per t
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -33,7 +30,8 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(what, name=error.name) from None
 
 from anymdp_baselines.ppo.table_policy import TableBuffer, TablePolicy
-from anymdp_bench.agents import Streams
+from anymdp_baselines.tuned_settings import chosen_settings
+from anymdp_bench.agents import Agent, RunBatch, Transition
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
 
 
@@ -49,16 +47,6 @@ class PPOSettings:
     batch_size: int = 512
     n_epochs: int = 4
     norm_reward: bool = True
-
-
-@cache
-def searched() -> dict[str, PPOSettings]:
-    """The chosen settings by task family, from the search's own file."""
-    path = files("anymdp_baselines") / "searches" / "ppo.json"
-    if not path.is_file():
-        return {}
-    chosen = json.loads(path.read_text(encoding="utf-8"))["chosen"]
-    return {family: PPOSettings(**values) for family, values in chosen.items()}
 
 
 @njit(cache=True)
@@ -95,34 +83,37 @@ class Returns:
         return out
 
 
-class PPO:
+class PPO(Agent):
     """Proximal policy optimisation.
 
     Args:
-        settings: hyper-parameters; by default those searched for the environment's family (the part of its id
-            before the first "-", bandits apart).
+        settings: hyper-parameters; by default those of `PPOSettings`.
     """
 
     version: ClassVar[str] = "3"
     trains: ClassVar[bool] = True
-    privileged: ClassVar[bool] = False
     parallel: ClassVar[int] = 16
+    tuned: ClassVar[bool] = True
 
     def __init__(self, settings: PPOSettings | None = None) -> None:
-        self._settings = settings
+        self._settings = settings or PPOSettings()
 
-    def start(self, streams: Streams) -> None:
+    @staticmethod
+    def settings_for(env_id: str) -> PPOSettings:
+        """The settings that were searched for the environment's family."""
+        return PPOSettings(**(chosen_settings("ppo", env_id) or {}))
+
+    def start(self, batch: RunBatch) -> None:
         """A new network and an empty buffer, all random numbers from the first stream's seed."""
         torch.set_num_threads(1)  # the networks are tiny; runs are what is played in parallel
-        family = "bandit" if streams.n_observations == 1 else streams.env_id.partition("-")[0]
-        chosen = self._settings or searched().get(family, PPOSettings())
-        seed = int(streams.seeds[0] % np.uint64(2**31))
+        chosen = self._settings
+        seed = int(batch.seeds[0] % np.uint64(2**31))
         self._rng = np.random.default_rng(seed)
-        self._n = streams.n
-        self._model = _model(chosen, streams.n_observations, streams.n_actions, streams.n, seed)
+        self._n = batch.n
+        self._model = _model(chosen, batch.n_observations, batch.n_actions, batch.n, seed)
         self._gamma = chosen.gamma
-        self._returns = Returns(streams.n, chosen.gamma) if chosen.norm_reward else None
-        self._fresh: Bools = np.ones(streams.n, np.bool_)
+        self._returns = Returns(batch.n, chosen.gamma) if chosen.norm_reward else None
+        self._fresh: Bools = np.ones(batch.n, np.bool_)
         self._look()
 
     def _look(self) -> None:
@@ -147,16 +138,9 @@ class PPO:
         within: Int64s = np.minimum(action, self._table.shape[1] - 1)
         return within
 
-    def learn(
-        self,
-        observation: Int64s,
-        action: Int64s,
-        reward: Float64s,
-        next_observation: Int64s,
-        terminated: Bools,
-        truncated: Bools,
-    ) -> None:
+    def learn(self, transition: Transition) -> None:
         """Keeps one step of every stream; updates the network when the buffer is full."""
+        observation, action, reward, next_observation, terminated, truncated = transition
         buffer = self._model.rollout_buffer
         assert isinstance(buffer, TableBuffer)
         if self._returns is not None:

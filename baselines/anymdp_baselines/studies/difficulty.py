@@ -20,14 +20,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from anymdp_baselines.studies.stationary import decay, sorted_distributions
-from anymdp_bench.agents import AgentSpec, FusedAgent
+from anymdp_bench.agents import AgentSpec, CompiledAgent
 from anymdp_bench.engine.arrays import Float64s
-from anymdp_bench.evaluation import Budget, Run, play_fused, play_training
+from anymdp_bench.evaluation import Budget, Run, play_compiled, play_training
 from anymdp_bench.results.plots.style import COLOURS, RC, log_axis
 from anymdp_bench.studies.files import Kept, publish
 from anymdp_bench.tasks.family import TaskSource, task_source
 from anymdp_bench.tasks.hardness import measured
-from anymdp_bench.tasks.selection import ScoredTask, tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
+from anymdp_bench.tasks.task import Task
 
 AGENTS = ("tql-ucb", "ppo", "psrl")
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -49,12 +50,12 @@ def source_of(family: str) -> TaskSource:
     return task_source(env_id, **keywords)
 
 
-def learned(name: str, env_id: str, task: ScoredTask, episodes: int) -> Iterator[dict[str, Any]]:
+def learned(name: str, env_id: str, task: Task, episodes: int) -> Iterator[dict[str, Any]]:
     """The exact scores of one learner on one task: a row for each test point with a new one, and the last."""
-    agent, run = AgentSpec(name).make(), Run(env_id, task, 0)
+    agent, run = AgentSpec(name).make(env_id), Run(env_id, task, 0)
     budget = Budget(episodes=episodes)
-    if isinstance(agent, FusedAgent):
-        curve = play_fused(agent, run, budget)
+    if isinstance(agent, CompiledAgent):
+        curve = play_compiled(agent, run, budget)
     else:
         curve = play_training(agent, run, budget)
     scores = curve.score.round(5)
@@ -113,7 +114,7 @@ def run(scale: str, out: Path) -> list[Path]:
 
 def _found(family: str, scale: str, kept: Kept) -> Found:
     source, env_id = source_of(family), FAMILIES[family][0]
-    tasks, _ = tasks_that_count(source, _TASKS[scale])
+    tasks, _ = select_tasks(source, _TASKS[scale])
     curves = {}
     for name in AGENTS:
         part = (scale, _TASKS[scale], family, name, AgentSpec(name).make().version)

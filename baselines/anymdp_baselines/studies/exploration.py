@@ -20,14 +20,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from anymdp_bench.agents import Agent, AgentSpec, FusedAgent
+from anymdp_bench.agents import Agent, AgentSpec, CompiledAgent, is_shaped, start_agent
 from anymdp_bench.engine.arrays import Float64s, Int64s
-from anymdp_bench.evaluation import Arena, Run, Unfused
-from anymdp_bench.evaluation.runs import told
+from anymdp_bench.evaluation import (
+    Interaction,
+    Run,
+    SteppedAgent,
+    make_simulator,
+    run_batch,
+)
 from anymdp_bench.results.plots.style import RC, looks
 from anymdp_bench.studies.files import Kept, publish
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.selection import tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
+from anymdp_bench.tasks.tabular import TabularSimulator
 
 ENV_ID = "AnyMDP-16s5a-v0"
 AGENTS = ("omnirl", "psrl", "tql-ucb")
@@ -47,17 +53,18 @@ class History(NamedTuple):
 
 def watched(agent: Agent, runs: list[Run], steps: int) -> History:
     """Plays `runs` side by side from an empty memory and writes down what is done."""
-    arena = Arena(runs, shaped=True)
-    agent.start(told(runs, privileged=False))
-    seen, done, episode = (np.zeros((arena.n, steps), np.int64) for _ in range(3))
-    regret, finished = np.zeros((arena.n, steps)), np.zeros(arena.n)
+    simulator = make_simulator(runs, shaped=is_shaped(agent))
+    assert isinstance(simulator, TabularSimulator)
+    start_agent(agent, run_batch(runs, privileged=False))
+    play, gap = Interaction(agent, simulator), np.array([r.task.references.gap for r in runs])
+    seen, done, episode = (np.zeros((len(runs), steps), np.int64) for _ in range(3))
+    regret, finished = np.zeros((len(runs), steps)), np.zeros(len(runs))
     for t in range(steps):
-        action = arena.actions(agent.act(arena.observation))
-        seen[:, t], done[:, t], episode[:, t] = arena.observation, action, arena.episodes
-        over, results = arena.step(action, agent)
-        for i, (_, excess) in zip(over, results, strict=True):
-            finished[i] -= excess
-        regret[:, t] = (finished - arena.excess) / arena.gap
+        action = play.act()
+        seen[:, t], done[:, t], episode[:, t] = simulator.observation, action, play.episodes
+        for i, _, advantage_sum in play.play(action):
+            finished[i] -= advantage_sum
+        regret[:, t] = (finished - simulator.advantage_sum) / gap
     return History(seen, done, episode, regret)
 
 
@@ -83,11 +90,11 @@ def _pairs(n: Float64s) -> Float64s:
 
 def measured(name: str, n_tasks: int, steps: int) -> list[dict[str, Any]]:
     """A row for each task and window of one agent."""
-    tasks, _ = tasks_that_count(task_source(ENV_ID), n_tasks)
+    tasks, _ = select_tasks(task_source(ENV_ID), n_tasks)
     runs = [Run(ENV_ID, task, 0) for task in tasks]
-    made = AgentSpec(name).make()
-    if isinstance(made, FusedAgent):
-        each = [watched(Unfused(made), [run], steps) for run in runs]
+    made = AgentSpec(name).make(ENV_ID)
+    if isinstance(made, CompiledAgent):
+        each = [watched(SteppedAgent(made), [run], steps) for run in runs]
     else:
         each = [watched(made, runs, steps)]
     whole = History(*(np.concatenate(parts) for parts in zip(*each, strict=True)))
@@ -96,7 +103,7 @@ def measured(name: str, n_tasks: int, steps: int) -> list[dict[str, Any]]:
         for begin in range(0, width * WINDOWS, width):
             inside = slice(begin, begin + width)
             seen, done, episode = (part[i, inside] for part in whole[:3])
-            alike = collisions(seen, done, episode, run.task.mdp.n_actions)
+            alike = collisions(seen, done, episode, run.task.n_actions)
             lost = float(whole.regret[i, begin + width - 1])
             row = {"task_seed": run.task.seed, "steps": begin + width}
             rows.append(row | {"collision": round(alike, 5), "regret": round(lost, 5)})

@@ -26,7 +26,7 @@ from anymdp_bench.evaluation import CONTEXTS, Budget, Run, play_in_context
 from anymdp_bench.results.plots.style import RC, looks
 from anymdp_bench.studies.files import Kept, markdown, publish
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.selection import tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
 
 TASKS = "AnyMDP-16s5a-v0"
 CLASSICS = (
@@ -78,7 +78,7 @@ def played(agent: Agent, env_id: str, context: str, scale: str) -> list[dict[str
     if demonstrations is not None:
         demonstrations = replace(demonstrations, episodes=_SHOWN[scale])
     sampled = env_id == TASKS
-    tasks, _ = tasks_that_count(task_source(env_id), _RUNS[scale])
+    tasks, _ = select_tasks(task_source(env_id), _RUNS[scale])
     seeds = range(1 if sampled else _CLASSIC_RUNS[scale])
     runs = [Run(env_id, task, seed) for task in tasks for seed in seeds]
     episodes = _EPISODES[scale] if sampled else _CLASSIC_EPISODES

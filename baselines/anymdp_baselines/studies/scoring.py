@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from anymdp_bench.engine.arrays import Float64s
-from anymdp_bench.evaluation import Arena, Run
+from anymdp_bench.agents import Agent, Transition
+from anymdp_bench.engine.arrays import Float64s, Int64s
+from anymdp_bench.evaluation import Interaction, Run, make_simulator
 from anymdp_bench.scoring import references
 from anymdp_bench.tasks.family import sample_tasks, task_source
-from anymdp_bench.tasks.selection import tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
+from anymdp_bench.tasks.task import VectorSimulator
 
 ENVIRONMENTS = (
     "AnyMDP-1s5a-v0",
@@ -35,23 +37,31 @@ def noise(env_id: str, n_tasks: int) -> Float64s:
     return np.array([s.oracle_sd / s.gap if s.gap > 0 else np.inf for s in scales])
 
 
+class _PartlyOracle(Agent):
+    """Plays the oracle's action with probability `skill`, else a uniform random one."""
+
+    def __init__(self, simulator: VectorSimulator, skill: float) -> None:
+        self._simulator, self._skill = simulator, skill
+        self._rng = np.random.default_rng(0)
+
+    def act(self, observation: Int64s, test: bool = False) -> Int64s:
+        n, oracle = len(observation), self._simulator.oracle_actions()
+        chance = self._rng.integers(self._simulator.n_actions, size=n)
+        return np.where(self._rng.random(n) < self._skill, oracle, chance)
+
+    def learn(self, transition: Transition) -> None:
+        pass
+
+
 def variance_ratios(env_id: str, skill: float, n_tasks: int, episodes: int) -> Float64s:
     """Variance of the plain over that of the corrected episode score, one a task, [n_tasks]."""
-    tasks, _ = tasks_that_count(task_source(env_id), n_tasks)
-    arena = Arena([Run(env_id, task, 0) for task in tasks])
-    best = np.zeros((len(tasks), tasks[0].mdp.n_observations), np.int64)
-    for row, task in zip(best, tasks, strict=True):
-        live = ~task.mdp.terminal
-        row[task.mdp.observation[live]] = task.references.policy[live]
-    rng = np.random.default_rng(0)
-    everyone = np.arange(len(tasks))
+    tasks, _ = select_tasks(task_source(env_id), n_tasks)
+    simulator = make_simulator([Run(env_id, task, 0) for task in tasks])
+    play = Interaction(_PartlyOracle(simulator, skill), simulator)
     played: list[list[tuple[float, float]]] = [[] for _ in tasks]
     while min(map(len, played)) < episodes:
-        chance = rng.integers(arena.n_actions, size=arena.n)
-        action = np.where(rng.random(arena.n) < skill, best[everyone, arena.observation], chance)
-        over, results = arena.step(action, None)
-        for i, result in zip(over, results, strict=True):
-            played[i].append(result)
+        for i, return_, advantage_sum in play.step():
+            played[i].append((return_, advantage_sum))
     variances = [np.var(rows[:episodes], axis=0) for rows in map(np.array, played)]
     return np.array([raw / corrected for raw, corrected in variances])
 

@@ -21,15 +21,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anymdp_bench.agents import Agent, AgentSpec, FusedAgent, is_shaped
+from anymdp_bench.agents import Agent, AgentSpec, CompiledAgent, is_shaped, start_agent
 from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.engine.rollout import EPISODES, STEPS, learn_episodes
-from anymdp_bench.evaluation import Run, expected_table_return
-from anymdp_bench.evaluation.runs import told
-from anymdp_bench.evaluation.simulators import make_arena
+from anymdp_bench.evaluation import (
+    Interaction,
+    Run,
+    expected_return,
+    make_simulator,
+    run_batch,
+)
 from anymdp_bench.scoring import oracle_advantages
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.selection import scored_task, tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
 
 MARKS: dict[str, tuple[int, ...]] = {
     "AnyMDP-16s5a-v0": (1_000, 2_000, 3_000, 4_000),
@@ -66,16 +70,17 @@ _COLUMNS = [
 ]
 
 
-def scores_along(agent: FusedAgent, run: Run, marks: Sequence[int]) -> Float64s:
+def scores_along(agent: CompiledAgent, run: Run, marks: Sequence[int]) -> Float64s:
     """(exact, online) scores of one run at rising numbers of steps, float64 [marks, 2]; online may be nan.
 
     An episode that a mark cuts is played twice from the same state: up to the mark, and to its end.
     """
-    mdp, scale = run.task.mdp, run.task.references
-    streams = told([run], privileged=False)
-    settings = agent.settings(streams)
+    mdp, scale = run.task.table, run.task.references
+    assert mdp is not None
+    batch = run_batch([run], privileged=False)
+    settings = agent.settings(batch)
     advantage = oracle_advantages(mdp, scale.policy)
-    state: list[Any] = [agent.memory(streams), run.streams("agent"), run.streams("environment")]
+    state: list[Any] = [agent.memory(batch), run.streams("agent"), run.streams("environment")]
     state.append(np.zeros(2, np.int64))
     table = np.zeros((mdp.n_observations, mdp.n_actions))
     ended, scored, out = [], [], []
@@ -98,14 +103,14 @@ def scores_along(agent: FusedAgent, run: Run, marks: Sequence[int]) -> Float64s:
                 break
         agent.compiled_policy(*table.shape, state[0], settings, table)
         late = [s for n, s in zip(ended, scored, strict=True) if n > 0.9 * mark]
-        exact = scale.score(expected_table_return(run.task, table))
+        exact = scale.score(expected_return(run.task, table[None]))
         out.append((exact, np.mean(late) if late else np.nan))
         if account[EPISODES] < episode:  # cut: go on from where that episode began
             state = before
     return np.array(out, dtype=np.float64)
 
 
-def scores_at(agent: FusedAgent, run: Run, steps: int) -> tuple[float, float]:
+def scores_at(agent: CompiledAgent, run: Run, steps: int) -> tuple[float, float]:
     """(exact, online) score of one run after `steps` steps; online is nan where no episode ended then."""
     [(exact, online)] = scores_along(agent, run, [steps])
     return float(exact), float(online)
@@ -116,19 +121,19 @@ def scores_in_context(agent: Agent, runs: Sequence[Run], marks: Sequence[int]) -
 
     They are played side by side as the protocol plays them; its `policy` does not change their course.
     """
-    arena = make_arena(runs, shaped=is_shaped(agent))
-    agent.start(told(runs, privileged=False))
+    play = Interaction(agent, make_simulator(runs, shaped=is_shaped(agent)))
+    start_agent(agent, run_batch(runs, privileged=False))
     ended: list[list[tuple[int, float]]] = [[] for _ in runs]
     out = np.full((len(runs), len(marks), 2), np.nan)
     for k, mark in enumerate(marks):
-        while arena.steps < mark:
-            over, results = arena.step(arena.actions(agent.act(arena.observation)), agent)
-            for i, (_, excess) in zip(over, results, strict=True):
-                ended[i].append((int(arena.steps), 1.0 + excess / float(arena.gap[i])))
+        while play.steps < mark:
+            for i, _, advantage_sum in play.step():
+                gap = runs[i].task.references.gap
+                ended[i].append((play.steps, 1.0 + advantage_sum / gap))
         tables = np.asarray(agent.policy())
         for i, run in enumerate(runs):
             late = [score for n, score in ended[i] if n > 0.9 * mark]
-            value = expected_table_return(run.task, tables[i])
+            value = expected_return(run.task, tables[i][None])
             out[i, k] = run.task.references.score(value), np.mean(late) if late else np.nan
     return out
 
@@ -139,14 +144,14 @@ def measured(name: str, env_id: str, n_tasks: int) -> Iterator[list[object]]:
     Raises:
         AgentError: there is no agent of that name.
     """
-    agent = AgentSpec(name).make()
+    agent = AgentSpec(name).make(env_id)
     source, marks = task_source(env_id), MARKS[env_id]
-    chosen = {"counting": tasks_that_count(source, n_tasks)[0]}
+    chosen = {"counting": select_tasks(source, n_tasks)[0]}
     if any(env == env_id for env, _ in STATED):
         known = {task.seed: task for task in chosen["counting"]}
-        chosen["all"] = [known.get(s) or scored_task(source, s) for s in range(n_tasks)]
+        chosen["all"] = [known.get(s) or source.task(s) for s in range(n_tasks)]
     every = {task.seed: Run(env_id, task, 0) for tasks in chosen.values() for task in tasks}
-    if isinstance(agent, FusedAgent):
+    if isinstance(agent, CompiledAgent):
         played = {seed: scores_along(agent, run, marks) for seed, run in every.items()}
     else:
         played = dict(

@@ -21,13 +21,12 @@ by gamma, and ends where nothing moves.
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import numpy as np
 from numba import njit
 
-from anymdp_bench.agents import Streams
-from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
+from anymdp_bench.agents import Agent, RunBatch, Transition
+from anymdp_bench.engine.arrays import Bools, Int64s, UInt64s
 from anymdp_bench.engine.rng import integer
 
 GAMMA, ALPHA = 0.99, 1.0  # d3rlpy's defaults
@@ -127,57 +126,33 @@ def _act(preference, observation, rng):
     return out
 
 
-class Cloning:
+class Cloning(Agent):
     """Behaviour cloning; see the module."""
 
-    version: ClassVar[str] = "1"
-    trains: ClassVar[bool] = False
-    privileged: ClassVar[bool] = False
-
-    def start(self, streams: Streams) -> None:
+    def start(self, batch: RunBatch) -> None:
         """Forgets everything."""
-        shape = (streams.n, streams.n_observations, streams.n_actions)
-        self._onward = np.zeros((*shape, streams.n_observations))
+        shape = (batch.n, batch.n_observations, batch.n_actions)
+        self._onward = np.zeros((*shape, batch.n_observations))
         self._ended, self._reward, self._preference = (np.zeros(shape) for _ in range(3))
-        self._rng: UInt64s = streams.seeds.copy()
+        self._rng: UInt64s = batch.seeds.copy()
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
         """The preferred action, int64 [n]."""
         out: Int64s = _act(self._preference, observation, self._rng)
         return out
 
-    def learn(
-        self,
-        observation: Int64s,
-        action: Int64s,
-        reward: Float64s,
-        next_observation: Int64s,
-        terminated: Bools,
-        truncated: Bools,
-    ) -> None:
+    def learn(self, transition: Transition) -> None:
         """Learns nothing from steps of its own."""
 
-    def demonstrate(
-        self,
-        observation: Int64s,
-        action: Int64s,
-        reward: Float64s,
-        next_observation: Int64s,
-        terminated: Bools,
-        truncated: Bools,
-        shown: Bools,
-    ) -> None:
-        """Takes in the steps of the runs `shown`, and fits those whose episode ended."""
+    def demonstrate(self, transition: Transition, demonstrated: Bools) -> None:
+        """Takes in the steps of the runs `demonstrated`, and fits those whose episode ended."""
+        observation, action, reward, following, terminated, truncated = transition
         _take_in(
-            self._onward, self._ended, self._reward, observation, action, reward,
-            next_observation, terminated, shown,
+            self._onward, self._ended, self._reward, observation, action, reward, following,
+            terminated, demonstrated,
         )  # fmt: skip
-        for i in np.flatnonzero(shown & (terminated | truncated)).tolist():
+        for i in np.flatnonzero(demonstrated & (terminated | truncated)).tolist():
             self._fit(i)
-
-    def policy(self) -> None:
-        """No table is needed: every episode counts."""
-        return None
 
     def _fit(self, i: int) -> None:
         self._preference[i] = self._onward[i].sum(axis=2) + self._ended[i]

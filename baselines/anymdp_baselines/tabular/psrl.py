@@ -38,7 +38,7 @@ from anymdp_baselines.tabular.counts import (
     spread,
     write_greedy,
 )
-from anymdp_bench.agents import Streams
+from anymdp_bench.agents import RunBatch
 from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.engine.rng import integer, normal, uniform
 from anymdp_bench.engine.rollout import ACT, POLICY
@@ -183,13 +183,13 @@ class PSRL:
     ) -> None:
         self._own = (doubling, gamma, prior, untried, TESTED)
 
-    def settings(self, streams: Streams) -> Float64s:
+    def settings(self, batch: RunBatch) -> Float64s:
         """Number of ids, doubling, discount of samples, prior, untried, discount of the tested policy."""
-        return np.array([streams.n_observations, *self._own])
+        return np.array([batch.n_observations, *self._own])
 
-    def memory(self, streams: Streams) -> Float64s:
+    def memory(self, batch: RunBatch) -> Float64s:
         """No counts."""
-        return np.zeros(plain_layout(streams.n_observations, streams.n_actions)[-1])
+        return np.zeros(plain_layout(batch.n_observations, batch.n_actions)[-1])
 
 
 class EpisodicPSRL(PSRL):

@@ -1,6 +1,6 @@
 """TQL-UCB: tabular Q-learning with an upper-confidence bonus (Jin et al. 2018), fused with its environment.
 
-Two variants of the AnyMDP authors (SPEC section 4), one settings array. With N(s,a) visits, M a time scale:
+Two variants of the AnyMDP authors, one settings array. With N(s,a) visits, M a time scale:
 
     step size   alpha * ((M + 1) / (M + N)) ** power
     (a) bonus      act on argmax of Q + c / (1 - gamma) * sqrt(ln(M + 1) / max(N, 1)) * max(Normal, 0); Q0 = 0
@@ -13,17 +13,15 @@ The values in use were searched per task family: `anymdp_baselines/tuning/tql_uc
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import astuple, dataclass
-from functools import cache
-from importlib.resources import files
 from typing import ClassVar
 
 import numpy as np
 from numba import njit
 
-from anymdp_bench.agents import Streams
+from anymdp_baselines.tuned_settings import chosen_settings
+from anymdp_bench.agents import RunBatch
 from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.engine.rng import normal, uniform
 from anymdp_bench.engine.rollout import ACT, LEARN, POLICY
@@ -141,43 +139,36 @@ def policy(n_observations, n_actions, memory, settings, out):
             out[o, a] = 1.0 if a == best else 0.0
 
 
-@cache
-def searched() -> dict[str, TQLSettings]:
-    """The chosen settings by task family, from the search's own file."""
-    path = files("anymdp_baselines") / "searches" / "tql_ucb.json"
-    if not path.is_file():
-        return {}
-    chosen = json.loads(path.read_text(encoding="utf-8"))["chosen"]
-    return {family: TQLSettings(**values) for family, values in chosen.items()}
-
-
 class TQLUCB:
     """Tabular Q-learning with an upper-confidence bonus.
 
     Args:
-        settings: hyper-parameters; by default those searched for the environment's family (the part of its id
-            before the first "-", bandits apart).
+        settings: hyper-parameters; by default those of `TQLSettings`.
     """
 
     version: ClassVar[str] = "3"
+    tuned: ClassVar[bool] = True
     compiled_act = staticmethod(act)
     compiled_learn = staticmethod(learn)
     compiled_policy = staticmethod(policy)
 
     def __init__(self, settings: TQLSettings | None = None) -> None:
-        self._settings = settings
+        self._settings = settings or TQLSettings()
 
-    def settings(self, streams: Streams) -> Float64s:
-        """The settings array of the streams' family."""
-        family = "bandit" if streams.n_observations == 1 else streams.env_id.partition("-")[0]
-        chosen = self._settings or searched().get(family, TQLSettings())
-        return np.array([*astuple(chosen), chosen.bound])
+    @staticmethod
+    def settings_for(env_id: str) -> TQLSettings:
+        """The settings that were searched for the environment's family."""
+        return TQLSettings(**(chosen_settings("tql_ucb", env_id) or {}))
 
-    def memory(self, streams: Streams) -> Float64s:
+    def settings(self, batch: RunBatch) -> Float64s:
+        """The settings array."""
+        return np.array([*astuple(self._settings), self._settings.bound])
+
+    def memory(self, batch: RunBatch) -> Float64s:
         """Q0, no visits, and the bonus of an unvisited pair."""
-        settings = self.settings(streams)
-        n_actions = streams.n_actions
-        out = np.zeros((streams.n_observations, 3 * n_actions + 1))
+        settings = self.settings(batch)
+        n_actions = batch.n_actions
+        out = np.zeros((batch.n_observations, 3 * n_actions + 1))
         if settings[_VARIANT] == BONUS:
             out[:, 2 * n_actions : 3 * n_actions] = settings[_BOUND]
         else:

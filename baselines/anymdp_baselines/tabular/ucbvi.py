@@ -8,16 +8,13 @@ acts on the optimal policy of the model
     bonus       = c / (1 - gamma) * sd of all rewards * sqrt(ln(N + 1) / max(n(s, a), 1/2)),   N steps so far
 
 the Hoeffding bonus with the unknown range of rewards measured and its constant searched per task family
-(`searches/ucbvi.json`). It plans anew when an episode begins and when a pair's visits double. The policy
+(`tuning/ucbvi.json`). It plans anew when an episode begins and when a pair's visits double. The policy
 tested is that of the same model without the bonus. The memory is that of `anymdp_baselines.tabular.counts`.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from functools import cache
-from importlib.resources import files
 from typing import ClassVar
 
 import numpy as np
@@ -36,7 +33,8 @@ from anymdp_baselines.tabular.counts import (
     spread,
     write_greedy,
 )
-from anymdp_bench.agents import Streams
+from anymdp_baselines.tuned_settings import chosen_settings
+from anymdp_bench.agents import RunBatch
 from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.engine.rollout import ACT, POLICY
 
@@ -84,39 +82,33 @@ def policy(n_observations, n_actions, memory, settings, out):
     write_greedy(best, out)
 
 
-@cache
-def searched() -> dict[str, float]:
-    """The chosen constant c by task family, from the search's own file."""
-    path = files("anymdp_baselines") / "searches" / "ucbvi.json"
-    if not path.is_file():
-        return {}
-    chosen: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["chosen"]
-    return chosen
-
-
 class UCBVI:
     """Optimistic planning on counts.
 
     Args:
-        c: the bonus's constant; by default the one searched for the environment's family (the part of its id
-            before the first "-", bandits apart).
+        settings: the bonus's constant c; by default one for all environments.
         gamma: the discount that the model is solved for.
     """
 
     version: ClassVar[str] = "2"
+    tuned: ClassVar[bool] = True
     compiled_act = staticmethod(act)
     compiled_learn = staticmethod(learn)
     compiled_policy = staticmethod(policy)
 
-    def __init__(self, c: float | None = None, gamma: float = 0.994) -> None:
-        self._c, self._gamma = c, gamma
+    def __init__(self, settings: float = _DEFAULT_C, gamma: float = 0.994) -> None:
+        self._c, self._gamma = settings, gamma
 
-    def settings(self, streams: Streams) -> Float64s:
+    @staticmethod
+    def settings_for(env_id: str) -> float:
+        """The constant that was searched for the environment's family."""
+        chosen: float | None = chosen_settings("ucbvi", env_id)
+        return _DEFAULT_C if chosen is None else chosen
+
+    def settings(self, batch: RunBatch) -> Float64s:
         """Number of ids, doubling, discount, c."""
-        family = "bandit" if streams.n_observations == 1 else streams.env_id.partition("-")[0]
-        c = searched().get(family, _DEFAULT_C) if self._c is None else self._c
-        return np.array([streams.n_observations, 1.0, self._gamma, c])
+        return np.array([batch.n_observations, 1.0, self._gamma, self._c])
 
-    def memory(self, streams: Streams) -> Float64s:
+    def memory(self, batch: RunBatch) -> Float64s:
         """No counts."""
-        return np.zeros(plain_layout(streams.n_observations, streams.n_actions)[-1])
+        return np.zeros(plain_layout(batch.n_observations, batch.n_actions)[-1])

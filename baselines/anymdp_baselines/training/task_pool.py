@@ -100,7 +100,7 @@ class Seats:
         self._mdps[i], self.seeds[i] = mdp, seed
         table = oracle_advantages(mdp, scale.policy) / unit
         self._losses[i, : len(table)] = table
-        self.counts[i], self.score[i] = scale.counts, 1.0
+        self.counts[i], self.score[i] = scale.is_scorable, 1.0
         self._rng[i] = stream("sequence", "dynamics", seed)[0]
 
     def step(self, action: Int64s) -> tuple[Float64s, Int64s, Int64s, Float64s, Bools]:

@@ -26,9 +26,9 @@ import numpy as np
 
 from anymdp_baselines.ppo.agent import PPO, PPOSettings
 from anymdp_baselines.tuning.tql_ucb import FAMILIES
-from anymdp_bench.evaluation import Budget, Company, Run, play_training
+from anymdp_bench.evaluation import Budget, IndependentLearners, Run, play_training
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
-from anymdp_bench.tasks.selection import tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
 
 GRID: dict[str, tuple[Any, ...]] = {
     "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2),
@@ -55,7 +55,7 @@ def runs_of(env_ids: tuple[str, ...]) -> list[Run]:
     return [
         Run(env_id, task, PUBLIC_SEEDS)
         for env_id in env_ids
-        for task in tasks_that_count(task_source(env_id), TASKS, PUBLIC_SEEDS)[0]
+        for task in select_tasks(task_source(env_id), TASKS, PUBLIC_SEEDS)[0]
     ]
 
 
@@ -64,7 +64,7 @@ def score(settings: PPOSettings, runs: list[Run], steps: int) -> float:
     found = []
     for run in runs:
         copies = [PPO(settings) for _ in range(run.task.players)]
-        agent = copies[0] if len(copies) == 1 else Company(copies)
+        agent = copies[0] if len(copies) == 1 else IndependentLearners(copies)
         curve = play_training(agent, run, Budget(steps=steps))
         at = curve.episode % 100 == 0
         found.append(float(curve.score[at].mean() if at.any() else curve.score[-1]))

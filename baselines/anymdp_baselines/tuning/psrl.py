@@ -17,7 +17,7 @@ from anymdp_baselines.studies.steps import scores_along
 from anymdp_baselines.tabular.psrl import PSRL, EpisodicPSRL
 from anymdp_bench.evaluation import Run
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
-from anymdp_bench.tasks.selection import tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
 
 ENV = "AnyMDP-16s5a-v0"
 STEPS = (1000, 2000, 3000, 4000, 8000)
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=256)
     parser.add_argument("--runs", type=int, default=1, help="runs per task")
     given = parser.parse_args()
-    tasks, _ = tasks_that_count(task_source(ENV), given.tasks, PUBLIC_SEEDS)
+    tasks, _ = select_tasks(task_source(ENV), given.tasks, PUBLIC_SEEDS)
     runs = [Run(ENV, task, PUBLIC_SEEDS + k) for task in tasks for k in range(given.runs)]
     print("| settings |" + "".join(f" {n:,} |" for n in STEPS))
     print("| --- |" + " --: |" * len(STEPS))

@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 
 from anymdp_baselines.tabular.tql_ucb import BOLTZMANN, BONUS, TQLUCB, TQLSettings
-from anymdp_bench.evaluation import Budget, Run, play_fused
+from anymdp_bench.evaluation import Budget, Run, play_compiled
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
-from anymdp_bench.tasks.selection import tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
 
 FAMILIES = {
     "bandit": ("AnyMDP-1s5a-v0",),
@@ -111,14 +111,14 @@ def runs_of(family: str) -> list[Run]:
     return [
         Run(env_id, task, PUBLIC_SEEDS + k)
         for env_id in FAMILIES[family]
-        for task in tasks_that_count(task_source(env_id), TASKS, PUBLIC_SEEDS)[0]
+        for task in select_tasks(task_source(env_id), TASKS, PUBLIC_SEEDS)[0]
         for k in range(1 if task_source(env_id).sampled or family in ONCE else RUNS)
     ]
 
 
 def score(runs: list[Run], settings: TQLSettings) -> float:
     """Mean area under the learning curve over the runs."""
-    curves = [play_fused(TQLUCB(settings), run, Budget(EPISODES)) for run in runs]
+    curves = [play_compiled(TQLUCB(settings), run, Budget(EPISODES)) for run in runs]
     return float(np.mean([curve.score[curve.episode % 100 == 0].mean() for curve in curves]))
 
 

@@ -19,9 +19,9 @@ import numpy as np
 
 from anymdp_baselines.tabular.ucbvi import UCBVI
 from anymdp_baselines.tuning.tql_ucb import FAMILIES
-from anymdp_bench.evaluation import Budget, Run, play_fused
+from anymdp_bench.evaluation import Budget, Run, play_compiled
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
-from anymdp_bench.tasks.selection import tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
 
 LADDER = (0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 START = (0.001, 0.003, 0.01)
@@ -33,14 +33,14 @@ def runs_of(env_ids: tuple[str, ...], tasks: int) -> list[Run]:
     return [
         Run(env_id, task, PUBLIC_SEEDS + k)
         for env_id in env_ids
-        for task in tasks_that_count(task_source(env_id), tasks, PUBLIC_SEEDS)[0]
+        for task in select_tasks(task_source(env_id), tasks, PUBLIC_SEEDS)[0]
         for k in range(1 if task_source(env_id).sampled else 3)
     ]
 
 
 def score(c: float, runs: list[Run], episodes: int) -> float:
     """Mean score over all test points of all runs."""
-    played = [play_fused(UCBVI(c), run, Budget(episodes)).score.mean() for run in runs]
+    played = [play_compiled(UCBVI(c), run, Budget(episodes)).score.mean() for run in runs]
     return round(float(np.mean(played)), 4)
 
 

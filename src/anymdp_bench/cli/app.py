@@ -72,8 +72,8 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 def run(arguments: list[str]) -> int:
     """Runs one command; returns its exit code."""
     from anymdp_bench.agents import AgentError
-    from anymdp_bench.evaluation.recording import RecordingError
     from anymdp_bench.mdp import TaskError
+    from anymdp_bench.rendering.video import VideoError
     from anymdp_bench.results.schema import RecordError
     from anymdp_bench.runner.output import OutputError
     from anymdp_bench.runner.plan import PlanError
@@ -97,7 +97,7 @@ def run(arguments: list[str]) -> int:
         OutputError,
         PlanError,
         RecordError,
-        RecordingError,
+        VideoError,
         SuiteError,
         TaskError,
     ) as error:

@@ -22,13 +22,13 @@ def draw(
 
     Example: `anymdp-bench draw AnyMDP-64s5a-v0 --task-seed 7 --out task.png`
     """
-    from anymdp_bench.evaluation.recording import RecordingError
     from anymdp_bench.rendering.task_figure import draw_task
+    from anymdp_bench.rendering.video import VideoError
     from anymdp_bench.tasks.family import task_source
 
     picture = out or Path(f"{env_id}-{task_seed}.png")
     if picture.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise RecordingError(
+        raise VideoError(
             f"{picture} ends in {picture.suffix!r}; give --out a name in .png, .svg or .pdf"
         )
     try:
@@ -36,9 +36,9 @@ def draw(
         name = f"{env_id}, task seed {task_seed}" if source.sampled else env_id
         draw_task(source.sample(task_seed), picture, name, source.grid())
     except KeyError as error:
-        raise RecordingError(str(error.args[0])) from None
+        raise VideoError(str(error.args[0])) from None
     except OSError as error:
-        raise RecordingError(
+        raise VideoError(
             f"cannot write to {error.filename or picture}: {error.strerror}; give another --out"
         ) from None
     if as_json:

@@ -30,7 +30,8 @@ def record(
     then. Example: `anymdp-bench record DiscretePendulum-g5-v0 --agent psrl --after 200 --out psrl.gif`.
     """
     from anymdp_bench.agents import AgentSpec
-    from anymdp_bench.evaluation.recording import RecordingError, record_video
+    from anymdp_bench.evaluation.recording import record_video
+    from anymdp_bench.rendering.video import VideoError
 
     video = out or Path(f"{env_id}-{agent.replace(':', '.')}.gif")
     try:
@@ -39,9 +40,9 @@ def record(
             task_seed=task_seed, seed=seed, episodes=episodes, after=after,
         )  # fmt: skip
     except KeyError as error:
-        raise RecordingError(str(error.args[0])) from None
+        raise VideoError(str(error.args[0])) from None
     except OSError as error:
-        raise RecordingError(
+        raise VideoError(
             f"cannot write to {error.filename or video}: {error.strerror}; give another --out"
         ) from None
     if as_json:

@@ -8,6 +8,8 @@ of what was played, which is minus the sum of the oracle's advantages A_h(s, a).
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from numba import njit, types
 
 from anymdp_bench.engine.no_refcount import borrowed
@@ -40,6 +42,25 @@ POLICY = types.void(types.int64, types.int64, _FLOATS, _FLOATS, types.Array(type
 """policy(n_observations, n_actions, memory, settings, out): writes action probabilities to out [O, A]"""
 
 STEPS, EPISODES = 0, 1  # columns of the account
+
+
+class CompiledLearner(NamedTuple):
+    """A tabular learner with what it remembers, ready for a compiled loop.
+
+    Attributes:
+        act, learn, policy: the compiled functions, of the signatures `ACT`, `LEARN` and `POLICY`.
+        settings: its hyper-parameters, float64 [any].
+        memory: one memory for each player, float64 [players, any].
+        rng: the state of one random stream for each player, uint64 [players].
+    """
+
+    act: Any
+    learn: Any
+    policy: Any
+    settings: Any
+    memory: Any
+    rng: Any
+
 
 _SIGNATURE = types.float64(
     types.FunctionType(ACT),
@@ -125,7 +146,7 @@ def learn_episodes(
 
 
 @njit(cache=True, nogil=True)
-def drawn(row, rng):
+def draw_action(row, rng):
     """An action by its probabilities [A], one draw from `rng`."""
     left = uniform(rng, 0)
     action = 0

@@ -1,43 +1,43 @@
-"""The one interaction protocol: any agent, any task, the environment's own account (SPEC section 3).
+"""Evaluation: any agent on any task, with the scores and counts kept by the evaluation itself.
 
-A learner that trains is stopped at test points; where its policy is a table, the exact expected score
-of that table is taken, free of charge. Of an in-context agent every episode counts, with the
-variance-free score.
+A learner that trains is stopped at test points. Where its policy is a table, the exact expected score of that
+table is taken, free of charge. Of an in-context agent every episode is scored, with the variance-free score.
 """
 
-from anymdp_bench.evaluation.compiled import play_fused
+from anymdp_bench.evaluation.compiled import play_compiled
 from anymdp_bench.evaluation.demonstrations import CONTEXTS, Demonstrations
 from anymdp_bench.evaluation.in_context import play_in_context
-from anymdp_bench.evaluation.independent_learners import Company
+from anymdp_bench.evaluation.independent_learners import IndependentLearners
 from anymdp_bench.evaluation.learners import play_training
+from anymdp_bench.evaluation.loop import FinishedEpisode, Interaction
 from anymdp_bench.evaluation.runs import (
     Budget,
     Curve,
     Report,
     Run,
-    expected_table_return,
-    expected_tables_return,
+    expected_return,
+    make_simulator,
+    run_batch,
     test_points,
 )
-from anymdp_bench.evaluation.simulator import Arena
-from anymdp_bench.evaluation.simulators import make_arena
-from anymdp_bench.evaluation.stepped import Unfused
+from anymdp_bench.evaluation.stepped import SteppedAgent
 
 __all__ = [
     "CONTEXTS",
-    "Arena",
     "Budget",
-    "Company",
     "Curve",
     "Demonstrations",
+    "FinishedEpisode",
+    "IndependentLearners",
+    "Interaction",
     "Report",
     "Run",
-    "Unfused",
-    "expected_table_return",
-    "expected_tables_return",
-    "make_arena",
-    "play_fused",
+    "SteppedAgent",
+    "expected_return",
+    "make_simulator",
+    "play_compiled",
     "play_in_context",
     "play_training",
+    "run_batch",
     "test_points",
 ]

@@ -1,7 +1,8 @@
-"""Starting contexts: what an in-context agent is shown before its scored steps (SPEC section 5).
+"""Starting contexts: what an in-context agent is shown before its scored steps (the paper's section 5).
 
-A demonstrator plays whole episodes on the run's own task: the oracle, or the oracle with a share of
-uniform random actions. They are no steps of the run. Each run has its own random stream for it.
+A demonstrator plays whole episodes on the run's own task: the oracle, or the oracle with a share of uniform
+random actions. These steps do not count as steps of the run. Each run has a random stream of its own for
+them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from anymdp_bench.evaluation.runs import Run
 
 @dataclass(frozen=True)
 class Demonstrations:
-    """What is shown: so many whole `episodes` of the oracle, each action random with probability `noise`."""
+    """Whole `episodes` of the oracle, of which each action is random with probability `noise`."""
 
     episodes: int
     noise: float
@@ -48,7 +49,7 @@ class Demonstrator:
         self.episodes = demonstrations.episodes
         self._noise = demonstrations.noise
         self._rng = np.concatenate([run.streams("demonstration") for run in runs])
-        self._n_actions = runs[0].task.game.n_actions
+        self._n_actions = runs[0].task.n_actions
 
     def actions(self, oracle: Int64s) -> Int64s:
         """The demonstrator's action in every stream, int64 [n], where the oracle's is `oracle`."""

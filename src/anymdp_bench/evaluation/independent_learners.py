@@ -1,4 +1,4 @@
-"""Several copies of a learner in plain Python, playing one game together; they are never privileged."""
+"""Several copies of a learner in plain Python that play one task together; they are never privileged."""
 
 from __future__ import annotations
 
@@ -8,28 +8,26 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from anymdp_bench.agents import Agent, AgentError, Streams, parallel
-from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
+from anymdp_bench.agents import Agent, AgentError, RunBatch, Transition, get_parallel
+from anymdp_bench.engine.arrays import Int64s
 
 
-class Company:
+class IndependentLearners(Agent):
     """An `Agent` made of one copy a player, each of which plays its own streams and knows of no other.
 
-    Where the learner plays several streams at once, so does each copy: stream k * players + i is player i
-    of game k.
+    Where the learner steps several copies of its task at once, so does each copy of it: stream k * players
+    + i is player i of copy k of the task.
     """
 
-    version: ClassVar[str] = "1"
     trains: ClassVar[bool] = True
-    privileged: ClassVar[bool] = False
 
     def __init__(self, copies: Sequence[Agent]) -> None:
         self._copies = copies
-        self.parallel = parallel(copies[0])
+        self.parallel = get_parallel(copies[0])  # type: ignore[misc]
 
-    def start(self, streams: Streams) -> None:
-        """Starts each copy on its streams."""
-        for copy, own in zip(self._copies, streams.apart(len(self._copies)), strict=True):
+    def start(self, batch: RunBatch) -> None:
+        """Starts each copy on its own streams."""
+        for copy, own in zip(self._copies, batch.split(len(self._copies)), strict=True):
             copy.start(own)
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
@@ -46,19 +44,10 @@ class Company:
             action[i::players] = given
         return action
 
-    def learn(
-        self,
-        observation: Int64s,
-        action: Int64s,
-        reward: Float64s,
-        next_observation: Int64s,
-        terminated: Bools,
-        truncated: Bools,
-    ) -> None:
+    def learn(self, transition: Transition) -> None:
         """Shows each copy its own part of the step."""
-        step = (observation, action, reward, next_observation, terminated, truncated)
         for i, copy in enumerate(self._copies):
-            copy.learn(*(np.ascontiguousarray(part[i :: len(self._copies)]) for part in step))  # type: ignore[arg-type]
+            copy.learn(transition.select(slice(i, None, len(self._copies))))
 
     def policy(self) -> npt.ArrayLike | None:
         """The copies' tables, [players, ...], or None."""

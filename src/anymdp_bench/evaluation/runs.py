@@ -1,4 +1,4 @@
-"""Runs: what is played, for how long, when it is tested, and what comes out."""
+"""Runs: what is played, for how long, when it is tested, and what comes out of it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from anymdp_bench.agents import AgentError, Streams
+from anymdp_bench.agents import AgentError, RunBatch
 from anymdp_bench.engine.arrays import Float64s, Int64s, UInt64s
-from anymdp_bench.engine.evaluate import episode_values
 from anymdp_bench.engine.rng import stream
-from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.tasks.selection import ScoredTask
-from anymdp_bench.tasks.switch2.game import Switch2
+from anymdp_bench.tasks.task import Task, VectorSimulator
 
 FOREVER = 2**62
 TEST_EPISODES = 5  # played at a test point where no exact value can be had
 
 Report = Callable[[float, float], None]
-"""report(share of the budget done, latest score): called now and then."""
+"""report(share of the budget that is used, latest score): called from time to time."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +38,20 @@ class Budget:
 class Run:
     """One run to play: a learner with an empty memory on one task.
 
-    `copy` tells streams apart that one learner plays at once.
+    Attributes:
+        env_id: the environment's id; it names the run's random streams.
+        task: the task.
+        run_seed: the seed of the run.
+        copy: tells the copies of the task apart that one learner steps at once.
     """
 
     env_id: str
-    task: ScoredTask
+    task: Task
     run_seed: int
     copy: int = 0
 
     def copies(self, n: int) -> list[Run]:
-        """`n` streams of the run, the run itself first."""
+        """`n` copies of the run, the run itself first."""
         return [replace(self, copy=k) for k in range(n)]
 
     def streams(self, purpose: str) -> UInt64s:
@@ -63,7 +64,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Curve:
-    """What a run gave: arrays [n], one entry a scored episode or test point; units: `RunRecord`."""
+    """What a run gave.
+
+    Arrays [n], one entry for each scored episode or test point; units as in `RunRecord`.
+    """
 
     measure: str
     episode: Int64s
@@ -74,7 +78,7 @@ class Curve:
     regret: Float64s
 
 
-class Ledger:
+class CurveRecorder:
     """Collects the entries of one run."""
 
     def __init__(self, measure: str) -> None:
@@ -107,48 +111,59 @@ def sampled_test_points(episodes: int | None) -> Int64s:
     return hundreds if len(hundreds) or not episodes else np.array([episodes], np.int64)
 
 
-def told(
-    runs: Sequence[Run], privileged: bool, oracle: Callable[[], Int64s] | None = None
-) -> Streams:
-    """What the agent is told about the runs; `oracle` as in `Streams`, for games that are no table."""
-    game = runs[0].task.game
-    tables = tuple(run.task.game for run in runs if isinstance(run.task.game, TabularMDP))
-    return Streams(
-        runs[0].env_id,
-        game.n_observations,
-        game.n_actions,
+def make_simulator(
+    runs: Sequence[Run], purpose: str = "environment", shaped: bool = False
+) -> VectorSimulator:
+    """The simulator of `runs`, all of one environment, side by side.
+
+    Args:
+        runs: the runs.
+        purpose: which of their random streams the dynamics draw from.
+        shaped: whether agents are given shaped rewards where the environment has them.
+    """
+    tasks = [run.task for run in runs]
+    rng = np.concatenate([run.streams(purpose) for run in runs])
+    return tasks[0].simulator(tasks, rng, shaped=shaped)
+
+
+def run_batch(
+    runs: Sequence[Run], privileged: bool, simulator: VectorSimulator | None = None
+) -> RunBatch:
+    """What an agent is told of `runs`.
+
+    Args:
+        runs: the runs, all of one environment.
+        privileged: whether the agent is shown the tasks.
+        simulator: what a privileged agent asks for the oracle's actions where the tasks are no tables.
+    """
+    task = runs[0].task
+    tables = tuple(run.task.table for run in runs if run.task.table is not None)
+    oracle = None if simulator is None else simulator.oracle_actions
+    return RunBatch(
+        task.n_observations,
+        task.n_actions,
         np.concatenate([run.streams("agent") for run in runs]),
         tables if privileged and tables else None,
         oracle if privileged and not tables else None,
     )
 
 
-def expected_table_return(task: ScoredTask, table: npt.ArrayLike) -> float:
-    """Exact expected return of a policy by observed id: actions [O] or probabilities [O, A].
+def expected_return(task: Task, policies: npt.ArrayLike) -> float:
+    """The exact expected return of one episode under policies by observation.
+
+    Args:
+        task: the task.
+        policies: one policy a player: actions [players, O] or probabilities [players, O, A].
 
     Raises:
-        AgentError: the table is no policy.
+        AgentError: a policy has a wrong shape, or holds no actions or probabilities.
+        TypeError: the task has no exact tests.
     """
-    mdp = task.mdp
-    inner = _probabilities(table, mdp.n_observations, mdp.n_actions, mdp.observation)
-    value = episode_values(mdp.bands, mdp.terminal, inner, mdp.max_steps)
-    return float(mdp.start @ value)
-
-
-def expected_tables_return(task: ScoredTask, tables: npt.ArrayLike) -> float:
-    """The same of one table a player: actions [players, O] or probabilities [players, O, A].
-
-    Raises:
-        AgentError: a table is no policy.
-    """
-    game, given = task.game, np.asarray(tables)
-    if not isinstance(game, Switch2):
-        return expected_table_return(task, given[0])
-    size, mdp = (game.n_observations, game.n_actions), game.mdp
-    one, two = (_probabilities(given[i], *size, game.seen[:, i]) for i in range(2))
-    joint = (one[:, :, None] * two[:, None, :]).reshape(mdp.n_states, mdp.n_actions)
-    value = episode_values(mdp.bands, mdp.terminal, joint, mdp.max_steps)
-    return float(mdp.start @ value)
+    given = np.asarray(policies)
+    size = (task.n_observations, task.n_actions)
+    return task.expected_return(
+        [_probabilities(given[i], *size, seen) for i, seen in enumerate(task.observed)]
+    )
 
 
 def _probabilities(

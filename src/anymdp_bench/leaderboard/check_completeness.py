@@ -13,10 +13,10 @@ from anymdp_bench.leaderboard.submission import Submission
 from anymdp_bench.results.schema import RecordError, group_runs
 from anymdp_bench.suites import Limits
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.pendulum.game import Pendulum
-from anymdp_bench.tasks.selection import ScoredTask, tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
+from anymdp_bench.tasks.task import Task
 
-Tasks = dict[tuple[str, int], ScoredTask]
+Tasks = dict[tuple[str, int], Task]
 """The suite's tasks by (env_id, task seed)."""
 
 ENVIRONMENTS_AT_ONCE = 64
@@ -40,7 +40,7 @@ def check_complete(found: Submission) -> Tasks:
                 f"{found.path}: column 'env_id': no row of {row.env_id}, which suite {suite.name} has;"
                 " run the whole suite"
             )
-        kept, _ = tasks_that_count(task_source(row.env_id), row.tasks)
+        kept, _ = select_tasks(task_source(row.env_id), row.tasks)
         tasks |= {(row.env_id, task.seed): task for task in kept}
         wanted |= {(row.env_id, task.seed, k): None for task in kept for k in range(row.runs)}
     _check_measure(found)
@@ -81,9 +81,9 @@ def _check_measure(found: Submission) -> None:
     found.require(counted if trains else ~counted, "measure", what, mend)
 
 
-def _check_run(found: Submission, rows: Int64s, task: ScoredTask) -> None:
+def _check_run(found: Submission, rows: Int64s, task: Task) -> None:
     """One run's episodes and steps: those of the protocol, to the end of the budget."""
-    limits, horizon = found.limits, horizon_of(task)
+    limits, horizon = found.limits, task.max_steps
     episode = found.frame["episode"].to_numpy()[rows]
     steps = found.frame["steps"].to_numpy()[rows]
     trains = found.context == "none"
@@ -133,11 +133,6 @@ def _is_whole(
     missing = due[len(episode)] - episode[-1] if len(episode) < len(due) else 1
     unfinished = (at_once - 1) * horizon  # of other streams
     return bool(steps[-1] + missing * horizon + unfinished > limits.steps)
-
-
-def horizon_of(task: ScoredTask) -> int:
-    """The most steps that an episode takes."""
-    return task.game.max_steps if isinstance(task.game, Pendulum) else task.mdp.max_steps
 
 
 def _check_steps(found: Submission, rows: Int64s, horizon: int) -> None:

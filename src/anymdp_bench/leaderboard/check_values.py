@@ -18,13 +18,9 @@ import numpy as np
 from anymdp_bench.engine.arrays import Float64s, Int64s
 from anymdp_bench.leaderboard.check_completeness import Tasks
 from anymdp_bench.leaderboard.submission import Submission
-from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.results.schema import group_runs
-from anymdp_bench.scoring import oracle_advantages
-from anymdp_bench.tasks.pendulum.game import Pendulum
-from anymdp_bench.tasks.selection import ScoredTask
+from anymdp_bench.tasks.task import Task
 
-_MOST_COST = np.pi**2 + 0.1 * 8.0**2 + 0.001 * 2.0**2  # of one step of the Pendulum, at any state
 _RELATIVE = 1e-7  # of the numbers themselves: other platforms differ in the last digits
 
 
@@ -41,51 +37,13 @@ def check_plausible(found: Submission, tasks: Tasks) -> None:
         env_id, seed, measure = str(first["env_id"]), int(first["task_seed"]), str(first["measure"])
         task = tasks[env_id, seed]
         if (env_id, seed, measure) not in ranges:
-            ranges[env_id, seed, measure] = corrected_range(task, measure)
+            ranges[env_id, seed, measure] = task.corrected_range(measure)
         _check_scale(found, rows, task)
         _check_range(found, rows, task, ranges[env_id, seed, measure])
         _check_regret(found, rows, task)
 
 
-def corrected_range(task: ScoredTask, measure: str) -> tuple[float, float]:
-    """The least and the largest corrected return that there can be."""
-    if isinstance(task.game, Pendulum):
-        worst = task.game.max_steps * _MOST_COST
-        return task.references.oracle - worst, task.references.oracle + worst
-    if measure == "exact":
-        return value_range(task.mdp)
-    low, high = excess_range(task.mdp, task.references.policy)
-    return task.references.oracle + low, task.references.oracle + high
-
-
-def value_range(mdp: TabularMDP) -> tuple[float, float]:
-    """The least and the most that a policy, stationary or not, earns in an episode, in expectation."""
-    transition = mdp.transition
-    reward = (transition * mdp.reward).sum(axis=2)
-    least, most = np.zeros(mdp.n_states), np.zeros(mdp.n_states)
-    for _ in range(mdp.max_steps):
-        least = (reward + transition @ least).min(axis=1)
-        most = (reward + transition @ most).max(axis=1)
-    return float(mdp.start @ least), float(mdp.start @ most)
-
-
-def excess_range(mdp: TabularMDP, policy: Int64s) -> tuple[float, float]:
-    """The least and the largest sum of the oracle `policy`'s advantages over a possible trajectory."""
-    advantage = oracle_advantages(mdp, policy)
-    possible = mdp.transition > 0
-    least, most = np.zeros(mdp.n_states), np.zeros(mdp.n_states)
-    for left in range(1, mdp.max_steps + 1):
-        after_least = np.where(possible, least, np.inf).min(axis=2)
-        after_most = np.where(possible, most, -np.inf).max(axis=2)
-        live = ~mdp.terminal
-        least, most = np.zeros(mdp.n_states), np.zeros(mdp.n_states)
-        least[live] = (advantage[left] + after_least)[live].min(axis=1)
-        most[live] = (advantage[left] + after_most)[live].max(axis=1)
-    begins = mdp.start > 0
-    return float(least[begins].min()), float(most[begins].max())
-
-
-def _tolerance(task: ScoredTask, value: Float64s) -> Float64s:
+def _tolerance(task: Task, value: Float64s) -> Float64s:
     """How far two computations of `value`, in units of return, may lie apart."""
     scale = task.references
     size = np.maximum(abs(value), max(abs(scale.oracle), abs(scale.random), scale.gap))
@@ -93,7 +51,7 @@ def _tolerance(task: ScoredTask, value: Float64s) -> Float64s:
     return out
 
 
-def _check_scale(found: Submission, rows: Int64s, task: ScoredTask) -> None:
+def _check_scale(found: Submission, rows: Int64s, task: Task) -> None:
     frame, scale = found.frame, task.references
     corrected = frame["return_corrected"].to_numpy()[rows]
     score, gap = frame["score"].to_numpy()[rows], frame["gap"].to_numpy()[rows]
@@ -109,9 +67,7 @@ def _check_scale(found: Submission, rows: Int64s, task: ScoredTask) -> None:
         raise found.fault(int(rows[0]), "gap", what, "leave the file as `run` wrote it")
 
 
-def _check_range(
-    found: Submission, rows: Int64s, task: ScoredTask, limits: tuple[float, float]
-) -> None:
+def _check_range(found: Submission, rows: Int64s, task: Task, limits: tuple[float, float]) -> None:
     frame, (low, high) = found.frame, limits
     corrected, plain = (frame[name].to_numpy()[rows] for name in ("return_corrected", "return"))
     tolerance = _tolerance(task, corrected)
@@ -126,7 +82,7 @@ def _check_range(
         raise found.fault(int(rows[k]), "return", what, "leave the file as `run` wrote it")
 
 
-def _check_regret(found: Submission, rows: Int64s, task: ScoredTask) -> None:
+def _check_regret(found: Submission, rows: Int64s, task: Task) -> None:
     regret = found.frame["regret"].to_numpy()[rows]
     if found.context == "none" or np.isnan(regret[0]):
         return

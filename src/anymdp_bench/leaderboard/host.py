@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -20,49 +20,58 @@ from anymdp_bench.agents import (
     Agent,
     AgentError,
     AgentSpec,
-    FusedAgent,
-    Streams,
+    AnyAgent,
+    CompiledAgent,
+    RunBatch,
+    Transition,
+    get_parallel,
     is_privileged,
     is_shaped,
-    parallel,
+    is_tuned,
 )
-from anymdp_bench.evaluation import Unfused
+from anymdp_bench.evaluation import SteppedAgent
 
-STEP = ("observation", "action", "reward", "next_observation", "terminated", "truncated")
 _KINDS = (np.int64, np.int64, np.float64, np.int64, np.bool_, np.bool_)
+
+
+def _as_stepped(made: AnyAgent) -> Agent:
+    return SteppedAgent(made) if isinstance(made, CompiledAgent) else made
 
 
 class Host:
     """Answers requests about one agent."""
 
     def __init__(self, spec: AgentSpec) -> None:
+        self._spec = spec
         made = spec.make()
-        self._version = made.version
-        self.agent = cast("Agent", Unfused(made) if isinstance(made, FusedAgent) else made)
+        self._version, self._tuned = made.version, is_tuned(made)
+        self.agent = _as_stepped(made)
         if is_privileged(made):
             raise AgentError(f"agent {spec.name} looks at the task; it is no leaderboard entry")
 
     def describe(self) -> dict[str, Any]:
         """What the agent declares."""
         trains = bool(self.agent.trains)
-        streams, shaped = parallel(self.agent), is_shaped(self.agent)
-        return {"version": self._version, "trains": trains, "parallel": streams, "shaped": shaped}
+        streams, shaped = get_parallel(self.agent), is_shaped(self.agent)
+        described = {"version": self._version, "trains": trains, "tuned": self._tuned}
+        return described | {"parallel": streams, "shaped": shaped}
 
     def answer(self, request: dict[str, Any]) -> Any:
         """Does what one request says; requests are those of `rerun.RemoteAgent`."""
         if "start" in request:
-            told = request["start"]
-            seeds = np.array(told.pop("seeds"), np.uint64)
-            self.agent.start(Streams(**told, seeds=seeds))
+            given = request["start"]
+            if "env_id" in given:  # of a tuned agent alone
+                self.agent = _as_stepped(self._spec.make(given.pop("env_id")))
+            seeds = np.array(given.pop("seeds"), np.uint64)
+            self.agent.start(RunBatch(**given, seeds=seeds))
             return None
-        for lesson in request.get("learn", []):
-            step: list[Any] = [
-                np.array(lesson[k], kind) for k, kind in zip(STEP, _KINDS, strict=True)
-            ]
-            if "shown" in lesson and hasattr(self.agent, "demonstrate"):
-                self.agent.demonstrate(*step, np.array(lesson["shown"], np.bool_))
+        for step in request.get("learn", []):
+            names = zip(Transition._fields, _KINDS, strict=True)
+            transition = Transition(*(np.array(step[name], kind) for name, kind in names))
+            if "demonstrated" in step and hasattr(self.agent, "demonstrate"):
+                self.agent.demonstrate(transition, np.array(step["demonstrated"], np.bool_))
             else:
-                self.agent.learn(*step)
+                self.agent.learn(transition)
         if "act" in request:
             seen = np.array(request["act"], np.int64)
             return np.asarray(self.agent.act(seen, test=bool(request["test"]))).tolist()
@@ -80,7 +89,7 @@ def main(arguments: list[str]) -> None:
         answers.flush()
 
     try:
-        host = Host(AgentSpec(*arguments))
+        host = Host(AgentSpec(arguments[0], arguments[1] if len(arguments) > 1 else None))
         reply({"ok": host.describe()})
         for line in sys.stdin:
             reply({"ok": host.answer(json.loads(line))})

@@ -19,19 +19,18 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from anymdp_bench.agents import Agent, AgentError, AgentSpec, Streams
-from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
+from anymdp_bench.agents import Agent, AgentError, AgentSpec, RunBatch, Transition
+from anymdp_bench.engine.arrays import Bools, Int64s
 from anymdp_bench.evaluation import (
     CONTEXTS,
     Budget,
-    Company,
     Curve,
+    IndependentLearners,
     Run,
     play_in_context,
     play_training,
 )
 from anymdp_bench.leaderboard.check_completeness import ENVIRONMENTS_AT_ONCE
-from anymdp_bench.leaderboard.host import STEP
 
 PATIENCE = 300.0
 """Seconds that one answer may take."""
@@ -45,41 +44,35 @@ class RemoteAgent:
 
     def __init__(self, process: subprocess.Popen[bytes], patience: float = PATIENCE) -> None:
         self._process, self.patience = process, patience
-        self._lessons: list[dict[str, Any]] = []
+        self._steps: list[dict[str, Any]] = []
         self._rest = b""
         described = self._read()
         self.version, self.trains = str(described["version"]), bool(described["trains"])
-        self.shaped = bool(described["shaped"])
+        self.shaped, self.tuned = bool(described["shaped"]), bool(described["tuned"])
+        self.env_id: str | None = None  # what a tuned agent is made anew for at its next start
         self.parallel = min(max(int(described["parallel"]), 1), ENVIRONMENTS_AT_ONCE)
 
-    def start(self, streams: Streams) -> None:
-        """Forgets everything."""
-        self._lessons = []
-        told = {"env_id": streams.env_id, "n_observations": streams.n_observations}
-        told |= {"n_actions": streams.n_actions, "seeds": streams.seeds.tolist()}
-        self._ask({"start": told})
+    def start(self, batch: RunBatch) -> None:
+        """Forgets everything; a tuned agent is made anew with its settings for `env_id`."""
+        self._steps = []
+        sizes = {"n_observations": batch.n_observations, "n_actions": batch.n_actions}
+        given: dict[str, Any] = sizes | {"seeds": batch.seeds.tolist()}
+        if self.tuned and self.env_id is not None:
+            given["env_id"] = self.env_id
+        self._ask({"start": given})
 
     def act(self, observation: Int64s, test: bool = False) -> npt.ArrayLike:
         """Actions, [n]."""
         return self._checked(self._ask({"act": observation.tolist(), "test": test}))
 
-    def learn(
-        self,
-        observation: Int64s,
-        action: Int64s,
-        reward: Float64s,
-        next_observation: Int64s,
-        terminated: Bools,
-        truncated: Bools,
-    ) -> None:
+    def learn(self, transition: Transition) -> None:
         """Keeps one step for the next request."""
-        step = (observation, action, reward, next_observation, terminated, truncated)
-        self._lessons.append({k: v.tolist() for k, v in zip(STEP, step, strict=True)})
+        self._steps.append({k: v.tolist() for k, v in transition._asdict().items()})
 
-    def demonstrate(self, *lesson: npt.NDArray[Any]) -> None:
-        """A step of which the last array tells where a demonstrator acted."""
-        self.learn(*lesson[:-1])
-        self._lessons[-1]["shown"] = lesson[-1].tolist()
+    def demonstrate(self, transition: Transition, demonstrated: Bools) -> None:
+        """Keeps one step, and where a demonstrator acted, for the next request."""
+        self.learn(transition)
+        self._steps[-1]["demonstrated"] = demonstrated.tolist()
 
     def policy(self) -> npt.ArrayLike | None:
         """The policy to test, a table or None."""
@@ -96,8 +89,8 @@ class RemoteAgent:
         return array
 
     def _ask(self, request: dict[str, Any]) -> Any:
-        if self._lessons:
-            request["learn"], self._lessons = self._lessons, []
+        if self._steps:
+            request["learn"], self._steps = self._steps, []
         try:
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -167,8 +160,10 @@ def replay(
 
     `agents` are as many as the game has players; where an in-context agent plays all, the first does.
     """
+    for agent in agents:
+        agent.env_id = runs[0].env_id
     copies = [cast("Agent", agent) for agent in agents[: runs[0].task.players]]
     if not agents[0].trains:
         return play_in_context(copies[0], runs, budget, None, CONTEXTS[context])
-    learner = copies[0] if len(copies) == 1 else cast("Agent", Company(copies))
+    learner = copies[0] if len(copies) == 1 else cast("Agent", IndependentLearners(copies))
     return [play_training(learner, run, budget) for run in runs]

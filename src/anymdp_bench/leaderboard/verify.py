@@ -35,7 +35,7 @@ from anymdp_bench.results.metrics import window
 from anymdp_bench.results.schema import RecordError
 from anymdp_bench.results.statistics import Array
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
-from anymdp_bench.tasks.selection import tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
 
 LEVEL = 0.005
 SUFFIX = ".verified.json"
@@ -281,7 +281,7 @@ def _fresh(
             int(stream("verify", what, found.digest, nonce, env_id, k)[0])
             for what in ("task", "run")
         )
-        kept, _ = tasks_that_count(task_source(env_id), 1, begin % (PUBLIC_SEEDS - 2**16))
+        kept, _ = select_tasks(task_source(env_id), 1, begin % (PUBLIC_SEEDS - 2**16))
         runs.append(Run(env_id, kept[0], run_seed % 2**63))
     again = replay(agents, runs, budget, found.context)
     scores = np.array([_claims_of(curve, env_id) for curve in again])

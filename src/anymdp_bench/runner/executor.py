@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import Any
 
+from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.runner.worker_pool import Crew, Work, attempt, employ
 
 Report = Callable[[int, float, float], None]
@@ -20,11 +20,6 @@ class Where(StrEnum):
 
     LOCAL = "local"
     RAY = "ray"
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _silent(index: int, share: float, score: float) -> None:
@@ -57,7 +52,7 @@ class Executor:
         """
         if not jobs:
             return
-        alone = 1 in (self.workers or cores(), len(jobs))
+        alone = 1 in (self.workers or available_cores(), len(jobs))
         if alone and not self.ray and self.time_limit is None:
             for index, job in jobs:
                 yield index, attempt(work, job, partial(report, index))
@@ -71,4 +66,4 @@ class Executor:
             return RayCrew(work, self.workers, self.ray_address)
         from anymdp_bench.runner.local_workers import LocalCrew
 
-        return LocalCrew(work, self.workers or cores())
+        return LocalCrew(work, self.workers or available_cores())

@@ -6,11 +6,11 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from anymdp_bench.agents import AgentSpec, AnyAgent, is_privileged, trains
+from anymdp_bench.agents import AgentSpec, AnyAgent, is_privileged, is_trained, is_tuned
 from anymdp_bench.evaluation import Budget
 from anymdp_bench.suites import Suite
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
-from anymdp_bench.tasks.selection import seeds_that_count
+from anymdp_bench.tasks.selection import select_seeds
 
 BATCH = 64
 """Runs that an in-context agent plays side by side: whatever the number of workers, since the last digits
@@ -38,6 +38,7 @@ class Plan:
     agent: AgentSpec
     agent_version: str
     privileged: bool
+    tuned: bool
     context: str
     seed: int
     task_seed_start: int
@@ -88,12 +89,12 @@ def make_plan(
         PlanError: the settings do not fit the agent, or seeds run out of the public range.
     """
     agent = spec.make()
-    batched = not trains(agent)
+    batched = not is_trained(agent)
     starting = _context(agent, spec, context)
     units: list[Unit] = []
     skipped: dict[str, list[int]] = {}
     for row in suite.rows:
-        seeds, left_out = seeds_that_count(task_source(row.env_id), row.tasks, task_seed_start)
+        seeds, left_out = select_seeds(task_source(row.env_id), row.tasks, task_seed_start)
         if seeds[-1] >= PUBLIC_SEEDS:
             raise PlanError(
                 f"task seeds run beyond {PUBLIC_SEEDS - 1}; start lower with --task-seed-start"
@@ -109,6 +110,7 @@ def make_plan(
         spec,
         agent.version,
         is_privileged(agent),
+        is_tuned(agent),
         starting,
         seed,
         task_seed_start,
@@ -136,7 +138,7 @@ def _content(checkpoint: str | None) -> str | None:
 
 def _context(agent: AnyAgent, spec: AgentSpec, context: str) -> str:
     """The context that the records carry."""
-    if trains(agent):
+    if is_trained(agent):
         if context != "empty":
             raise PlanError(f"agent {spec.name} trains: it has no context; leave --context out")
         return "none"

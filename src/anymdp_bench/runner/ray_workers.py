@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.runner.worker_pool import ExecutorError, Gone, Lost, Work, attempt
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _connected(size: int | None, address: str | None) -> ModuleType:
     where = address or os.environ.get("RAY_ADDRESS") or "local"
     options: dict[str, Any] = {}
     if where == "local":
-        options = {"num_cpus": size or os.cpu_count(), "include_dashboard": False}
+        options = {"num_cpus": size or available_cores(), "include_dashboard": False}
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         ray.init(where, log_to_driver=False, logging_level=logging.ERROR, **options)

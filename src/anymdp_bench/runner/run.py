@@ -222,6 +222,8 @@ def _header(plan: Plan, command: str, failed: dict[int, str]) -> dict[str, str]:
         header["skipped task seeds"] = json.dumps(skipped)
     if plan.privileged:
         header["privileged"] = "yes: this agent looks at the task; it is no leaderboard entry"
+    if plan.tuned:
+        header["tuned"] = "yes: this agent's settings were chosen for each environment"
     if failed:
         runs: dict[str, list[tuple[int, int]]] = {}
         for k in sorted(failed):

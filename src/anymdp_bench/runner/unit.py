@@ -7,21 +7,21 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 
-from anymdp_bench.agents import Agent, AgentError, AgentSpec, FusedAgent, RefusalError
+from anymdp_bench.agents import Agent, AgentError, AgentSpec, CompiledAgent, RefusalError
 from anymdp_bench.evaluation import (
     CONTEXTS,
     Budget,
-    Company,
     Curve,
+    IndependentLearners,
     Run,
-    play_fused,
+    play_compiled,
     play_in_context,
     play_training,
 )
 from anymdp_bench.runner.plan import Unit
 from anymdp_bench.runner.worker_pool import JobError, RefusedError, Tell
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.selection import ScoredTask, scored_task
+from anymdp_bench.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,17 @@ class Played:
 
 
 @lru_cache(maxsize=8)
-def _task(env_id: str, seed: int) -> ScoredTask:
-    return scored_task(task_source(env_id), seed)
+def _task(env_id: str, seed: int) -> Task:
+    return task_source(env_id).task(seed)
 
 
 def _train(spec: AgentSpec, agent: Agent, run: Run, budget: Budget, report: Tell | None) -> Curve:
     """One run of a learner in plain Python; a game of several players gets a copy for each."""
     if run.task.players > 1:
-        others = [spec.make() for _ in range(run.task.players - 1)]
-        agent = Company([agent, *(other for other in others if isinstance(other, Agent))])
+        others = [spec.make(run.env_id) for _ in range(run.task.players - 1)]
+        agent = IndependentLearners(
+            [agent, *(other for other in others if isinstance(other, Agent))]
+        )
     return play_training(agent, run, budget, report)
 
 
@@ -62,9 +64,9 @@ def play_unit(spec: AgentSpec, budget: Budget, unit: Unit, tell: Tell | None = N
     known = {seed: _task(unit.env_id, seed) for seed, _ in dict.fromkeys(unit.runs)}
     runs = [Run(unit.env_id, known[seed], run_seed) for seed, run_seed in unit.runs]
     try:
-        agent = spec.make()
-        if isinstance(agent, FusedAgent):
-            curves = [play_fused(agent, run, budget, tell) for run in runs]
+        agent = spec.make(unit.env_id)
+        if isinstance(agent, CompiledAgent):
+            curves = [play_compiled(agent, run, budget, tell) for run in runs]
         elif agent.trains:
             curves = [_train(spec, agent, run, budget, tell) for run in runs]
         else:

@@ -44,7 +44,7 @@ class References:
         return self.oracle - self.random
 
     @property
-    def counts(self) -> bool:
+    def is_scorable(self) -> bool:
         """Whether the task can tell good from bad: gap > 0 and gap >= 0.5 oracle standard deviations."""
         return self.gap > 0.0 and self.gap >= LEAST_GAP_IN_SD * self.oracle_sd
 

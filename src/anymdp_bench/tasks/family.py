@@ -1,27 +1,31 @@
 """What a task family declares, how families are found, and `sample_task`.
 
-A family is a folder in `anymdp_bench.tasks` with a `FAMILY` in its `__init__.py`; adding one touches no
-other file. The
-declaration is light: its sampler, which needs the compiled engine, is imported when it is first called.
+A family is a package with a `FAMILY` in its `__init__.py`. It is found where it is a folder of
+`anymdp_bench.tasks`, or where an entry point in the group `anymdp_bench.tasks` names the package. Adding one
+touches no other file. The declaration is light: what needs the compiled engine is named by a string and
+imported when it is first used.
 """
 
 from __future__ import annotations
 
 import importlib
-import os
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import anymdp_bench.tasks
+from anymdp_bench.engine.processors import available_cores
 
 if TYPE_CHECKING:
     from anymdp_bench.mdp import TabularMDP
+    from anymdp_bench.tasks.task import Task
 
+GROUP = "anymdp_bench.tasks"
 PUBLIC_SEEDS = 2**32  # task seeds below are public; training data is drawn from there upward
 
 
@@ -52,8 +56,8 @@ class TaskFamily:
             task seed is recorded as 0.
         env, vector_env: "module:class" of its Gymnasium environments; None: it has none, and
             is not registered.
-        game: "module:function" called as function(**keywords), where a task is more than a TabularMDP that
-            one agent plays; None where it is just that.
+        task: "module:function" called as function(seed, **keywords) -> `tasks.task.Task`, where a task is
+            more than a TabularMDP that one agent plays; None where it is just that.
         shaping: "module:function" called as function(reward [n], terminated [n], **keywords): the
             reward that in-context agents are given in its place; None: the reward itself.
         about: the family in words.
@@ -66,7 +70,7 @@ class TaskFamily:
     sampled: Callable[[Mapping[str, Any]], bool] = lambda keywords: True
     env: str | None = "anymdp_bench.envs.single:TabularEnv"
     vector_env: str | None = "anymdp_bench.envs.vector:TabularVectorEnv"
-    game: str | None = None
+    task: str | None = None
     shaping: str | None = None
     grid: Callable[[Mapping[str, Any]], tuple[int, int]] | None = None
     about: About | None = None
@@ -108,11 +112,20 @@ class TaskSource:
             raise TaskError(f"{self.family.name}: {what}") from None
         return task
 
-    def game(self) -> Any:
-        """The family's game, where `TaskFamily.game` names one; else None."""
-        if self.family.game is None:
-            return None
-        return _named(self.family.game)(**dict(self.keywords))
+    def task(self, seed: int) -> Task:
+        """The task of `seed` with its references, as the evaluation plays it.
+
+        Raises:
+            TaskError: `seed` or the keywords make no task.
+        """
+        from anymdp_bench.scoring import references
+        from anymdp_bench.tasks.tabular import TabularTask
+
+        if self.family.task is not None:
+            task: Task = _named(self.family.task)(seed, **dict(self.keywords))
+            return task
+        mdp = self.sample(seed)
+        return TabularTask(seed, mdp, references(mdp), self.shaping(), self.grid())
 
     def shaping(self) -> Callable[..., Any] | None:
         """shape(reward [n], terminated [n]) -> what in-context agents are given; None: no shaping."""
@@ -140,10 +153,10 @@ def families() -> dict[str, TaskFamily]:
     """All families by name."""
     found = {}
     folders = (m for m in pkgutil.iter_modules(anymdp_bench.tasks.__path__) if m.ispkg)
-    for module in folders:
-        family = getattr(
-            importlib.import_module(f"anymdp_bench.tasks.{module.name}"), "FAMILY", None
-        )
+    names = [f"{anymdp_bench.tasks.__name__}.{module.name}" for module in folders]
+    names += [point.value for point in sorted(entry_points(group=GROUP))]
+    for name in names:
+        family = getattr(importlib.import_module(name), "FAMILY", None)
         if family is not None:
             found[family.name] = family
     return found
@@ -190,7 +203,7 @@ def sample_tasks(
     """
     source = task_source(env_id, **keywords)
     wanted = list(seeds)
-    count = min(workers or os.cpu_count() or 1, max(len(wanted), 1))
+    count = min(workers or available_cores(), max(len(wanted), 1))
     if count == 1 or len(wanted) < 2:
         return [source.sample(seed) for seed in wanted]
     first = source.sample(wanted[0])  # compiles before the threads start

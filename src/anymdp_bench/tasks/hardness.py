@@ -15,7 +15,6 @@ value_norm       max over s, a of the standard deviation of V*(s') under P(.|s,a
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anymdp_bench.engine.arrays import Bools, Float64s
+from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import solve
 from anymdp_bench.scoring import ORACLE_GAMMA, references
@@ -129,7 +129,7 @@ def measured(source: TaskSource, seed: int) -> dict[str, Any]:
     ends = references(mdp)
     return {
         "task_seed": source.recorded_seed(seed),
-        "counts": ends.counts,
+        "counts": ends.is_scorable,
         "oracle": ends.oracle,
         "random": ends.random,
         "noise": ends.oracle_sd / ends.gap if ends.gap > 0 else np.inf,
@@ -157,5 +157,5 @@ def task_table(env_id: str, seeds: Iterable[int], **keywords: Any) -> pd.DataFra
     import pandas as pd
 
     source = task_source(env_id, **keywords)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         return pd.DataFrame(list(pool.map(lambda seed: measured(source, seed), seeds)))

@@ -16,7 +16,7 @@ from safetensors.torch import save_file  # noqa: E402
 
 from anymdp_baselines.omnirl.model import ModelSize, SequenceModel  # noqa: E402
 from anymdp_baselines.planner.checkpoint import shipped  # noqa: E402
-from anymdp_bench.agents import AgentError, AgentSpec, Streams  # noqa: E402
+from anymdp_bench.agents import AgentError, AgentSpec, RunBatch  # noqa: E402
 
 SCRIPT = Path(sys.executable).with_name("anymdp-bench")
 SIZES = {
@@ -140,7 +140,7 @@ def test_the_command_names_the_sizes_of_a_checkpoint_that_is_too_small(tmp_path)
 def test_a_hostile_context_gets_one_line(agent, how, tmp_path):
     checkpoint = write(tmp_path / "good.safetensors", *good(agent))
     player = AgentSpec(agent, str(checkpoint)).make()
-    player.start(Streams("AnyMDP-16s5a-v0", 16, 5, np.arange(2, dtype=np.uint64)))
+    player.start(RunBatch(16, 5, np.arange(2, dtype=np.uint64)))
     player.act(np.zeros(2, np.int64))
     player.save_context(tmp_path / "context")
     found = tmp_path / "context"

@@ -10,7 +10,7 @@ from anymdp_baselines.training.checkpoint import load_model  # noqa: E402
 from anymdp_bench.agents import AgentSpec  # noqa: E402
 from anymdp_bench.evaluation import Budget, Demonstrations, Run, play_in_context  # noqa: E402
 from anymdp_bench.tasks.family import task_source  # noqa: E402
-from anymdp_bench.tasks.selection import tasks_that_count  # noqa: E402
+from anymdp_bench.tasks.selection import select_tasks  # noqa: E402
 from anymdp_bench.testing import AgentConformance  # noqa: E402
 
 NAMES = [name if name != "omnirl" else "omnirl-recipe" for name in METHODS]
@@ -18,7 +18,7 @@ NAMES = [name if name != "omnirl" else "omnirl-recipe" for name in METHODS]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_is_an_agent_by_name_and_takes_demonstrations(name):
-    tasks, _ = tasks_that_count(task_source("FrozenLake4x4-v0"), 1)
+    tasks, _ = select_tasks(task_source("FrozenLake4x4-v0"), 1)
     runs = [Run("FrozenLake4x4-v0", tasks[0], seed) for seed in range(2)]
     agent = AgentSpec(name).make()
     curves = play_in_context(agent, runs, Budget(episodes=2), None, Demonstrations(2, 0.3))

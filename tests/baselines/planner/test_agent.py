@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from anymdp_bench.agents import Agent
-from anymdp_bench.evaluation import Budget, Run, play_in_context
-from anymdp_bench.evaluation.simulator import Arena
+from anymdp_bench.agents import Agent, Transition
+from anymdp_bench.evaluation import Budget, Interaction, Run, make_simulator, play_in_context
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.selection import tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
 
 torch = pytest.importorskip("torch")
 
@@ -36,7 +35,7 @@ SMALL = presets.Preset(ROOMS, width=8, loops=2, updates=12, life=3.0)
 @pytest.fixture(scope="module")
 def runs():
     source = task_source("AnyMDP-v0", n_states=8, n_actions=3)
-    tasks, _ = tasks_that_count(source, 4)
+    tasks, _ = select_tasks(source, 4)
     return [Run("AnyMDP-8s3a-v0", task, 0) for task in tasks]
 
 
@@ -101,9 +100,9 @@ def test_training_writes_weights_that_play(tmp_path, monkeypatch, runs):
 
 
 def _told(runs):
-    from anymdp_bench.evaluation.runs import told
+    from anymdp_bench.evaluation import run_batch
 
-    return told(runs, privileged=False)
+    return run_batch(runs, privileged=False)
 
 
 def test_a_run_does_not_depend_on_its_company(runs):
@@ -114,18 +113,12 @@ def test_a_run_does_not_depend_on_its_company(runs):
 
 
 def test_tasks_known_to_be_anymdps_are_played_by_their_expert(runs):
-    agent = OmniRL()
-    weights = agent._weights
-    (anymdp,) = (expert.planner for expert in weights.experts)
-    for other, expected in (
-        (_told(runs), anymdp),
-        (replace(_told(runs), n_observations=2), anymdp),
-        (replace(_told(runs), n_observations=128), anymdp),
-        (replace(_told(runs), env_id="Elsewhere-v0"), weights.general),
-        (replace(_told(runs), n_observations=1), weights.general),
-    ):
-        agent.start(other)
-        assert agent._mind.planner is expected
+    for familiar, n_observations in ((True, 16), (True, 2), (True, 128), (False, 16), (True, 1)):
+        agent = OmniRL(familiar=familiar)
+        (expert,) = (expert.planner for expert in agent._weights.experts)
+        agent.start(replace(_told(runs), n_observations=n_observations))
+        has_expert = familiar and n_observations > 1
+        assert agent._mind.planner is (expert if has_expert else agent._weights.general)
 
 
 def test_demonstrations_are_read_by_the_weights_that_know_them(runs, tmp_path):
@@ -134,7 +127,7 @@ def test_demonstrations_are_read_by_the_weights_that_know_them(runs, tmp_path):
         each.start(_told(runs))
     n = len(runs)
     zero, none = np.zeros(n, np.int64), np.zeros(n, bool)
-    agent.demonstrate(zero, zero, np.zeros(n), zero, none, none, np.ones(n, bool))
+    agent.demonstrate(Transition(zero, zero, np.zeros(n), zero, none, none), np.ones(n, bool))
     assert agent._mind.planner is agent._weights.general
     agent.save_context(tmp_path / "context.safetensors")
     other.load_context(tmp_path / "context.safetensors")
@@ -216,27 +209,27 @@ def test_training_goes_on_from_a_checkpoint(tmp_path):
         Trainer(replace(SMALL, width=16)).start_from(tmp_path / "weights.safetensors")
 
 
-def play_steps(agent, arena, steps):
-    seen = []
+def play_steps(agent, simulator, steps):
+    seen, play = [], Interaction(agent, simulator)
     for _ in range(steps):
-        arena.step(arena.actions(agent.act(arena.observation)), agent)
-        seen.append(arena.observation)
+        play.step()
+        seen.append(simulator.observation)
     return np.array(seen)
 
 
-@pytest.mark.parametrize("env_id", ["AnyMDP-16s5a-v0", "Elsewhere-v0"])
-def test_a_saved_context_goes_on_as_if_never_interrupted(runs, tmp_path, env_id):
+@pytest.mark.parametrize("familiar", [True, False])
+def test_a_saved_context_goes_on_as_if_never_interrupted(runs, tmp_path, familiar):
     path = tmp_path / "context.safetensors"
-    agent, arena = OmniRL(), Arena(runs)
-    agent.start(replace(_told(runs), env_id=env_id))
-    play_steps(agent, arena, 500)
+    agent, simulator = OmniRL(familiar=familiar), make_simulator(runs)
+    agent.start(_told(runs))
+    play_steps(agent, simulator, 500)
     agent.save_context(path)
-    other, twin = OmniRL(), copy.deepcopy(arena)
-    expected = play_steps(agent, arena, 150)
-    other.start(replace(_told(runs), env_id=env_id))
+    other, twin = OmniRL(familiar=familiar), copy.deepcopy(simulator)
+    expected = play_steps(agent, simulator, 150)
+    other.start(_told(runs))
     other.load_context(path)
     np.testing.assert_array_equal(play_steps(other, twin, 150), expected)
-    other.start(replace(_told(runs[:2]), env_id=env_id))
+    other.start(_told(runs[:2]))
     with pytest.raises(ValueError, match="context of other runs"):
         other.load_context(path)
     with pytest.raises(ValueError, match="no context"):
@@ -245,25 +238,16 @@ def test_a_saved_context_goes_on_as_if_never_interrupted(runs, tmp_path, env_id)
 
 def test_the_scale_of_rewards_does_not_matter(runs):
     agents = OmniRL(), OmniRL()
-    arena = Arena(runs)
+    simulator = make_simulator(runs)
     for agent in agents:
-        agent.start(replace(_told(runs), env_id="Elsewhere-v0"))
+        agent.start(_told(runs))
     for _ in range(300):
-        action = agents[0].act(arena.observation)
-        agents[1].act(arena.observation)
-        arena.step(arena.actions(action), _Teller(agents))
+        action = agents[0].act(simulator.observation)
+        agents[1].act(simulator.observation)
+        step = simulator.step(action).transition
+        agents[0].learn(step)
+        agents[1].learn(step._replace(reward=1000.0 * step.reward))
     minds = [agent._mind for agent in agents]
     for mind in minds:
         mind.plan(np.arange(len(runs)))
     np.testing.assert_allclose(minds[0].preference, minds[1].preference, atol=1e-2)
-
-
-class _Teller:
-    """Tells the second agent of rewards a thousand times as large."""
-
-    def __init__(self, agents):
-        self.agents = agents
-
-    def learn(self, observation, action, reward, *rest):
-        self.agents[0].learn(observation, action, reward, *rest)
-        self.agents[1].learn(observation, action, 1000.0 * reward, *rest)

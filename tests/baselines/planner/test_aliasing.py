@@ -16,7 +16,7 @@ from anymdp_baselines.planner.aliasing import (
 from anymdp_baselines.planner.memory import empty_memory, write_runs
 from anymdp_bench.evaluation import Budget, Run, play_in_context
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.selection import tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
 
 pytest.importorskip("torch")
 
@@ -102,7 +102,7 @@ def test_a_direction_that_is_hidden_is_noticed():
 @pytest.mark.parametrize("env_id", ["Garnet-16s5a2b-v0", "FrozenLake4x4Slippery-v0"])
 def test_nothing_is_noticed_where_nothing_is_hidden(env_id):
     """A likelihood ratio of exp(25) by chance: below 2e-11 a run, were the predictions exact."""
-    tasks, _ = tasks_that_count(task_source(env_id), 4 if "Garnet" in env_id else 1)
+    tasks, _ = select_tasks(task_source(env_id), 4 if "Garnet" in env_id else 1)
     runs = [Run(env_id, tasks[k % len(tasks)], k) for k in range(8)]
     agent = OmniRL()
     play_in_context(agent, runs, Budget(steps=3000))
@@ -112,7 +112,7 @@ def test_nothing_is_noticed_where_nothing_is_hidden(env_id):
 
 def test_the_pendulums_hidden_state_is_noticed():
     env_id = "DiscretePendulum-g5-v0"
-    task = tasks_that_count(task_source(env_id), 1)[0][0]
+    task = select_tasks(task_source(env_id), 1)[0][0]
     agent = OmniRL()
     play_in_context(agent, [Run(env_id, task, k) for k in range(3)], Budget(steps=12_000))
     assert agent._history.hidden.all()
@@ -121,7 +121,7 @@ def test_the_pendulums_hidden_state_is_noticed():
 
 def test_a_run_with_a_history_does_not_depend_on_its_company():
     env_id = "DiscretePendulum-g1-v0"
-    task = tasks_that_count(task_source(env_id), 1)[0][0]
+    task = select_tasks(task_source(env_id), 1)[0][0]
     runs = [Run(env_id, task, k) for k in range(3)]
     together = play_in_context(OmniRL(), runs, Budget(steps=3000))
     alone = play_in_context(OmniRL(), runs[1:2], Budget(steps=3000))[0]

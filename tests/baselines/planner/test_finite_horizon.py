@@ -18,7 +18,7 @@ from anymdp_baselines.planner.finite_horizon import (
 from anymdp_baselines.planner.memory import empty_memory, write
 from anymdp_baselines.planner.policy import Mind, Steps
 from anymdp_baselines.planner.schedule import Schedule
-from anymdp_bench.agents import Streams
+from anymdp_bench.agents import RunBatch
 
 WORK, CASH = 0, 1
 
@@ -224,9 +224,8 @@ def test_a_context_whose_actions_are_none_is_refused(tmp_path):
 
 
 def one_stream():
-    return Streams(
+    return RunBatch(
         n_observations=2,
         n_actions=2,
         seeds=np.arange(1, 2, dtype=np.uint64),
-        env_id="AnyMDP-v0",
     )

@@ -15,7 +15,7 @@ def test_worlds_are_tasks_that_count(n_actions):
         assert mdp.n_observations == 30
         assert 9 <= mdp.n_states <= 30
         assert mdp.n_actions == n_actions
-        assert references(mdp).counts
+        assert references(mdp).is_scorable
 
 
 def test_no_world_is_an_open_room():

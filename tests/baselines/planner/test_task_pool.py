@@ -46,13 +46,13 @@ def test_a_seat_is_the_task_of_its_seed_with_the_oracles_answers(source, seed):
     scale = references(mdp)
     live, n = ~mdp.terminal, mdp.n_states
     assert room.horizon[0] == mdp.max_steps
-    assert bool(room.counts[0]) == scale.counts
+    assert bool(room.counts[0]) == scale.is_scorable
     chance = np.diff(room.chance[0, :n, :, :n], axis=-1, prepend=0.0)
     np.testing.assert_allclose(chance[live], mdp.transition[live], atol=1e-12)
     answer = room.answer[0][mdp.observation]
     np.testing.assert_array_equal(answer.argmax(1)[live], solve(mdp).policy[live])
     assert (answer[live].max(1) == 0.0).all()
-    if scale.counts:
+    if scale.is_scorable:
         table = oracle_advantages(mdp, scale.policy) / scale.gap
         np.testing.assert_allclose(room.loss[0, : mdp.max_steps + 1, :n], table, rtol=1e-12)
 

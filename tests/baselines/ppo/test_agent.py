@@ -12,13 +12,13 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from anymdp_baselines.ppo.agent import PPO, PPOSettings, Returns
 from anymdp_baselines.ppo.vector_env import SB3VecEnv
-from anymdp_bench.agents import AgentSpec, Streams
+from anymdp_bench.agents import AgentSpec, RunBatch
 from anymdp_bench.evaluation import Budget, Run, play_training, test_points
 from anymdp_bench.runner.plan import Unit
 from anymdp_bench.runner.unit import play_unit
 from anymdp_bench.scoring import references
 from anymdp_bench.tasks.family import sample_task
-from anymdp_bench.tasks.selection import ScoredTask
+from anymdp_bench.tasks.tabular import TabularTask
 from anymdp_bench.testing import AgentConformance
 
 test_points.__test__ = False  # pytest takes it for a test by its name
@@ -34,7 +34,7 @@ def started(n_steps=3, gamma=0.9):
         n_steps=n_steps, n_epochs=1, gamma=gamma, gae_lambda=1.0, norm_reward=False
     )
     agent = PPO(settings)
-    agent.start(Streams("AnyMDP-v0", 4, 2, np.arange(2, dtype=np.uint64)))
+    agent.start(RunBatch(4, 2, np.arange(2, dtype=np.uint64)))
     return agent
 
 
@@ -91,7 +91,7 @@ def test_actions_are_drawn_from_the_table():
 def test_all_streams_count():
     """A bandit: every step of the 16 streams ends 16 episodes."""
     mdp = sample_task("AnyMDP-1s5a-v0", 3)
-    run = Run("AnyMDP-1s5a-v0", ScoredTask(3, mdp, references(mdp)), 0)
+    run = Run("AnyMDP-1s5a-v0", TabularTask(3, mdp, references(mdp)), 0)
     curve = play_training(PPO(), run, Budget(episodes=160))
     points = test_points(160)
     assert curve.episode.tolist() == points.tolist()
@@ -112,7 +112,7 @@ def test_it_plays_switch2_with_a_copy_for_each_agent():
 @pytest.mark.slow
 def test_it_learns_a_bandit():
     mdp = sample_task("AnyMDP-1s5a-v0", 3)
-    run = Run("AnyMDP-1s5a-v0", ScoredTask(3, mdp, references(mdp)), 0)
+    run = Run("AnyMDP-1s5a-v0", TabularTask(3, mdp, references(mdp)), 0)
     curve = play_training(PPO(PPOSettings(n_steps=16)), run, Budget(episodes=10_000))
     assert curve.score[-1] == pytest.approx(1.0)
 

@@ -12,7 +12,7 @@ from stable_baselines3.common.logger import Logger
 
 from anymdp_baselines.ppo.agent import PPO, PPOSettings
 from anymdp_baselines.ppo.table_policy import TableBuffer, TablePolicy
-from anymdp_bench.agents import Streams
+from anymdp_bench.agents import RunBatch
 
 IDS, ACTIONS, STREAMS, STEPS = 7, 3, 4, 16
 
@@ -99,7 +99,7 @@ def test_updates_are_those_of_sb3(both):
 
 def test_the_agent_uses_them():
     agent = PPO(PPOSettings())
-    agent.start(Streams("AnyMDP-v0", IDS, ACTIONS, np.arange(16, dtype=np.uint64)))
+    agent.start(RunBatch(IDS, ACTIONS, np.arange(16, dtype=np.uint64)))
     assert isinstance(agent._model.policy, TablePolicy)
     assert isinstance(agent._model.rollout_buffer, TableBuffer)
     assert isinstance(agent._model, sb3.PPO)

@@ -7,14 +7,14 @@ import pytest
 from anymdp_baselines.studies.exploration import ENV_ID, collisions, run, watched
 from anymdp_baselines.tabular.oracle import Oracle
 from anymdp_baselines.tabular.tql_ucb import TQLUCB
-from anymdp_bench.evaluation import Budget, Run, Unfused, play_fused
+from anymdp_bench.evaluation import Budget, Run, SteppedAgent, play_compiled
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.selection import tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
 
 
 @pytest.fixture(scope="module")
 def runs():
-    tasks, _ = tasks_that_count(task_source(ENV_ID), 2)
+    tasks, _ = select_tasks(task_source(ENV_ID), 2)
     return [Run(ENV_ID, task, 0) for task in tasks]
 
 
@@ -37,9 +37,9 @@ def test_collisions_estimate_the_sum_of_squares_without_bias():
 
 
 def test_the_regret_is_the_protocols(runs):
-    curve = play_fused(TQLUCB(), runs[0], Budget(episodes=8))
+    curve = play_compiled(TQLUCB(), runs[0], Budget(episodes=8))
     steps = int(curve.steps[-1])
-    history = watched(Unfused(TQLUCB()), runs[:1], steps)
+    history = watched(SteppedAgent(TQLUCB()), runs[:1], steps)
     gap = runs[0].task.references.gap
     assert history.regret[0, -1] * gap == pytest.approx(curve.regret[-1])
     assert history.episode[0, -1] == 7
@@ -53,7 +53,7 @@ def test_a_settled_agent_has_no_entropy(runs):
         def act(self, observation, test=False):
             return observation % 5
 
-        def learn(self, *step):
+        def learn(self, step):
             pass
 
     history = watched(Settled(), runs, 1500)

@@ -9,27 +9,27 @@ from anymdp_baselines.studies.steps import run as study
 from anymdp_baselines.studies.steps import scores_along, scores_at, scores_in_context
 from anymdp_baselines.tabular.psrl import PSRL
 from anymdp_baselines.tabular.tql_ucb import TQLUCB
-from anymdp_bench.evaluation import Budget, Run, play_fused, play_in_context
+from anymdp_bench.evaluation import Budget, Run, play_compiled, play_in_context
 from anymdp_bench.scoring import references
 from anymdp_bench.tasks.family import sample_task
-from anymdp_bench.tasks.selection import ScoredTask
+from anymdp_bench.tasks.tabular import TabularTask
 
 
 @pytest.fixture(scope="module")
 def run():
     mdp = sample_task("AnyMDP-16s5a-v0", 2)
-    return Run("AnyMDP-16s5a-v0", ScoredTask(2, mdp, references(mdp)), 0)
+    return Run("AnyMDP-16s5a-v0", TabularTask(2, mdp, references(mdp)), 0)
 
 
 def test_at_an_episodes_end_it_is_the_curves_score(run):
-    curve = play_fused(TQLUCB(), run, Budget(episodes=20))
+    curve = play_compiled(TQLUCB(), run, Budget(episodes=20))
     exact, _ = scores_at(TQLUCB(), run, int(curve.steps[14]))
     assert exact == curve.score[14]
 
 
 def test_online_is_the_mean_of_the_episodes_ending_in_the_last_tenth(run):
     """Episodes 1 to 20 are all on the curve, whose regret sums what they lost."""
-    curve = play_fused(TQLUCB(), run, Budget(episodes=20))
+    curve = play_compiled(TQLUCB(), run, Budget(episodes=20))
     steps = int(curve.steps[19])
     lost = np.diff(curve.regret, prepend=0.0)
     late = curve.steps > 0.9 * steps
@@ -44,7 +44,7 @@ def test_no_episode_no_online_score(run):
 @pytest.mark.parametrize("make", [TQLUCB, PSRL])
 def test_a_run_that_goes_on_is_the_run_that_ended_there(run, make):
     """Marks within an episode, at its end and at once after another: each as a run of its own."""
-    end = int(play_fused(make(), run, Budget(episodes=3)).steps[2])
+    end = int(play_compiled(make(), run, Budget(episodes=3)).steps[2])
     marks = [50, end, end + 1, end + 40, 900]
     along = scores_along(make(), run, marks)
     assert along.shape == (5, 2)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from anymdp_baselines.tabular.offline import Cloning, ConservativeQ, conservative, fit_cql
 from anymdp_bench.evaluation import Budget, Demonstrations, Run, play_in_context
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.selection import tasks_that_count
+from anymdp_bench.tasks.selection import select_tasks
 from anymdp_bench.testing import AgentConformance
 
 torch = pytest.importorskip("torch")
@@ -95,14 +95,14 @@ def test_without_the_conservative_term_it_is_q_learning():
 
 @pytest.mark.parametrize("make", [Cloning, ConservativeQ])
 def test_from_the_oracle_they_play_like_the_oracle(make):
-    tasks, _ = tasks_that_count(task_source("AnyMDP-16s5a-v0"), 4)
+    tasks, _ = select_tasks(task_source("AnyMDP-16s5a-v0"), 4)
     runs = [Run("AnyMDP-16s5a-v0", task, 0) for task in tasks]
     curves = play_in_context(make(), runs, Budget(episodes=20), None, Demonstrations(40, 0.0))
     assert np.mean([curve.score.mean() for curve in curves]) > 0.97
 
 
 def test_from_noise_cloning_takes_the_likelier_action():
-    tasks, _ = tasks_that_count(task_source("AnyMDP-16s5a-v0"), 4)
+    tasks, _ = select_tasks(task_source("AnyMDP-16s5a-v0"), 4)
     runs = [Run("AnyMDP-16s5a-v0", task, 0) for task in tasks]
     curves = play_in_context(Cloning(), runs, Budget(episodes=20), None, Demonstrations(40, 0.3))
     assert np.mean([curve.score.mean() for curve in curves]) > 0.9

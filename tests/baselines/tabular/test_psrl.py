@@ -7,15 +7,15 @@ from scipy import stats
 
 from anymdp_baselines.tabular.counts import layout
 from anymdp_baselines.tabular.psrl import PSRL, _model, episodic, gamma_variate
-from anymdp_bench.agents import Streams
+from anymdp_bench.agents import RunBatch
 from anymdp_bench.engine.rng import stream
-from anymdp_bench.evaluation import Budget, Run, play_fused
+from anymdp_bench.evaluation import Budget, Run, play_compiled
 from anymdp_bench.scoring import references
 from anymdp_bench.tasks.family import sample_tasks
-from anymdp_bench.tasks.selection import ScoredTask
+from anymdp_bench.tasks.tabular import TabularTask
 from anymdp_bench.testing import AgentConformance
 
-STREAMS = Streams("AnyMDP-v0", 4, 2, np.zeros(1, np.uint64))
+STREAMS = RunBatch(4, 2, np.zeros(1, np.uint64))
 
 
 class TestPSRL(AgentConformance):
@@ -144,7 +144,7 @@ def test_it_learns_small_tasks_within_2000_steps():
     """Eight training tasks, fixed seeds."""
     scores = []
     for k, mdp in enumerate(sample_tasks("AnyMDP-16s5a-v0", range(2**32, 2**32 + 8))):
-        task = ScoredTask(k, mdp, references(mdp))
-        curve = play_fused(PSRL(), Run("AnyMDP-16s5a-v0", task, 0), Budget(steps=2000))
+        task = TabularTask(k, mdp, references(mdp))
+        curve = play_compiled(PSRL(), Run("AnyMDP-16s5a-v0", task, 0), Budget(steps=2000))
         scores.append(curve.score[-1])
     assert np.mean(scores) > 0.75

@@ -1,6 +1,8 @@
-"""TQL-UCB against a plain twin of its formulas (SPEC section 4), and against numbers worked by hand."""
+"""TQL-UCB against a plain twin of its formulas, and against numbers worked by hand."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +15,9 @@ from anymdp_baselines.tabular.tql_ucb import (
     act,
     learn,
     policy,
-    searched,
 )
-from anymdp_bench.agents import Streams
+from anymdp_baselines.tuning import tql_ucb as search
+from anymdp_bench.agents import AgentSpec, RunBatch
 from anymdp_bench.engine.rng import normal, stream, uniform
 
 N_IDS, A = 6, 4
@@ -61,8 +63,8 @@ class Twin:
         self.Q[o, a] += rate * (reward + s.gamma * following - self.Q[o, a])
 
 
-def streams(n_observations=N_IDS, n_actions=A, env_id="Nowhere-v0"):
-    return Streams(env_id, n_observations, n_actions, stream("test"))
+def streams(n_observations=N_IDS, n_actions=A):
+    return RunBatch(n_observations, n_actions, stream("test"))
 
 
 def started(settings, **sizes):
@@ -166,17 +168,20 @@ def test_the_policy_is_the_first_best_action():
 
 
 def test_settings_go_by_family():
-    agent = TQLUCB()
-    chosen = searched()
-    for env_id, n, family in [
-        ("AnyMDP-16s5a-v0", 16, "AnyMDP"),
-        ("Garnet-16s5a2b-v0", 16, "Garnet"),
-        ("AnyMDP-1s5a-v0", 1, "bandit"),
-        ("Nowhere-v0", 9, None),
+    kept = json.loads((Path(search.__file__).with_suffix(".json")).read_text(encoding="utf-8"))
+    for env_id, family in [
+        ("AnyMDP-16s5a-v0", "AnyMDP"),
+        ("Garnet-16s5a2b-v0", "Garnet"),
+        ("AnyMDP-1s5a-v0", "bandit"),
+        ("Nowhere-v0", None),
     ]:
-        expected = chosen.get(family, TQLSettings())
-        told = streams(n, 5, env_id)
-        assert agent.settings(told).tolist() == TQLUCB(expected).settings(told).tolist()
+        expected = TQLSettings(**kept["chosen"].get(family, {}))
+        assert TQLUCB.settings_for(env_id) == expected
+        made = AgentSpec("tql-ucb").make(env_id).settings(streams())
+        assert made.tolist() == TQLUCB(expected).settings(streams()).tolist()
+    assert (
+        TQLUCB().settings(streams()).tolist() == TQLUCB(TQLSettings()).settings(streams()).tolist()
+    )
     own = TQLSettings(alpha=0.25)
     assert TQLUCB(own).settings(streams())[3] == 0.25
 

@@ -6,17 +6,17 @@ import math
 import numpy as np
 import pytest
 
-from anymdp_baselines.tabular.ucbvi import UCBVI, _model, searched
+from anymdp_baselines.tabular.ucbvi import UCBVI, _model
 from anymdp_baselines.tuning import ucbvi as search
-from anymdp_bench.agents import Streams
+from anymdp_bench.agents import RunBatch
 from anymdp_bench.engine.rng import stream
-from anymdp_bench.evaluation import Budget, Run, play_fused
+from anymdp_bench.evaluation import Budget, Run, play_compiled
 from anymdp_bench.scoring import references
 from anymdp_bench.tasks.family import sample_tasks
-from anymdp_bench.tasks.selection import ScoredTask
+from anymdp_bench.tasks.tabular import TabularTask
 from anymdp_bench.testing import AgentConformance
 
-STREAMS = Streams("AnyMDP-v0", 4, 2, np.zeros(1, np.uint64))
+STREAMS = RunBatch(4, 2, np.zeros(1, np.uint64))
 
 
 class TestUCBVI(AgentConformance):
@@ -69,7 +69,7 @@ def test_the_search_climbs_its_ladder_until_the_best_is_inside(scores, wanted):
 def test_each_choice_is_the_best_that_was_played_and_inside(family):
     kept = json.loads(search.PATH.read_text(encoding="utf-8"))
     scores = {float(c): value for c, value in kept["scores"][family]["by constant"].items()}
-    assert searched()[family] == search.best(scores)
+    assert UCBVI.settings_for(search.FAMILIES[family][0]) == search.best(scores)
     assert search.missing(scores) == []
 
 
@@ -77,7 +77,7 @@ def test_it_learns_small_tasks_within_2000_steps():
     """Eight training tasks, fixed seeds."""
     scores = []
     for k, mdp in enumerate(sample_tasks("AnyMDP-16s5a-v0", range(2**32, 2**32 + 8))):
-        task = ScoredTask(k, mdp, references(mdp))
-        curve = play_fused(UCBVI(0.003), Run("AnyMDP-16s5a-v0", task, 0), Budget(steps=2000))
+        task = TabularTask(k, mdp, references(mdp))
+        curve = play_compiled(UCBVI(0.003), Run("AnyMDP-16s5a-v0", task, 0), Budget(steps=2000))
         scores.append(curve.score[-1])
     assert np.mean(scores) > 0.5

@@ -13,7 +13,7 @@ from anymdp_baselines.training.loss import Taught, losses  # noqa: E402
 from anymdp_baselines.training.recipes import RECIPES  # noqa: E402
 from anymdp_baselines.training.segments import Recorded  # noqa: E402
 from anymdp_baselines.training.trainer import Trainer  # noqa: E402
-from anymdp_bench.agents import Streams  # noqa: E402
+from anymdp_bench.agents import RunBatch  # noqa: E402
 from anymdp_bench.datasets.behaviours import TAG_MODEL, TAG_RANDOM, TAG_UNKNOWN  # noqa: E402
 from anymdp_bench.datasets.sequences import synthesise  # noqa: E402
 from anymdp_bench.tasks.family import PUBLIC_SEEDS  # noqa: E402
@@ -103,7 +103,7 @@ def test_a_round_trains_and_goes_on_exactly(name):
 def test_a_demonstrators_steps_carry_the_tag_that_the_agent_is_told():
     model = Trainer(method_preset("tiny", "omnirl")).model
     agent = SequenceAgent(model, Warmth(0.8), shown_tag=3)
-    agent.start(Streams("AnyMDP-16s5a-v0", 16, 5, np.arange(2, dtype=np.uint64)))
+    agent.start(RunBatch(16, 5, np.arange(2, dtype=np.uint64)))
     ids, flags = np.array([0, 1]), np.zeros(2, np.bool_)
     agent.act(ids)
     agent.demonstrate(ids, ids, np.zeros(2), ids, flags, flags, np.array([True, False]))

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("stable_baselines3")
 
-from anymdp_baselines.ppo.agent import searched
+from anymdp_baselines.ppo.agent import PPO
 from anymdp_baselines.tuning import ppo as search
 
 
@@ -45,6 +45,6 @@ def test_each_choice_is_the_best_of_the_last_round(family):
     kept = json.loads(search.PATH.read_text(encoding="utf-8"))
     last = kept["scores"][family]["rounds"][-1]
     assert len(last) == search.RUNGS[-1][0]
-    chosen = search.points().index(searched()[family])
-    assert kept["chosen"][family] == asdict(searched()[family])
+    chosen = search.points().index(PPO.settings_for(search.FAMILIES[family][0]))
+    assert kept["chosen"][family] == asdict(PPO.settings_for(search.FAMILIES[family][0]))
     assert last[str(chosen)] == max(last.values())

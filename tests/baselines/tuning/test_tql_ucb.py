@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from anymdp_baselines.tabular.tql_ucb import BOLTZMANN, BONUS, TQLSettings, searched
+from anymdp_baselines.tabular.tql_ucb import BOLTZMANN, BONUS, TQLUCB, TQLSettings
 from anymdp_baselines.tuning import tql_ucb as search
 
 KEPT = json.loads(Path(search.__file__).with_suffix(".json").read_text(encoding="utf-8"))
@@ -69,7 +69,7 @@ def test_a_search_plays_what_is_missing_and_grows(tmp_path, monkeypatch):
 @pytest.mark.parametrize("family", search.FAMILIES)
 def test_each_choice_is_the_best_of_the_points_that_are_kept(family):
     points = {tuple(p[:-1]): p[-1] for p in KEPT["scores"][family]["points"]}
-    chosen = searched()[family]
+    chosen = TQLUCB.settings_for(search.FAMILIES[family][0])
     assert points[astuple(chosen)] == max(points.values())
     assert len(points) >= 90
 
@@ -77,7 +77,7 @@ def test_each_choice_is_the_best_of_the_points_that_are_kept(family):
 @pytest.mark.parametrize("family", search.FAMILIES)
 def test_each_choice_is_inside_its_grid(family):
     points = [TQLSettings(*p[:-1]) for p in KEPT["scores"][family]["points"]]
-    chosen = searched()[family]
+    chosen = TQLUCB.settings_for(search.FAMILIES[family][0])
     alike = [point for point in points if point.variant == chosen.variant]
     axes = {k: (min(v), max(v)) for k in search.START for v in [[getattr(p, k) for p in alike]]}
     assert search.wider(chosen, axes) is None
@@ -86,7 +86,7 @@ def test_each_choice_is_inside_its_grid(family):
 @pytest.mark.parametrize("family", search.FAMILIES)
 def test_the_scores_around_each_choice_are_kept(family):
     """On each line through the choice nothing is better, and its end is a bound or has been passed."""
-    kept, chosen = KEPT["scores"][family], searched()[family]
+    kept, chosen = KEPT["scores"][family], TQLUCB.settings_for(search.FAMILIES[family][0])
     scores = [point[-1] for point in kept["points"]]
     assert kept["points within 0.001 of the best"] == sum(s >= max(scores) - 0.001 for s in scores)
     lines = kept["around the choice"]

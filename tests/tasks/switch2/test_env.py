@@ -9,7 +9,7 @@ import anymdp_bench
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.scoring import references
 from anymdp_bench.tasks.family import sample_task
-from anymdp_bench.tasks.switch2.game import CELLS, switch2
+from anymdp_bench.tasks.switch2.game import CELLS, joint_states, switch2
 
 DOWN, LEFT, UP, RIGHT, STAY = range(5)
 PICTURE = ["..   ..", ".......", "..   .."]
@@ -108,7 +108,7 @@ def test_shaping_by_hand():
     hints = {(DOWN, DOWN): 0.16, (LEFT, STAY): -0.16, (UP, UP): -0.08, (STAY, RIGHT): -0.16}
     for (a, b), hint in hints.items():
         assert game.shaped[start, 5 * a + b] == pytest.approx(hint)
-    where = {tuple(cells): k for k, cells in enumerate(game.cells.tolist())}
+    where = {cells: k for k, cells in enumerate(joint_states())}
     below = where[CELLS.index((1, 6)), CELLS.index((1, 0))]
     assert game.shaped[below, 5 * UP + STAY] == pytest.approx(1 - 0.04)
     arrived = where[CELLS.index((0, 6)), CELLS.index((1, 0))]

@@ -1,4 +1,4 @@
-"""Discrete-Pendulum: Gymnasium's Pendulum-v1 through bins, under three gravities (SPEC 2.3)."""
+"""Discrete-Pendulum: Gymnasium's Pendulum-v1 through bins, under three gravities."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FAMILY = TaskFamily(
     sampled=lambda keywords: False,
     env="anymdp_bench.tasks.pendulum.env:DiscretePendulumEnv",
     vector_env="anymdp_bench.tasks.pendulum.vector_env:DiscretePendulumVectorEnv",
-    game="anymdp_bench.tasks.pendulum.game:pendulum",
+    task="anymdp_bench.tasks.pendulum.task:make_task",
     shaping="anymdp_bench.tasks.pendulum.game:shape",
     about=About(
         summary="Gymnasium's Pendulum-v1 seen through 60 bins and pushed by five torques, so that the true"

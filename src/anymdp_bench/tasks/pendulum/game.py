@@ -13,7 +13,7 @@ import numpy as np
 
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
 from anymdp_bench.mdp import TaskError
-from anymdp_bench.tasks.pendulum.dynamics import ANGLE_BINS, HORIZON, N_ACTIONS, SPEED_BINS
+from anymdp_bench.tasks.pendulum.dynamics import ANGLE_BINS, N_ACTIONS, SPEED_BINS
 from anymdp_bench.tasks.pendulum.pendulum_oracle import oracle_actions, oracle_returns
 
 GAMMA = 0.994
@@ -38,8 +38,6 @@ class Pendulum:
     random: float
     n_observations: int = ANGLE_BINS * SPEED_BINS
     n_actions: int = N_ACTIONS
-    max_steps: int = HORIZON
-    players: int = 1
 
     def oracle_actions(self, state: Float64s) -> Int64s:
         """The oracle's action in each true state, [n, 2] -> int64 [n]."""
@@ -79,7 +77,7 @@ def numbers() -> dict[str, Any]:
 
 
 def shape(reward: Float64s, terminated: Bools, *, gravity: float) -> Float64s:
-    """The reward that an in-context agent is given: max(r / 30 + 0.1, -0.1) (SPEC 2.3)."""
+    """The reward that an in-context agent is given: max(r / 30 + 0.1, -0.1)."""
     out: Float64s = np.maximum(reward / 30 + 0.1, -0.1)
     return out
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from numba import njit, types
 
-from anymdp_bench.engine.rollout import ACT, EPISODES, LEARN, STEPS, drawn
+from anymdp_bench.engine.rollout import ACT, EPISODES, LEARN, STEPS, draw_action
 from anymdp_bench.tasks.pendulum.dynamics import HORIZON, advance, first, observe
 from anymdp_bench.tasks.pendulum.pendulum_oracle import oracle_return
 
@@ -62,14 +62,14 @@ def learn_swings(
 def swing_returns(table, gravity, value, gamma, env_rng, agent_rng, episodes):
     """(mean return, mean of it less the oracle's from the same start) of a policy [O, A] by observation.
 
-    Starts are drawn from `env_rng`, actions from `agent_rng`: the starts are the same for every policy.
+    Starts are draw_action from `env_rng`, actions from `agent_rng`: the starts are the same for every policy.
     """
     total = ahead = 0.0
     for _ in range(episodes):
         theta, speed = first(env_rng, 0)
         ahead -= oracle_return(value, gamma, gravity, theta, speed)
         for _ in range(HORIZON):
-            action = drawn(table[observe(theta, speed)], agent_rng)
+            action = draw_action(table[observe(theta, speed)], agent_rng)
             theta, speed, reward = advance(theta, speed, action, gravity)
             total += reward
             ahead += reward

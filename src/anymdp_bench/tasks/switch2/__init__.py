@@ -1,4 +1,4 @@
-"""Switch2: two agents change sides through a corridor one cell wide (SPEC 2.3)."""
+"""Switch2: two agents change sides through a corridor one cell wide."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FAMILY = TaskFamily(
     sampled=lambda keywords: False,
     env=None,  # PettingZoo's, not Gymnasium's: anymdp_bench.switch2_parallel_env()
     vector_env=None,
-    game="anymdp_bench.tasks.switch2.game:switch2",
+    task="anymdp_bench.tasks.switch2.game:make_task",
     about=About(
         summary="Two agents change sides of a 3 x 7 grid whose halves are joined by a corridor one cell wide:"
         " one has to wait. A PettingZoo parallel environment, `anymdp_bench.switch2_parallel_env()`; the"

@@ -9,8 +9,7 @@ import numpy as np
 from pettingzoo import ParallelEnv
 
 from anymdp_bench.engine.arrays import Int64s
-from anymdp_bench.rendering.grid import draw_grid, write_grid
-from anymdp_bench.tasks.switch2.game import CELLS, COLUMNS, GOAL, ROWS, switch2
+from anymdp_bench.tasks.switch2.game import draw, joint_states, switch2, write
 
 AGENTS = ("agent_1", "agent_2")
 
@@ -108,26 +107,21 @@ class Switch2Env(ParallelEnv[str, np.int64, np.int64]):
 
     @property
     def joint_state(self) -> int:
-        """The index of the joint state (see `tasks.switch2.game.Switch2`)."""
+        """The index of the joint state (see `tasks.switch2.game`)."""
         return self._state
 
     def state(self) -> Int64s:
         """The cells of both agents, int64 [2]: the whole of the joint state."""
-        cells: Int64s = self._game.cells[self._state].copy()
-        return cells
+        return np.array(joint_states()[self._state], np.int64)
 
     def render(self) -> Any:
         """The grid: a string ("ansi") or uint8 [height, width, 3] ("rgb_array")."""
-        kinds = dict.fromkeys(CELLS, ".")
-        for i, goal in enumerate(GOAL):
-            kinds[CELLS[goal]] = "ab"[i]
-        marks = {CELLS[int(cell)]: str(i + 1) for i, cell in enumerate(self.state())}
         if self.render_mode is None:
             gym.logger.warn("render() needs switch2_parallel_env(render_mode=...)")
             return None
         if self.render_mode == "ansi":
-            return write_grid(ROWS, COLUMNS, kinds | marks)
-        return draw_grid(ROWS, COLUMNS, kinds, marks)
+            return write(joint_states()[self._state])
+        return draw(joint_states()[self._state])
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -9,14 +9,14 @@ are those of Switch2 in ma-gym (koulanurag/ma-gym), with its clock left out of t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
 
 import numpy as np
 
-from anymdp_bench.engine.arrays import Float64s, Int64s
 from anymdp_bench.mdp import TabularMDP
+from anymdp_bench.rendering.grid import Picture, draw_grid, write_grid
+from anymdp_bench.tasks.joint import JointGame, JointTask, make_joint_task
 
 ROWS, COLUMNS, HORIZON = 3, 7, 50
 CELLS = tuple((r, c) for r in range(ROWS) for c in range(COLUMNS) if r == 1 or c < 2 or c > 4)
@@ -27,40 +27,33 @@ STEP_REWARD, GOAL_REWARD = -0.1, 5.0
 SHAPED_GOAL, SHAPED_CLOSER, SHAPED_FARTHER, SHAPED_STILL = 1.0, 0.08, -0.12, -0.04
 
 
-@dataclass(frozen=True, eq=False)
-class Switch2:
-    """The game as tables; joint action = 5 * action of agent 1 + action of agent 2.
+KINDS = dict.fromkeys(CELLS, ".") | {CELLS[goal]: "ab"[i] for i, goal in enumerate(GOAL)}
+"""What the grid's picture shows in each cell: floor, and the agents' goals a and b."""
 
-    Attributes:
-        mdp: the joint task; its reward is the sum of both agents'.
-        cells: int64 [S, 2], the cell of each agent in each joint state.
-        seen: int64 [S, 2], what each agent observes: 15 * the other's column + its own cell.
-        following: int64 [S, 25], the next joint state.
-        reward: float64 [S, 25, 2], each agent's own reward.
-        shaped: float64 [S, 25], what an in-context agent is given instead, the same for both.
-    """
 
-    mdp: TabularMDP
-    cells: Int64s
-    seen: Int64s
-    following: Int64s
-    reward: Float64s
-    shaped: Float64s
-    n_observations: int = COLUMNS * len(CELLS)
-    n_actions: int = len(MOVES)
-    players: int = 2
+def joint_states() -> list[tuple[int, ...]]:
+    """The cells of both agents in each joint state."""
+    return list(permutations(range(len(CELLS)), 2))
 
-    def shaped_of(self, seen: Int64s, action: Int64s) -> Float64s:
-        """What in-context agents are given for a step, from both observations and actions, float64 [2]."""
-        one, two = (int(cell) for cell in seen % len(CELLS))
-        state = one * (len(CELLS) - 1) + two - (two > one)  # the order of itertools.permutations
-        return np.full(2, self.shaped[state, int(action[0]) * len(MOVES) + int(action[1])])
+
+def _marks(cells: tuple[int, ...]) -> dict[tuple[int, int], str]:
+    return {CELLS[cell]: str(i + 1) for i, cell in enumerate(cells)}
+
+
+def draw(cells: tuple[int, ...]) -> Picture:
+    """The grid as uint8 [height, width, 3]; `cells` are the agents' cell indices."""
+    return draw_grid(ROWS, COLUMNS, KINDS, _marks(cells))
+
+
+def write(cells: tuple[int, ...]) -> str:
+    """The grid in characters: agents 1 and 2, their goals a and b."""
+    return write_grid(ROWS, COLUMNS, KINDS | _marks(cells))
 
 
 @cache
-def switch2() -> Switch2:
-    """The one Switch2."""
-    states = list(permutations(range(len(CELLS)), 2))
+def switch2() -> JointGame:
+    """The one Switch2; joint action = 5 * action of agent 1 + action of agent 2."""
+    states = joint_states()
     index: dict[tuple[int, ...], int] = {state: k for k, state in enumerate(states)}
     n, joint = len(states), len(MOVES) ** 2
     following = np.zeros((n, joint), np.int64)
@@ -83,9 +76,15 @@ def switch2() -> Switch2:
     cells = np.array(states, np.int64)
     column = np.array([c for _, c in CELLS])
     seen = len(CELLS) * column[cells[:, ::-1]] + cells
-    for array in (cells, seen, following, reward, shaped):
+    for array in (seen, following, reward, shaped):
         array.setflags(write=False)
-    return Switch2(mdp, cells, seen, following, reward, shaped)
+    sizes = (COLUMNS * len(CELLS), len(MOVES))
+    return JointGame(mdp, seen, following, reward, shaped, *sizes, lambda k: draw(states[k]))
+
+
+def make_task(seed: int) -> JointTask:
+    """The one Switch2 as a task; every `seed` gives it."""
+    return make_joint_task(switch2())
 
 
 def _move(

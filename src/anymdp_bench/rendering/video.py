@@ -1,0 +1,58 @@
+"""Writes frames as a video file: GIF through Pillow, MP4 through moviepy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+SUFFIXES = (".gif", ".mp4")
+
+
+class VideoError(ValueError):
+    """A picture or video that cannot be made; the message says why, and how to fix it."""
+
+
+def check_suffix(out: Path) -> None:
+    """Refuses a file name of another format.
+
+    Raises:
+        VideoError: `out` ends in neither .gif nor .mp4.
+    """
+    if out.suffix.lower() not in SUFFIXES:
+        raise VideoError(f"--out {out} ends in {out.suffix!r}; give a name in .gif or .mp4")
+
+
+def write_video(frames: Sequence[npt.NDArray[np.uint8]], rate: int, out: Path) -> None:
+    """Writes frames, uint8 [height, width, 3] each, at `rate` frames a second to `out`.
+
+    Raises:
+        OSError: the file cannot be written.
+        VideoError: there is no frame, or a library is missing.
+    """
+    if not frames:
+        raise VideoError("nothing was recorded; give at least 1 --episodes")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        (_write_gif if out.suffix.lower() == ".gif" else _write_mp4)(frames, rate, out)
+    except ModuleNotFoundError as error:
+        raise VideoError(f"videos need {error.name}; pip install 'anymdp-bench[video]'") from None
+
+
+def _write_gif(frames: Sequence[npt.NDArray[np.uint8]], rate: int, out: Path) -> None:
+    from PIL import Image
+
+    pictures = [Image.fromarray(frame) for frame in frames]
+    pictures[0].save(
+        out, save_all=True, append_images=pictures[1:], duration=max(20, 1000 // rate), loop=0
+    )
+
+
+def _write_mp4(frames: Sequence[npt.NDArray[np.uint8]], rate: int, out: Path) -> None:
+    from moviepy import ImageSequenceClip  # type: ignore[import-untyped]
+
+    clip = ImageSequenceClip(list(frames), fps=rate)
+    clip.write_videofile(str(out), logger=None)
+    clip.close()
