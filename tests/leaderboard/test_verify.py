@@ -117,7 +117,7 @@ def test_the_agent_is_told_what_the_contract_says_and_no_more(strangers, tmp_pat
         curve = replay([agent], a_run(), Budget(3, None), "empty")[0]
     assert curve.episode.tolist() == [1, 2, 3]
     told = json.loads((tmp_path / "told.json").read_text())
-    assert told == ["env_id", "n_actions", "n_observations", "seeds"]
+    assert told == ["n_actions", "n_observations", "seeds"]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_the_host_tells_the_version_of_a_compiled_agent():
     from anymdp_baselines.tabular.psrl import PSRL
     from anymdp_bench.leaderboard.host import Host
 
-    told = {"version": PSRL.version, "trains": True, "parallel": 1, "shaped": True}
+    told = {"version": PSRL.version, "trains": True, "tuned": False, "parallel": 1, "shaped": True}
     assert Host(AgentSpec("psrl")).describe() == told
     assert PSRL.version != "1"
 

@@ -35,7 +35,7 @@ def experienced(agent):
 
 def test_the_optimistic_model_by_hand():
     """Mean 3 and variance (4 + 1 + 9) / 3 of the rewards 1, 2, 6; ln 4 at three steps; n = 3 or 1/2."""
-    memory, settings = experienced(UCBVI(c=0.002, gamma=0.99))
+    memory, settings = experienced(UCBVI(0.002, gamma=0.99))
     prob, reward = _model(memory, settings, 2, 0.002)
     assert prob[0, 1] == pytest.approx([0.025 / 3.1, 0.025 / 3.1, 2.025 / 3.1, 1.025 / 3.1])
     assert prob[1, 0] == pytest.approx([0.25] * 4)
