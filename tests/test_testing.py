@@ -213,8 +213,8 @@ RULES = [
     (TestedOutOfRange, "plays_every_size", r"must lie in 0\.\.4"),
     (OwnEntropy, "same_seeds_same_actions", "draw all random numbers from RunBatch.seeds"),
     (Remembers, "start_forgets_everything", r"start\(\) must forget everything"),
-    (Gossips, "runs_do_not_depend_on_their_company", "its own seed and history alone: run 0 of 3"),
-    (BySeat, "runs_do_not_depend_on_their_company", "its own seed and history alone: run 1 of 3"),
+    (Gossips, "runs_are_independent", "its own seed and history alone: run 0 of 3"),
+    (BySeat, "runs_are_independent", "its own seed and history alone: run 1 of 3"),
     (Peeks, "privileged_where_it_looks", "set it to False"),
 ]
 

@@ -32,7 +32,7 @@ from anymdp_bench.agents import (
 from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
 from anymdp_bench.engine.rollout import ACT, EPISODES, LEARN, POLICY, learn_episodes
 from anymdp_bench.evaluation import Interaction, Run, make_simulator, run_batch
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.family import sample_tasks
 from anymdp_bench.tasks.tabular import TabularTask
 
@@ -99,7 +99,7 @@ class AgentConformance:
                 f" {_FORGETS[_is_compiled(agent)]} ({place[0]})",
             )
 
-    def test_runs_do_not_depend_on_their_company(self) -> None:
+    def test_runs_are_independent(self) -> None:
         """A run that is batched with others plays as it does alone."""
         if _is_training(self.make_agent()):
             return  # it plays one run at a time
@@ -168,7 +168,7 @@ def _runs(place: tuple[str, tuple[tuple[str, int], ...]]) -> tuple[Run, ...]:
     """Runs at one place: of two tasks, the first of them twice."""
     env_id, keywords = place
     tasks = [
-        TabularTask(seed, mdp, references(mdp))
+        TabularTask(seed, mdp, compute_references(mdp))
         for seed, mdp in enumerate(sample_tasks(env_id, range(2), workers=1, **dict(keywords)))
     ]
     return tuple(Run(env_id, tasks[k % 2], run_seed=k // 2) for k in range(_RUNS))
@@ -292,13 +292,13 @@ def _play_compiled(agent: CompiledAgent, run: Run) -> Float64s:
     for name, array in (("settings", settings), ("memory", memory)):
         flat = isinstance(array, np.ndarray) and array.dtype == np.float64 and array.ndim == 1
         _require(flat, f"{name}() must return a float64 array of one dimension ({run.env_id})")
-    account = np.zeros(2, np.int64)
+    counts = np.zeros(2, np.int64)
     shape = (mdp.max_steps + 1, mdp.n_states, mdp.n_actions)
     weights = np.random.default_rng(0).standard_normal(shape)
     try:
         choices = learn_episodes(
             agent.compiled_act, agent.compiled_learn, *mdp.step_tables, weights, memory, settings,
-            run.streams("agent"), run.streams("environment"), account, _EPISODES, 2**62,
+            run.streams("agent"), run.streams("environment"), counts, _EPISODES, 2**62,
         )  # fmt: skip
     except ValueError as error:
         raise AssertionError(
@@ -312,5 +312,5 @@ def _play_compiled(agent: CompiledAgent, run: Run) -> Float64s:
         np.array_equal(before, memory, equal_nan=True),
         "compiled_policy must leave the memory as it is: tests never train",
     )
-    assert account[EPISODES] == _EPISODES
-    return np.concatenate([[choices], account, table.ravel()])
+    assert counts[EPISODES] == _EPISODES
+    return np.concatenate([[choices], counts, table.ravel()])

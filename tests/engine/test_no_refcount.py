@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numba import njit
 
-from anymdp_bench.engine.no_refcount import borrowed
+from anymdp_bench.engine.no_refcount import no_refcount
 
 
 @njit
 def write(array, index, value):
-    view = borrowed(array)
+    view = no_refcount(array)
     before = view[index]
     view[index] = value
     return before, view.shape, view.strides
@@ -19,7 +19,7 @@ def write(array, index, value):
 
 @njit
 def give_away(array):
-    return borrowed(array)
+    return no_refcount(array)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.int64, np.uint64])

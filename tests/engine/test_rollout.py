@@ -1,4 +1,4 @@
-"""A learner and its task in one compiled loop: the same play as step by step, and an honest account."""
+"""A learner and its task in one compiled loop: the same play as step by step, and an honest counts."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from numba import njit
 from anymdp_bench.engine import step
 from anymdp_bench.engine.rng import integer, stream
 from anymdp_bench.engine.rollout import ACT, EPISODES, LEARN, STEPS, learn_episodes
-from anymdp_bench.scoring import oracle_advantages, references
+from anymdp_bench.scoring import compute_references, oracle_advantages
 from naive.random_tasks import random_task
 
 
@@ -35,16 +35,16 @@ class Play:
 
     def __init__(self, mdp, offset=0.0):
         self.mdp = mdp
-        self.policy = references(mdp).policy
+        self.policy = compute_references(mdp).policy
         self.advantage = oracle_advantages(mdp, self.policy)
         self.memory, self.settings = np.zeros(50_000), np.array([offset])
         self.agent_rng, self.env_rng = stream("agent"), stream("env")
-        self.account = np.zeros(2, np.int64)
+        self.counts = np.zeros(2, np.int64)
 
     def until(self, episodes, max_steps=10**9):
         return learn_episodes(
             random_act, keep, *self.mdp.step_tables, self.advantage, self.memory, self.settings,
-            self.agent_rng, self.env_rng, self.account, episodes, max_steps,
+            self.agent_rng, self.env_rng, self.counts, episodes, max_steps,
         )  # fmt: skip
 
     def told(self):
@@ -85,8 +85,8 @@ def test_the_loop_plays_what_single_steps_play(mdp):
     assert np.array_equal(play.told(), told)
     assert regret == pytest.approx(expected, rel=1e-12)
     ends = told[:, 4:6].sum()
-    assert (play.account[EPISODES], ends) == (60, 60)
-    assert play.account[STEPS] == len(told)
+    assert (play.counts[EPISODES], ends) == (60, 60)
+    assert play.counts[STEPS] == len(told)
     assert told[:, 4].any()
     assert told[:, 5].any(), "no truncation: this test says less than it should"
 
@@ -99,7 +99,7 @@ def test_regret_is_oracle_minus_expected_return(mdp):
         play.memory[0] = 0
         each.append(play.until(episode + 1))
     error = np.std(each) / np.sqrt(len(each))
-    assert abs(np.mean(each) - references(mdp).gap) < 4 * error
+    assert abs(np.mean(each) - compute_references(mdp).gap) < 4 * error
 
 
 def test_pausing_between_episodes_changes_nothing(mdp):
@@ -108,7 +108,7 @@ def test_pausing_between_episodes_changes_nothing(mdp):
     paused = sum(parts.until(n) for n in (1, 2, 17, 17, 30))
     assert paused == pytest.approx(total, rel=1e-12)
     assert np.array_equal(whole.told(), parts.told())
-    assert np.array_equal(whole.account, parts.account)
+    assert np.array_equal(whole.counts, parts.counts)
 
 
 def test_an_episode_that_the_budget_cuts_is_not_counted(mdp):
@@ -116,12 +116,12 @@ def test_an_episode_that_the_budget_cuts_is_not_counted(mdp):
     whole.until(60)
     budget = int(np.flatnonzero(whole.told()[:, 4:6].any(1))[9]) + 2  # one step into the eleventh
     regret = play.until(60, budget)
-    assert play.account.tolist() == [budget, 10]
+    assert play.counts.tolist() == [budget, 10]
     assert len(play.told()) == budget
     assert np.array_equal(play.told(), whole.told()[:budget])
     assert regret == pytest.approx(Play(mdp).until(10), rel=1e-12)
     assert play.until(60, budget) == 0.0  # nothing left
-    assert play.account[STEPS] == budget
+    assert play.counts[STEPS] == budget
 
 
 @pytest.mark.parametrize("offset", [3.0, -5.0])

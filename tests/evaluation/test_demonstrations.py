@@ -8,7 +8,7 @@ from anymdp_bench.agents import AgentSpec
 from anymdp_bench.evaluation import CONTEXTS, Budget, Demonstrations, Run, play_in_context
 from anymdp_bench.runner.plan import Unit
 from anymdp_bench.runner.unit import play_unit
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.tabular import TabularTask
 
@@ -19,7 +19,7 @@ FEW = Demonstrations(episodes=6, noise=0.0)
 @pytest.fixture(scope="module")
 def runs():
     mdps = [(seed, task_source(ID).sample(seed)) for seed in range(4)]
-    return [Run(ID, TabularTask(seed, mdp, references(mdp)), 0) for seed, mdp in mdps]
+    return [Run(ID, TabularTask(seed, mdp, compute_references(mdp)), 0) for seed, mdp in mdps]
 
 
 class Notes(Random):

@@ -21,7 +21,7 @@ from anymdp_bench.evaluation import (
 from anymdp_bench.evaluation import expected_return as expected_policy_return
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import expected_return
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.tabular import TabularTask
 from naive.agents import SteppedAgent
@@ -32,7 +32,7 @@ ID = "AnyMDP-16s5a-v0"
 
 
 def scored(mdp, seed=0):
-    return TabularTask(seed, mdp, references(mdp))
+    return TabularTask(seed, mdp, compute_references(mdp))
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from anymdp_bench.evaluation import (
 )
 from anymdp_bench.evaluation import SteppedAgent as StepByStep
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.switch2.game import CELLS, switch2
+from anymdp_bench.tasks.switch2.game import CELLS, make_switch2
 from naive.agents import SteppedAgent
 
 PENDULUM, SWITCH = "DiscretePendulum-g5-v0", "Switch2-v0"
@@ -248,7 +248,7 @@ def test_learners_of_several_streams_play_games_of_several_players():
     curve = play_training(IndependentLearners([one, two]), run_of(SWITCH), Budget(episodes=100))
     assert curve.episode.tolist() == [100]
     assert curve.steps[0] == 3 * len(one.steps) == 3 * len(two.steps)
-    start = switch2().seen[int(switch2().mdp.start.argmax())]
+    start = make_switch2().observation[int(make_switch2().mdp.start.argmax())]
     assert one.streams.n == two.streams.n == 3
     assert len({*one.streams.seeds.tolist(), *two.streams.seeds.tolist()}) == 6
     assert one.steps[0][0].tolist() == [start[0]] * 3

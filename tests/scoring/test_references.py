@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from anymdp_bench.engine import step
-from anymdp_bench.engine.rng import stream, streams
+from anymdp_bench.engine.rng import derive_streams, stream
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import expected_return, solve
-from anymdp_bench.scoring import ORACLE_GAMMA, References, oracle_advantages, references
+from anymdp_bench.scoring import ORACLE_GAMMA, References, compute_references, oracle_advantages
 from anymdp_bench.tasks.family import TaskFamily, TaskSource, sample_task, task_source
 from anymdp_bench.tasks.selection import select_tasks
 from naive.dense import episode_tables
@@ -26,9 +26,9 @@ def simulate(mdp, choose, n=EPISODES, seed=0):
 
     `choose(states, rng)` gives the actions, all streams at once.
     """
-    table, advantage = mdp.step_tables, oracle_advantages(mdp, references(mdp).policy)
+    table, advantage = mdp.step_tables, oracle_advantages(mdp, compute_references(mdp).policy)
     records = np.zeros((n, 4), np.int64)
-    rng = streams(stream("simulate", seed), np.arange(n, dtype=np.uint64))
+    rng = derive_streams(stream("simulate", seed), np.arange(n, dtype=np.uint64))
     obs, reward, last = np.zeros(n, np.int64), np.zeros(n), np.zeros(n, np.int64)
     ended, fresh = np.zeros((2, n), np.bool_), np.zeros(n, np.bool_)
     step.reset_streams(records, rng, *table[:2], np.ones(n, bool), obs)
@@ -57,7 +57,7 @@ def z_score(sample, expected):
 def test_random_play_scores_zero_raw_and_corrected(env_id, seed):
     """Four standard errors: a false alarm in 16,000 comparisons; the seeds are fixed."""
     mdp = sample_task(env_id, seed)
-    ends = references(mdp)
+    ends = compute_references(mdp)
     raw, advantage = simulate(mdp, lambda s, rng: rng.integers(mdp.n_actions, size=len(s)))
     corrected = ends.oracle + advantage
     assert abs(z_score(raw, ends.random)) < 4
@@ -71,7 +71,7 @@ def test_random_play_scores_zero_raw_and_corrected(env_id, seed):
 def test_a_mixed_policy_has_its_exact_expected_score(env_id, seed):
     """Oracle with 30% random actions: corrected and exact mean agree within four standard errors."""
     mdp = sample_task(env_id, seed)
-    ends = references(mdp)
+    ends = compute_references(mdp)
     A = mdp.n_actions
 
     def choose(states, rng):
@@ -87,7 +87,7 @@ def test_a_mixed_policy_has_its_exact_expected_score(env_id, seed):
 @pytest.mark.parametrize(("env_id", "seed"), SIMULATED)
 def test_the_oracle_scores_exactly_one_in_every_episode(env_id, seed):
     mdp = sample_task(env_id, seed)
-    ends = references(mdp)
+    ends = compute_references(mdp)
     raw, advantage = simulate(mdp, lambda s, _: ends.policy[s], n=5_000)
     assert (advantage == 0.0).all()
     assert {ends.score(ends.oracle + a) for a in advantage} == {1.0}
@@ -101,7 +101,7 @@ def test_the_correction_removes_noise(anymdp16):
     """Near-oracle play: left is the variance that the agent's own slips cause, here about half the sd."""
     ratios = []
     for mdp in anymdp16[:15]:
-        ends = references(mdp)
+        ends = compute_references(mdp)
 
         def choose(states, rng, mdp=mdp, policy=ends.policy):
             slip = rng.random(len(states)) < 0.02
@@ -115,7 +115,7 @@ def test_the_correction_removes_noise(anymdp16):
 
 def test_references_are_exact(anymdp16):
     for mdp in anymdp16[:8]:
-        ends = references(mdp)
+        ends = compute_references(mdp)
         A = mdp.n_actions
         assert (ends.policy == solve(mdp, ORACLE_GAMMA).policy).all()
         for policy, value in [
@@ -141,7 +141,7 @@ def test_references_by_hand():
         terminal=[False, True],
         max_steps=1,
     )
-    ends = references(mdp)
+    ends = compute_references(mdp)
     assert (ends.oracle, ends.oracle_sd, ends.random, ends.gap) == (3.0, 2.0, 2.0, 1.0)
     assert ends.policy[0] == 1
     assert ends.is_scorable
@@ -164,7 +164,7 @@ def test_which_tasks_count(oracle, sd, random, counts):
 
 def test_tasks_that_count_is_a_filter_from_the_start_seed_upward():
     source = task_source("AnyMDP-64s5a-v0")
-    counts = [references(source.sample(seed)).is_scorable for seed in range(80)]
+    counts = [compute_references(source.sample(seed)).is_scorable for seed in range(80)]
     first = counts.index(False)  # about one task in fifteen does not count
     for start, n in [(0, 30), (first, 5), (max(first - 2, 0), 2), (first + 1, 1)]:
         wanted = [seed for seed in range(start, 80) if counts[seed]][:n]

@@ -60,7 +60,7 @@ def episode_values(bands, terminal, policy, horizon):
 
 
 @njit(inline="always")
-def _part(prob, reward, base, value, variance, low, width, mean):
+def _mean_square(prob, reward, base, value, variance, low, width, mean):
     """Sum over s' of P ((R + V(s') - mean)^2 + D(s')) of one row, in two interleaved partial sums."""
     s0 = s1 = 0.0
     k = 0
@@ -107,7 +107,9 @@ def episode_moments(bands, terminal, policy, horizon):
             for a in range(n_actions):
                 if policy[s, a] != 0.0:
                     base = bands.offset[s] + a * width
-                    part = _part(bands.prob, bands.reward, base, value, variance, low, width, mean)
+                    part = _mean_square(
+                        bands.prob, bands.reward, base, value, variance, low, width, mean
+                    )
                     spread += policy[s, a] * (noise[s, a] + part)
             new_value[s], new_variance[s] = mean, spread
         value, new_value = new_value, value
@@ -137,7 +139,7 @@ def advantages(bands, terminal, policy, n_actions, horizon):
 
 
 @njit(cache=True, nogil=True)
-def spread(matrix, start, steps, tolerance):
+def propagate(matrix, start, steps, tolerance):
     """start @ matrix^steps, float64 [S], for a stochastic matrix [S, S].
 
     Stops early once the steps left cannot move it by more than `tolerance` in the 1-norm: a stochastic

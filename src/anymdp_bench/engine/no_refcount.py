@@ -29,5 +29,5 @@ def _borrowed(typing_context, array):
 
 
 _off: bool = config.DISABLE_JIT  # type: ignore[attr-defined, unused-ignore]
-borrowed: Any = (lambda array: array) if _off else intrinsic(_borrowed)
-"""borrowed(array), inside a kernel"""
+no_refcount: Any = (lambda array: array) if _off else intrinsic(_borrowed)
+"""no_refcount(array), inside a kernel"""

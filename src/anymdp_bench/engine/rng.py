@@ -27,14 +27,14 @@ _S11, _LAYER, _ONE = np.uint64(11), np.uint64(255), np.uint64(1)
 _TO_UNIT, _TO_SIGNED_UNIT = 2.0**-53, 2.0**-52
 
 
-def spread(z):
+def mix_bits(z):
     """Stafford's mixer 13: a bijection of uint64, or of an array of them, that spreads every bit over all."""
     z = (z ^ (z >> _S30)) * _MIX1
     z = (z ^ (z >> _S27)) * _MIX2
     return z ^ (z >> _S31)
 
 
-scramble = njit(inline="always")(spread)
+scramble = njit(inline="always")(mix_bits)
 """The same inside a kernel."""
 
 
@@ -118,7 +118,7 @@ def stream(*parts: int | str) -> UInt64s:
     return np.frombuffer(digest, dtype="<u8").astype(np.uint64)
 
 
-def streams(base: UInt64s, seeds: UInt64s) -> UInt64s:
+def derive_streams(base: UInt64s, seeds: UInt64s) -> UInt64s:
     """One stream for each of `seeds` (uint64 [n]) under the name of `base` (uint64 [1]): uint64 [n]."""
-    out: UInt64s = spread(spread(seeds + _STEP) ^ base[0])
+    out: UInt64s = mix_bits(mix_bits(seeds + _STEP) ^ base[0])
     return out

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from numba import njit, types
 
-from anymdp_bench.engine.no_refcount import borrowed
+from anymdp_bench.engine.no_refcount import no_refcount
 from anymdp_bench.engine.rng import uniform
-from anymdp_bench.engine.step import first_state, noisy, transition, unpack
+from anymdp_bench.engine.step import add_noise, draw_start, draw_transition, unpack
 
 _FLOATS = types.Array(types.float64, 1, "C")
 _BITS = types.Array(types.uint64, 1, "C")
@@ -41,7 +41,7 @@ settings, rng)"""
 POLICY = types.void(types.int64, types.int64, _FLOATS, _FLOATS, types.Array(types.float64, 2, "C"))
 """policy(n_observations, n_actions, memory, settings, out): writes action probabilities to out [O, A]"""
 
-STEPS, EPISODES = 0, 1  # columns of the account
+STEPS, EPISODES = 0, 1  # columns of the counts
 
 
 class CompiledLearner(NamedTuple):
@@ -91,40 +91,40 @@ def learn_episodes(
     settings,
     agent_rng,
     env_rng,
-    account,
+    counts,
     until_episode,
     max_steps,
 ):
-    """Plays whole episodes until account[EPISODES] = until_episode; returns the regret they added.
+    """Plays whole episodes until counts[EPISODES] = until_episode; returns the regret they added.
 
     Shapes: rows, cells, values as `StepTables` of one task; advantage [H+1, S, A] by steps left. An episode
-    that `max_steps` cuts (account[STEPS] reaches it inside the episode) is learned from, but not counted.
+    that `max_steps` cuts (counts[STEPS] reaches it inside the episode) is learned from, but not counted.
     """
     # the caller holds them all; see `borrow`
-    rows, cells, values = borrowed(rows), borrowed(cells), borrowed(values)
-    memory, settings, advantage = borrowed(memory), borrowed(settings), borrowed(advantage)
-    agent_rng, env_rng, account = borrowed(agent_rng), borrowed(env_rng), borrowed(account)
+    rows, cells, values = no_refcount(rows), no_refcount(cells), no_refcount(values)
+    memory, settings, advantage = no_refcount(memory), no_refcount(settings), no_refcount(advantage)
+    agent_rng, env_rng, counts = no_refcount(agent_rng), no_refcount(env_rng), no_refcount(counts)
     row = rows[0]
     horizon = row[len(row) - 1]
     n_actions = advantage.shape[2]
     regret = 0.0
-    while account[EPISODES] < until_episode and account[STEPS] < max_steps:
-        state, seen, _ = unpack(first_state(row, cells, env_rng, 0))
+    while counts[EPISODES] < until_episode and counts[STEPS] < max_steps:
+        state, seen, _ = unpack(draw_start(row, cells, env_rng, 0))
         lost = 0.0
         left = horizon
-        while account[STEPS] < max_steps:
+        while counts[STEPS] < max_steps:
             action = act(seen, n_actions, memory, settings, agent_rng)
             if action < 0 or action >= n_actions:
                 raise ValueError("a learner's action is out of range")
-            word, mean, noise = transition(
+            word, mean, noise = draw_transition(
                 row, cells, values, state * n_actions + action, env_rng, 0
             )
-            reward = noisy(mean, noise, env_rng, 0)
+            reward = add_noise(mean, noise, env_rng, 0)
             lost -= advantage[left, state, action]
             state, following, terminated = unpack(word)
             left -= 1
             truncated = left == 0 and not terminated
-            account[STEPS] += 1
+            counts[STEPS] += 1
             learn(
                 seen,
                 action,
@@ -139,7 +139,7 @@ def learn_episodes(
             )
             seen = following
             if terminated or truncated:
-                account[EPISODES] += 1
+                counts[EPISODES] += 1
                 regret += lost
                 break
     return regret

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from anymdp_bench.engine.arrays import Bools, UInt64s
-from anymdp_bench.engine.rng import stream, streams
+from anymdp_bench.engine.rng import derive_streams, stream
 
 _DYNAMICS = stream("dynamics")
 
 
 def dynamics_streams(seeds: UInt64s) -> UInt64s:
     """The stream of each environment seed (uint64 [n]), uint64 [n]."""
-    return streams(_DYNAMICS, seeds)
+    return derive_streams(_DYNAMICS, seeds)
 
 
 def seed_array(seed: int, n: int) -> UInt64s:
@@ -23,7 +23,7 @@ def seed_array(seed: int, n: int) -> UInt64s:
     return np.arange(n, dtype=np.uint64) + np.uint64(seed % 2**64)
 
 
-def asked_mask(options: dict[str, Any] | None, n: int) -> Bools:
+def parse_reset_mask(options: dict[str, Any] | None, n: int) -> Bools:
     """The streams, bool [n], that a vector's `reset(options=)` resets.
 
     Raises:
@@ -39,7 +39,7 @@ def asked_mask(options: dict[str, Any] | None, n: int) -> Bools:
     return mask.copy()
 
 
-def asked_seeds(seed: int | Sequence[int | None] | None, n: int) -> tuple[Bools, UInt64s]:
+def parse_seeds(seed: int | Sequence[int | None] | None, n: int) -> tuple[Bools, UInt64s]:
     """(which streams a vector's `reset(seed=)` seeds, bool [n]; their seeds, uint64 [n], else 0).
 
     Raises:

@@ -125,7 +125,7 @@ def step_tables(
     return StepTables(rows, cells, cells.view(np.float64))
 
 
-def stack(tables: list[StepTables]) -> StepTables:
+def stack_tables(tables: list[StepTables]) -> StepTables:
     """Several tasks in one table; stream column TASK then picks among them.
 
     Tasks may differ in S: shorter rows are padded before the start row's columns, which stay last.
@@ -164,20 +164,20 @@ def unpack(word):
 
 
 @njit(inline="always")
-def first_state(row, cells, rng, i):
+def draw_start(row, cells, rng, i):
     """Draws a start: the last word of its cell (see `unpack`)."""
     return cells[_draw(row, np.uint64(len(row) - 3), cells, bits(rng, i)), _NEXT]
 
 
 @njit(inline="always")
-def transition(row, cells, values, state_action, rng, i):
+def draw_transition(row, cells, values, state_action, rng, i):
     """Draws (last word of the next state's cell, mean reward, sd); `state_action` = s * A + a."""
     k = _draw(row, np.uint64(state_action), cells, bits(rng, i))
     return cells[k, _NEXT], values[k, _MEAN], values[k, _NOISE]
 
 
 @njit(inline="always")
-def noisy(mean, noise, rng, i):
+def add_noise(mean, noise, rng, i):
     """The reward: its mean plus, where there is noise, one normal draw of it."""
     return mean + noise * normal(rng, i) if noise > 0.0 else mean
 
@@ -187,7 +187,7 @@ def reset_streams(streams, rng, rows, cells, mask, obs):
     """Starts an episode in every stream of `mask` (bool [n]); writes its observation to `obs`."""
     for i in range(len(streams)):
         if mask[i]:
-            word = first_state(rows[streams[i, TASK]], cells, rng, i)
+            word = draw_start(rows[streams[i, TASK]], cells, rng, i)
             streams[i, STATE], obs[i], _ = unpack(word)
             row = rows[streams[i, TASK]]
             streams[i, LEFT] = row[len(row) - 1]
@@ -195,7 +195,7 @@ def reset_streams(streams, rng, rows, cells, mask, obs):
 
 
 @njit(cache=True, nogil=True)
-def first_refused(streams, actions, n_actions, mode):
+def find_refused(streams, actions, n_actions, mode):
     """Index of the first stream that cannot take its action, or -1.
 
     It cannot where the action is out of range, or where it is finished in DISABLED mode.
@@ -272,7 +272,7 @@ def _step_block(
                 fresh[j] = True
                 resets += 1
                 row = rows[streams[j, TASK]]
-                streams[j, STATE], obs[j], _ = unpack(first_state(row, cells, rng, j))
+                streams[j, STATE], obs[j], _ = unpack(draw_start(row, cells, rng, j))
                 streams[j, LEFT] = row[len(row) - 1]
                 streams[j, DONE] = 0
     return resets
@@ -287,10 +287,10 @@ def step_streams(
     Shapes: streams int64 [n, 4]; rng uint64 [n]; actions, obs, last int64 [n]; reward float64 [n];
     ended bool [2, n] (terminated, truncated); fresh bool [n], whether the stream was reset by itself;
     `last` is written where `mode` is SAME_STEP and an episode ended: its last observation.
-    Returns the number of streams reset, or -(i + 1) where stream i was refused (see `first_refused`) and
+    Returns the number of streams reset, or -(i + 1) where stream i was refused (see `find_refused`) and
     nothing has changed.
     """
-    refused = first_refused(streams, actions, n_actions, mode)
+    refused = find_refused(streams, actions, n_actions, mode)
     if refused >= 0:
         return -(refused + 1)
     n = len(streams)
@@ -308,7 +308,7 @@ def step_streams_parallel(
     streams, rng, rows, cells, values, actions, n_actions, mode, obs, reward, ended, fresh, last
 ):
     """`step_streams` on all threads; streams share nothing, so the numbers are the same."""
-    refused = first_refused(streams, actions, n_actions, mode)
+    refused = find_refused(streams, actions, n_actions, mode)
     if refused >= 0:
         return -(refused + 1)
     n = len(streams)
@@ -325,7 +325,7 @@ def step_streams_parallel(
 @njit(cache=True, nogil=True)
 def reset_one(stream, rng, rows, cells):
     """Starts an episode of one stream (int64 [4]) on the table's only task; returns the observation."""
-    stream[STATE], seen, _ = unpack(first_state(rows[0], cells, rng, 0))
+    stream[STATE], seen, _ = unpack(draw_start(rows[0], cells, rng, 0))
     stream[LEFT] = rows[0, -1]
     stream[DONE] = 0
     return seen
@@ -335,8 +335,10 @@ def reset_one(stream, rng, rows, cells):
 def step_one(stream, rng, rows, cells, values, n_actions, action):
     """One step of one stream (int64 [4]): (observation, reward, terminated, truncated)."""
     row = rows[0]
-    word, mean, noise = transition(row, cells, values, stream[STATE] * n_actions + action, rng, 0)
-    reward = noisy(mean, noise, rng, 0)
+    word, mean, noise = draw_transition(
+        row, cells, values, stream[STATE] * n_actions + action, rng, 0
+    )
+    reward = add_noise(mean, noise, rng, 0)
     stream[STATE], seen, terminated = unpack(word)
     stream[LEFT] -= 1
     truncated = not terminated and stream[LEFT] <= 0

@@ -11,7 +11,7 @@ import numpy as np
 from anymdp_bench.engine.arrays import Int64s, UInt64s
 from anymdp_bench.engine.seeding import dynamics_streams
 from anymdp_bench.engine.step import DONE, LEFT, STATE, reset_one, step_one
-from anymdp_bench.envs.task_info import Insight, task_of
+from anymdp_bench.envs.oracle_info import OracleInfo, parse_task_options
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.rendering.cells import draw_cells, write_cells
 from anymdp_bench.rendering.state_strip import render_ansi, render_rgb
@@ -62,13 +62,13 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
         self.task_seed = task_seed
         self._tables = task.step_tables
         self._n_actions = task.n_actions
-        self._insight = Insight(task) if self._privileged else None
+        self._oracle_info = OracleInfo(task) if self._privileged else None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.int64, dict[str, Any]]:
         """Starts an episode; see the class for `options`. Where something is refused, nothing has changed."""
-        task, task_seed = task_of(self._source, options)
+        task, task_seed = parse_task_options(self._source, options)
         if task is not None:
             size, own = (task.n_observations, task.n_actions), self._size
             if size != own:
@@ -87,8 +87,8 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
         seen = np.int64(reset_one(self._stream, self._rng, self._tables.rows, self._tables.cells))
         self._last = None
         info: dict[str, Any] = {"task_seed": self.task_seed}
-        if self._insight is not None:
-            info["optimal_action"] = self._insight.action(self._stream[STATE])
+        if self._oracle_info is not None:
+            info["optimal_action"] = self._oracle_info.action(self._stream[STATE])
         return seen, info
 
     def step(self, action: np.int64 | int) -> tuple[np.int64, float, bool, bool, dict[str, Any]]:
@@ -108,15 +108,15 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
         if not 0 <= played < self._n_actions:
             raise ValueError(f"action is {action!r}; give an integer in 0..{self._n_actions - 1}")
         rows, cells, values = self._tables
-        if self._insight is not None:
-            regret = self._insight.regret(int(stream[LEFT]), stream[STATE], played)
+        if self._oracle_info is not None:
+            regret = self._oracle_info.regret(int(stream[LEFT]), stream[STATE], played)
         seen, reward, terminated, truncated = step_one(
             stream, self._rng, rows, cells, values, self._n_actions, played
         )
         self._last = (played, reward)
         info: dict[str, Any] = {}
-        if self._insight is not None:
-            info["optimal_action"] = self._insight.action(stream[STATE])
+        if self._oracle_info is not None:
+            info["optimal_action"] = self._oracle_info.action(stream[STATE])
             info["regret"] = regret
         return np.int64(seen), reward, terminated, truncated, info
 

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
-from anymdp_bench.engine.seeding import asked_mask, asked_seeds, dynamics_streams
+from anymdp_bench.engine.seeding import dynamics_streams, parse_reset_mask, parse_seeds
 from anymdp_bench.engine.step import (
     AUTORESET_MODES,
     DONE,
@@ -20,11 +20,11 @@ from anymdp_bench.engine.step import (
     STATE,
     TASK,
     reset_streams,
-    stack,
+    stack_tables,
     step_streams,
     step_streams_parallel,
 )
-from anymdp_bench.envs.task_info import Insight, task_of
+from anymdp_bench.envs.oracle_info import OracleInfo, parse_task_options
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.rendering.cells import draw_cells
 from anymdp_bench.rendering.state_strip import render_rgb
@@ -116,11 +116,11 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         unique = {id(task): task for task, _ in self._tasks}
         index = {key: k for k, key in enumerate(unique)}
         self._streams[:, TASK] = [index[id(task)] for task, _ in self._tasks]
-        self._tables = stack([task.step_tables for task in unique.values()])
+        self._tables = stack_tables([task.step_tables for task in unique.values()])
         self._n_actions = first.n_actions
         self.task_seeds: Int64s = np.array([seed for _, seed in self._tasks])
         self.task_seeds.setflags(write=False)
-        self._insights = [Insight(t) for t in unique.values()] if self._privileged else []
+        self._oracle_infos = [OracleInfo(t) for t in unique.values()] if self._privileged else []
 
     @property
     def tasks(self) -> tuple[TabularMDP, ...]:
@@ -138,7 +138,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         Raises:
             TypeError, ValueError: the seeds or options are refused; nothing has changed then.
         """
-        mask = asked_mask(options, self.num_envs)
+        mask = parse_reset_mask(options, self.num_envs)
         seeded, words = self._dynamics(seed, mask)
         seen = self._observations()  # of the streams that go on, before others change their tasks
         if options and "task_seed" in options and np.ndim(options["task_seed"]) > 0:
@@ -146,7 +146,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
                 raise ValueError("options has both 'task' and 'task_seed'; give one of them")
             self._assign(self._sample(options["task_seed"]), mask)
         else:
-            task, task_seed = task_of(self._source, options)
+            task, task_seed = parse_task_options(self._source, options)
             if task is not None:
                 self._assign([(task, task_seed)] * self.num_envs, mask)
         if not self._seeded:
@@ -171,7 +171,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         Raises:
             ValueError: not one seed a stream, or a negative one.
         """
-        given, seeds = asked_seeds(seed, self.num_envs)
+        given, seeds = parse_seeds(seed, self.num_envs)
         if isinstance(seed, (int, np.integer)):
             super().reset(seed=int(seed))
         chosen = given & mask
@@ -246,20 +246,20 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
 
     def _optimal(self) -> Int64s:
         pairs = zip(self._streams[:, TASK], self._streams[:, STATE], strict=True)
-        return np.array([self._insights[k].action(s) for k, s in pairs], np.int64)
+        return np.array([self._oracle_infos[k].action(s) for k, s in pairs], np.int64)
 
     def _optimal_at_end(self, alive: Bools) -> Int64s:
         """The oracle's actions in the last states of the episodes that were cut (bool [n]), else 0."""
         out = np.zeros(self.num_envs, np.int64)
         for i in np.flatnonzero(alive):
-            out[i] = self._insights[self._streams[i, TASK]].action_at(self._last[i])
+            out[i] = self._oracle_infos[self._streams[i, TASK]].action_at(self._last[i])
         return out
 
     def _regret(self, before: Int64s, played: Int64s, moved: Bools) -> Float64s:
         out = np.zeros(self.num_envs)
         for i in np.flatnonzero(moved):
             state, left, k = before[i, [STATE, LEFT, TASK]]
-            out[i] = self._insights[k].regret(int(left), state, played[i])
+            out[i] = self._oracle_infos[k].regret(int(left), state, played[i])
         return out
 
     def render(self) -> tuple[npt.NDArray[np.uint8], ...] | None:

@@ -92,7 +92,7 @@ def check_rows(prob: Float64s, terminal: Bools) -> None:
         )
 
 
-def checked_bands(bands: Bands, terminal: Bools) -> Bands:
+def validate_bands(bands: Bands, terminal: Bools) -> Bands:
     """A copy of `bands`; refuses storage that points outside itself, or rows that are no distributions."""
     n_states = len(terminal)
     low, width, offset = (
@@ -140,15 +140,15 @@ def checked_bands(bands: Bands, terminal: Bools) -> Bands:
     return Bands(low, width, offset, *(np.array(x) for x in bands[3:]))
 
 
-def scaled(rows: Float64s) -> Float64s:
+def normalise_rows(rows: Float64s) -> Float64s:
     """Rows that sum to 1 but for rounding as they are, others divided by their sum."""
     sums = rows.sum(axis=-1, keepdims=True)
     out: Float64s = np.where(abs(sums - 1.0) > _ROUNDING, rows / sums, rows)
     return out
 
 
-def checked_start(start: Float64s, terminal: Bools) -> Float64s:
-    """The start distribution, scaled to sum to 1, or a refusal."""
+def validate_start(start: Float64s, terminal: Bools) -> Float64s:
+    """The start distribution, normalise_rows to sum to 1, or a refusal."""
     if (start < 0).any():
         refuse(f"start is negative at {where(start < 0)}; give probabilities")
     if (start > 1 + _SUM_TOLERANCE).any():
@@ -158,7 +158,7 @@ def checked_start(start: Float64s, terminal: Bools) -> Float64s:
     if (start[terminal] > 0).any():
         s = int(np.flatnonzero(terminal & (start > 0))[0])
         refuse(f"state {s} is terminal and a start state; an episode cannot end before it starts")
-    return scaled(start)
+    return normalise_rows(start)
 
 
 def to_bands(prob: Float64s, reward: Float64s, noise: Float64s) -> Bands:

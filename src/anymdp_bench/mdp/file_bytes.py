@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 
-def ordered(blob: bytes) -> bytes:
+def sort_metadata(blob: bytes) -> bytes:
     """A safetensors file with its metadata in order of their names, and otherwise as it was.
 
     Layout: the header's length (8 bytes, little-endian), the header (JSON, padded with spaces), the arrays,

@@ -19,17 +19,17 @@ from anymdp_bench.mdp.checks import (
     TaskError,
     broadcast,
     check_rows,
-    checked_bands,
-    checked_start,
     floats,
     integer,
+    normalise_rows,
     refuse,
-    scaled,
     to_bands,
+    validate_bands,
+    validate_start,
     vector,
     where,
 )
-from anymdp_bench.mdp.file_bytes import ordered
+from anymdp_bench.mdp.file_bytes import sort_metadata
 
 __all__ = ["TabularMDP", "TaskError"]
 
@@ -45,7 +45,7 @@ class TabularMDP:
 
     Args:
         transition: probabilities P(s'|s,a), [S, A, S]. Rows of terminal states are ignored and read
-            back as 0; every other row must sum to 1 within 1e-6, and is scaled to do so exactly.
+            back as 0; every other row must sum to 1 within 1e-6, and is normalise_rows to do so exactly.
         reward: mean reward, any shape that broadcasts to [S, A, S] ([S, A, 1] for a reward of (s, a)).
         reward_noise: standard deviation of the reward, likewise; none by default.
         start: start probabilities, [S]; 0 on terminal states.
@@ -87,7 +87,7 @@ class TabularMDP:
         ends = vector("terminal", terminal, n_states, np.bool_)
         prob[ends] = 0.0
         check_rows(prob, ends)
-        prob[~ends] = scaled(prob[~ends])
+        prob[~ends] = normalise_rows(prob[~ends])
         mean = broadcast("reward", reward, prob.shape)
         noise = broadcast("reward_noise", 0.0 if reward_noise is None else reward_noise, prob.shape)
         if (noise < 0).any():
@@ -115,7 +115,7 @@ class TabularMDP:
         mdp = cls.__new__(cls)
         n_states = len(bands.low)
         ends = vector("terminal", terminal, n_states, np.bool_)
-        own = checked_bands(bands, ends)
+        own = validate_bands(bands, ends)
         mdp._finish(own, start, ends, max_steps, observation, n_observations)
         return mdp
 
@@ -130,7 +130,7 @@ class TabularMDP:
     ) -> None:
         """Checks what all constructors share, then freezes it."""
         n_states = len(terminal)
-        first = checked_start(vector("start", start, n_states, np.float64), terminal)
+        first = validate_start(vector("start", start, n_states, np.float64), terminal)
         horizon = integer("max_steps", max_steps, 1)
         if observation is None:
             ids = np.arange(n_states, dtype=np.int64)
@@ -215,7 +215,7 @@ class TabularMDP:
 
         numbers = {"max_steps": self.max_steps, "n_observations": self.n_observations}
         metadata = {"format": _FORMAT, "numbers": json.dumps(numbers)}
-        blob = ordered(save(self._arrays(), metadata=metadata))
+        blob = sort_metadata(save(self._arrays(), metadata=metadata))
         target = Path(path)
         partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
         try:

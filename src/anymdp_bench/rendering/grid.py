@@ -59,7 +59,7 @@ def write_grid(rows: int, columns: int, marks: Mapping[tuple[int, int], str]) ->
     return "\n".join(lines) + "\n"
 
 
-def relative(value: Float64s) -> Float64s:
+def rescale(value: Float64s) -> Float64s:
     """Values scaled to 0..1."""
     out: Float64s = (value - value.min()) / max(float(np.ptp(value)), 1e-12)
     return out

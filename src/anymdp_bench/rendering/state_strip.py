@@ -26,7 +26,7 @@ _HERE = np.array([204, 121, 167], np.uint8)
 _LOW_VALUE, _HIGH_VALUE = np.array([68.0, 1.0, 84.0]), np.array([253.0, 231.0, 37.0])
 
 
-def goal_state(mdp: TabularMDP) -> int | None:
+def find_goal(mdp: TabularMDP) -> int | None:
     """The last rank where it is terminal and rewarded more than any pitfall is, else None."""
     last = mdp.n_states - 1
     if not mdp.terminal[last]:
@@ -37,7 +37,7 @@ def goal_state(mdp: TabularMDP) -> int | None:
 
 def render_ansi(mdp: TabularMDP, state: int, elapsed: int, last: tuple[int, float] | None) -> str:
     """A line of ranks (S start, x pitfall, G goal, . other, [] the current), a line of facts."""
-    goal = goal_state(mdp)
+    goal = find_goal(mdp)
     marks = []
     for s in range(mdp.n_states):
         mark = "G" if s == goal else "x" if mdp.terminal[s] else "S" if mdp.start[s] > 0 else "."
@@ -63,7 +63,7 @@ def _background(mdp: TabularMDP) -> tuple[npt.NDArray[np.uint8], int]:
     kinds = np.full((n, 3), 235, np.uint8)
     kinds[mdp.start > 0] = _START
     kinds[mdp.terminal] = _PIT
-    goal = goal_state(mdp)
+    goal = find_goal(mdp)
     if goal is not None:
         kinds[goal] = _GOAL
     strips = [

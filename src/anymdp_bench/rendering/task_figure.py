@@ -16,9 +16,9 @@ import numpy as np
 from anymdp_bench.engine.arrays import Float64s, Int64s
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import solve, stationary_distribution
-from anymdp_bench.rendering.cells import Grid, draw_cells, kinds_of
-from anymdp_bench.rendering.state_strip import goal_state
-from anymdp_bench.scoring import ORACLE_GAMMA, References, references
+from anymdp_bench.rendering.cells import Grid, classify_cells, draw_cells
+from anymdp_bench.rendering.state_strip import find_goal
+from anymdp_bench.scoring import ORACLE_GAMMA, References, compute_references
 
 _COLOURS = {"S": "#2563eb", "x": "#d55e00", "G": "#009e73", ".": "#9aa0a8"}
 _NAMES = {"S": "start", "x": "pitfall", "G": "goal", ".": "other"}
@@ -36,7 +36,7 @@ def draw_task(mdp: TabularMDP, out: Path, name: str, grid: Grid | None = None) -
     """
     from matplotlib.figure import Figure
 
-    ends = references(mdp)
+    ends = compute_references(mdp)
     figure = Figure(figsize=(11 if grid is None else 15, 5.6), layout="constrained")
     axes: Any = figure.subplots(
         1, 2 if grid is None else 3, width_ratios=[1, 1, 1][: 2 + bool(grid)]
@@ -69,8 +69,8 @@ def _orders(mdp: TabularMDP, ends: References) -> tuple[Int64s, Float64s, Float6
 def _kinds(mdp: TabularMDP, grid: Grid | None) -> list[str]:
     """S start, x pitfall, G goal or . of each state."""
     if grid is not None:
-        return list(kinds_of(mdp, grid).values())
-    goal = goal_state(mdp)
+        return list(classify_cells(mdp, grid).values())
+    goal = find_goal(mdp)
     return [
         "G" if s == goal else "x" if mdp.terminal[s] else "S" if mdp.start[s] > 0 else "."
         for s in range(mdp.n_states)

@@ -53,7 +53,7 @@ class References:
         return 1.0 + (value - self.oracle) / self.gap
 
 
-def references(mdp: TabularMDP) -> References:
+def compute_references(mdp: TabularMDP) -> References:
     """The exact references of a task."""
     policy = solve(mdp, ORACLE_GAMMA).policy
     oracle, sd = return_moments(mdp, policy)

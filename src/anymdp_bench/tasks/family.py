@@ -84,7 +84,7 @@ class TaskSource:
     keywords: tuple[tuple[str, Any], ...]
 
     @property
-    def sampled(self) -> bool:
+    def is_sampled(self) -> bool:
         """Whether task seeds give different tasks."""
         return self.family.sampled(dict(self.keywords))
 
@@ -95,9 +95,9 @@ class TaskSource:
             TaskError: `seed` or the keywords make no task.
         """
         function = self.family.sampler.partition(":")[2]
-        require("task_seed", seed, 0, 2**64 - 1)
+        require_integer("task_seed", seed, 0, 2**64 - 1)
         keywords = dict(self.keywords)
-        sampler = _named(self.family.sampler)
+        sampler = _load_object(self.family.sampler)
         try:
             task: TabularMDP = sampler(self.recorded_seed(seed), **keywords)
         except TypeError as error:
@@ -118,20 +118,20 @@ class TaskSource:
         Raises:
             TaskError: `seed` or the keywords make no task.
         """
-        from anymdp_bench.scoring import references
+        from anymdp_bench.scoring import compute_references
         from anymdp_bench.tasks.tabular import TabularTask
 
         if self.family.task is not None:
-            task: Task = _named(self.family.task)(seed, **dict(self.keywords))
+            task: Task = _load_object(self.family.task)(seed, **dict(self.keywords))
             return task
         mdp = self.sample(seed)
-        return TabularTask(seed, mdp, references(mdp), self.shaping(), self.grid())
+        return TabularTask(seed, mdp, compute_references(mdp), self.shaping(), self.grid())
 
     def shaping(self) -> Callable[..., Any] | None:
         """shape(reward [n], terminated [n]) -> what in-context agents are given; None: no shaping."""
         if self.family.shaping is None:
             return None
-        return partial(_named(self.family.shaping), **dict(self.keywords))
+        return partial(_load_object(self.family.shaping), **dict(self.keywords))
 
     def grid(self) -> tuple[int, int] | None:
         """(rows, columns) where states are cells of a grid, row by row; else None."""
@@ -139,10 +139,10 @@ class TaskSource:
 
     def recorded_seed(self, seed: int) -> int:
         """`seed`, or 0 where every seed gives the same task."""
-        return int(seed) if self.sampled else 0
+        return int(seed) if self.is_sampled else 0
 
 
-def _named(where: str) -> Any:
+def _load_object(where: str) -> Any:
     """What "module:name" names."""
     module, _, name = where.partition(":")
     return getattr(importlib.import_module(module), name)
@@ -211,7 +211,7 @@ def sample_tasks(
         return [first, *pool.map(source.sample, wanted[1:])]
 
 
-def require(name: str, value: Any, least: int, most: int | None = None) -> None:
+def require_integer(name: str, value: Any, least: int, most: int | None = None) -> None:
     """Refuses a keyword that is no integer in `least`..`most` with a one-line `TaskError`."""
     import numpy as np
 

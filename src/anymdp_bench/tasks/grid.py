@@ -9,7 +9,7 @@ import numpy as np
 from anymdp_bench.engine.arrays import Float64s
 
 
-def moves(rows: int, columns: int, directions: Sequence[tuple[int, int]]) -> Float64s:
+def make_moves(rows: int, columns: int, directions: Sequence[tuple[int, int]]) -> Float64s:
     """Deterministic P, float64 [rows * columns, A, rows * columns]: action a moves by directions[a]."""
     n = rows * columns
     row, column = np.divmod(np.arange(n), columns)

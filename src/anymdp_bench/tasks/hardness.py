@@ -26,7 +26,7 @@ from anymdp_bench.engine.arrays import Bools, Float64s
 from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import solve
-from anymdp_bench.scoring import ORACLE_GAMMA, references
+from anymdp_bench.scoring import ORACLE_GAMMA, compute_references
 from anymdp_bench.tasks.family import TaskSource, task_source
 
 if TYPE_CHECKING:
@@ -123,10 +123,10 @@ def _times(chain: Float64s, goal: int, inside: Any) -> Float64s:
         policy[others[better]] = best[better]
 
 
-def measured(source: TaskSource, seed: int) -> dict[str, Any]:
+def measure_hardness(source: TaskSource, seed: int) -> dict[str, Any]:
     """The row of one task."""
     mdp = source.sample(seed)
-    ends = references(mdp)
+    ends = compute_references(mdp)
     return {
         "task_seed": source.recorded_seed(seed),
         "counts": ends.is_scorable,
@@ -158,4 +158,4 @@ def task_table(env_id: str, seeds: Iterable[int], **keywords: Any) -> pd.DataFra
 
     source = task_source(env_id, **keywords)
     with ThreadPoolExecutor(available_cores()) as pool:
-        return pd.DataFrame(list(pool.map(lambda seed: measured(source, seed), seeds)))
+        return pd.DataFrame(list(pool.map(lambda seed: measure_hardness(source, seed), seeds)))

@@ -18,8 +18,8 @@ from anymdp_bench.engine.evaluate import episode_values
 from anymdp_bench.engine.rollout import CompiledLearner
 from anymdp_bench.engine.transition import Transition
 from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.scoring import References, oracle_advantages, references
-from anymdp_bench.tasks.joint_rollout import learn_together
+from anymdp_bench.scoring import References, compute_references, oracle_advantages
+from anymdp_bench.tasks.joint_rollout import learn_joint_episodes
 from anymdp_bench.tasks.tabular import tabular_range
 from anymdp_bench.tasks.task import Frame, StepResult
 
@@ -45,10 +45,10 @@ class JointGame:
     """
 
     mdp: TabularMDP
-    seen: Int64s
-    following: Int64s
+    observation: Int64s
+    next_state: Int64s
     reward: Float64s
-    shaped: Float64s
+    shaped_reward: Float64s
     n_observations: int
     n_actions: int
     draw: Callable[[int], Frame]
@@ -56,7 +56,7 @@ class JointGame:
     @property
     def players(self) -> int:
         """Number of players."""
-        return int(self.seen.shape[1])
+        return int(self.observation.shape[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ class JointTask:
     @property
     def observed(self) -> tuple[Int64s, ...]:
         """What each player observes in each joint state, int64 [S] each."""
-        return tuple(self.game.seen.T)
+        return tuple(self.game.observation.T)
 
     def simulator(
         self, tasks: Sequence[JointTask], rng: UInt64s, *, shaped: bool = False
@@ -125,7 +125,7 @@ def _combine(one: Float64s, two: Float64s) -> Float64s:
 
 def make_joint_task(game: JointGame) -> JointTask:
     """The task of a game, with its exact references."""
-    return JointTask(game, references(game.mdp))
+    return JointTask(game, compute_references(game.mdp))
 
 
 class JointSimulator:
@@ -143,7 +143,7 @@ class JointSimulator:
         self._start = int(mdp.start.argmax())
         self._state = np.full(runs, self._start)
         self._left = np.full(runs, mdp.max_steps)
-        self.observation: Int64s = self._game.seen[self._state].ravel()
+        self.observation: Int64s = self._game.observation[self._state].ravel()
         self._advantage_sum = np.zeros(runs)
         self._final = self._start  # where the first run's latest finished episode ended
 
@@ -155,12 +155,12 @@ class JointSimulator:
             joint = joint * self.n_actions + action[i :: self.players]
         self._advantage_sum += self._advantage[self._left, before, joint]
         reward = game.reward[before, joint]
-        self._state = game.following[before, joint]
+        self._state = game.next_state[before, joint]
         self._left = self._left - 1
         terminated = game.mdp.terminal[self._state]
         truncated = ~terminated & (self._left == 0)
-        arrived = game.seen[self._state].ravel()
-        shaped = game.shaped[before, joint].repeat(self.players)
+        arrived = game.observation[self._state].ravel()
+        shaped = game.shaped_reward[before, joint].repeat(self.players)
         given = shaped if self._shaped else reward.ravel()
         ended = terminated.repeat(self.players), truncated.repeat(self.players)
         transition = Transition(self.observation, action, given, arrived, *ended)
@@ -169,7 +169,7 @@ class JointSimulator:
         self._final = int(self._state[0])
         self._state[over], self._left[over] = self._start, game.mdp.max_steps
         self._advantage_sum[over] = 0.0
-        self.observation = game.seen[self._state].ravel()
+        self.observation = game.observation[self._state].ravel()
         return StepResult(transition, reward.sum(axis=1), over, sums)
 
     def oracle_actions(self) -> Int64s:
@@ -198,8 +198,8 @@ class CompiledJointRun:
     def learn(self, until_episode: int, max_steps: int) -> float:
         """Plays on; returns the regret that this added."""
         game, learner = self._game, self._learner
-        regret: float = learn_together(
-            learner.act, learner.learn, game.seen, game.following, game.reward, *self._ends,
+        regret: float = learn_joint_episodes(
+            learner.act, learner.learn, game.observation, game.next_state, game.reward, *self._ends,
             game.n_actions, game.mdp.max_steps, self._advantage, learner.memory, learner.settings,
             learner.rng[:, None], self.counts, until_episode, max_steps,
         )  # fmt: skip

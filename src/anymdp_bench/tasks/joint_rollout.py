@@ -28,9 +28,9 @@ _INTS = types.Array(types.int64, 1, "C")
     cache=True,
     nogil=True,
 )  # fmt: skip
-def learn_together(
+def learn_joint_episodes(
     act, learn, seen, following, reward, start, goal, n_actions, horizon, advantage, memory, settings,
-    agent_rng, account, until_episode, max_steps,
+    agent_rng, counts, until_episode, max_steps,
 ):  # fmt: skip
     """Plays whole episodes of a joint task without chance, a learner's copy for each player; their regret.
 
@@ -40,9 +40,9 @@ def learn_together(
     """
     players = seen.shape[1]
     regret = 0.0
-    while account[EPISODES] < until_episode and account[STEPS] < max_steps:
+    while counts[EPISODES] < until_episode and counts[STEPS] < max_steps:
         state, left, lost = start, horizon, 0.0
-        while account[STEPS] < max_steps:
+        while counts[STEPS] < max_steps:
             joint = 0
             for i in range(players):
                 action = act(seen[state, i], n_actions, memory[i], settings, agent_rng[i])
@@ -54,7 +54,7 @@ def learn_together(
             left -= 1
             terminated = arrived == goal
             truncated = left == 0 and not terminated
-            account[STEPS] += 1
+            counts[STEPS] += 1
             rest = joint
             for i in range(players - 1, -1, -1):
                 action = rest % n_actions
@@ -65,7 +65,7 @@ def learn_together(
                 )  # fmt: skip
             state = arrived
             if terminated or truncated:
-                account[EPISODES] += 1
+                counts[EPISODES] += 1
                 regret += lost
                 break
     return regret

@@ -17,7 +17,7 @@ def sample_horizon(rng, n_observations):
 
 
 @njit(cache=True, nogil=True)
-def permutation(rng, n):
+def draw_permutation(rng, n):
     """A uniform random permutation of 0..n-1 (Fisher and Yates), int64 [n]."""
     out = np.arange(n)
     for k in range(n - 1, 0, -1):

@@ -18,7 +18,7 @@ def select_tasks(source: TaskSource, n: int, start: int = 0) -> tuple[list[Task]
 
     A fixed task (one that every seed gives) is returned once, as seed 0, whether or not it is scorable.
     """
-    if not source.sampled:
+    if not source.is_sampled:
         return [source.task(0)], []
     kept: list[Task] = []
     skipped: list[int] = []
@@ -36,7 +36,7 @@ def select_tasks(source: TaskSource, n: int, start: int = 0) -> tuple[list[Task]
 
 def select_seeds(source: TaskSource, n: int, start: int = 0) -> tuple[list[int], list[int]]:
     """(seeds, seeds skipped) of `select_tasks`, without keeping the tasks in memory."""
-    if not source.sampled:
+    if not source.is_sampled:
         return [0], []
     kept: list[int] = []
     skipped: list[int] = []

@@ -16,7 +16,7 @@ from anymdp_bench.engine.step import (
     STATE,
     TASK,
     reset_streams,
-    stack,
+    stack_tables,
     step_streams,
 )
 from anymdp_bench.engine.transition import Transition
@@ -122,7 +122,7 @@ class TabularSimulator:
         self.n_actions = tasks[0].mdp.n_actions
         unique = {id(task): task for task in tasks}
         index = {key: k for k, key in enumerate(unique)}
-        self._tables = stack([task.mdp.step_tables for task in unique.values()])
+        self._tables = stack_tables([task.mdp.step_tables for task in unique.values()])
         self._state: Int64s = np.zeros((self.n, 4), np.int64)
         self._state[:, TASK] = [index[id(task)] for task in tasks]
         self._rng = rng

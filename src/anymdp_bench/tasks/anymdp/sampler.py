@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from anymdp_bench.engine.arrays import Bands
-from anymdp_bench.engine.evaluate import restart_terminals, spread
+from anymdp_bench.engine.evaluate import propagate, restart_terminals
 from anymdp_bench.engine.rng import integer, normal, stream
 from anymdp_bench.engine.solve import (
     discounted_values,
@@ -32,14 +32,14 @@ from anymdp_bench.tasks.anymdp.transitions import (
     sample_terminals,
     sample_transitions,
 )
-from anymdp_bench.tasks.family import require
-from anymdp_bench.tasks.random_parts import permutation, sample_horizon
+from anymdp_bench.tasks.family import require_integer
+from anymdp_bench.tasks.random_parts import draw_permutation, sample_horizon
 
 _MAX_ATTEMPTS = 100_000
 
 
 @njit(cache=True, nogil=True)
-def _worth_learning(bands, reward, start, terminal, horizon, policy):
+def _is_worth_learning(bands, reward, start, terminal, horizon, policy):
     """From every start, optimal minus uniform value, as an average reward over H steps, is at least 2."""
     n_states, n_actions = reward.shape
     gamma = 2.0 ** (-1.0 / n_states)
@@ -57,7 +57,7 @@ def _worth_learning(bands, reward, start, terminal, horizon, policy):
 
 
 @njit(cache=True, nogil=True)
-def _spread_out(bands, start, terminal, horizon, policy, n_actions):
+def _is_spread_out(bands, start, terminal, horizon, policy, n_actions):
     """Under the optimal policy every start's long-run distribution covers many states."""
     n_states = len(start)
     one_hot = np.zeros((n_states, n_actions))
@@ -70,7 +70,7 @@ def _spread_out(bands, start, terminal, horizon, policy, n_actions):
         if start[s] > 0.0:
             origin = np.zeros(n_states)
             origin[s] = 1.0
-            reached = spread(matrix, origin, steps, 1e-9)
+            reached = propagate(matrix, origin, steps, 1e-9)
             gini, entropy = 1.0, 0.0
             for j in range(n_states):
                 gini -= reached[j] * reached[j]
@@ -101,9 +101,9 @@ def attempt(rng, n_states, n_actions, horizon):
         return bands, start, terminal, False
     compose(bands, by_pair, by_next + term, noise_pair, noise_next)
     reward = mean_reward(bands, n_actions)
-    accepted = _worth_learning(bands, reward, start, terminal, horizon, policy) and _spread_out(
-        bands, start, terminal, horizon, policy, n_actions
-    )
+    accepted = _is_worth_learning(
+        bands, reward, start, terminal, horizon, policy
+    ) and _is_spread_out(bands, start, terminal, horizon, policy, n_actions)
     return bands, start, terminal, accepted
 
 
@@ -112,7 +112,7 @@ def sample_arrays(rng, n_observations, min_states, n_actions, composite):
     """(bands, start, terminal, H, observation, attempts) of one accepted task; attempts < 0: none found."""
     horizon = sample_horizon(rng, n_observations)
     n_states = min_states + integer(rng, 0, n_observations - min_states + 1)
-    observation = permutation(rng, n_observations)[:n_states].copy()
+    observation = draw_permutation(rng, n_observations)[:n_states].copy()
     for k in range(_MAX_ATTEMPTS):
         bands, start, terminal, accepted = attempt(rng, n_states, n_actions, horizon)
         if accepted:
@@ -145,15 +145,15 @@ def sample(
         TaskError: the sizes make no task.
         RuntimeError: 100,000 attempts gave no acceptable task.
     """
-    require("n_actions", n_actions, 2)
-    require("n_states", n_states, 1)
+    require_integer("n_actions", n_actions, 2)
+    require_integer("n_states", n_states, 1)
     if n_states == 1:
         if min_states is not None:
-            require("min_states", min_states, 1, 1)
+            require_integer("min_states", min_states, 1, 1)
         return bandit.sample(seed, n_actions=n_actions)
-    require("n_states", n_states, 8)
+    require_integer("n_states", n_states, 8)
     if min_states is not None:
-        require("min_states", min_states, 8, n_states)
+        require_integer("min_states", min_states, 8, n_states)
     n_states, n_actions = (
         int(n_states),
         int(n_actions),

@@ -6,7 +6,7 @@ import numpy as np
 
 from anymdp_bench.engine.arrays import Bools, Float64s
 from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.tasks.grid import moves
+from anymdp_bench.tasks.grid import make_moves
 
 ROWS, COLUMNS, HORIZON = 4, 12, 200
 MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))  # up, right, down, left
@@ -19,7 +19,7 @@ def sample(seed: int) -> TabularMDP:
     n = ROWS * COLUMNS
     cliff = np.isin(np.arange(n), CLIFF)
     return TabularMDP(
-        moves(ROWS, COLUMNS, MOVES),
+        make_moves(ROWS, COLUMNS, MOVES),
         np.where(cliff, -100.0, -1.0)[None, None, :],
         start=np.eye(n)[START],
         terminal=cliff | (np.arange(n) == GOAL),

@@ -7,8 +7,8 @@ import numpy as np
 from anymdp_bench.engine.arrays import Int64s
 from anymdp_bench.engine.rng import integer, stream
 from anymdp_bench.mdp import TabularMDP, TaskError
-from anymdp_bench.tasks.family import require
-from anymdp_bench.tasks.grid import moves
+from anymdp_bench.tasks.family import require_integer
+from anymdp_bench.tasks.grid import make_moves
 
 MOVES = ((1, 0), (-1, 0), (0, 1), (0, -1))  # row+1, row-1, column+1, column-1
 GOAL_REWARD, STEP_REWARD, HORIZON = 1.0, -0.01, 200
@@ -30,20 +30,20 @@ def sample(seed: int, *, size: int, goal: str = "corner") -> TabularMDP:
     Raises:
         TaskError: a keyword is out of range.
     """
-    require("size", size, 2, 1000)
+    require_integer("size", size, 2, 1000)
     if goal not in GOALS:
         raise TaskError(f"goal is {goal!r}; give {', '.join(GOALS[:-1])} or {GOALS[-1]}")
     n = size * size
     if goal == "corner":
         cell = n - 1
     else:
-        training, held_out = split(size)
+        training, held_out = split_cells(size)
         cells = {"random": np.arange(n), "training": training, "heldout": held_out}[goal]
         cell = int(cells[integer(stream("Darkroom", size, seed), 0, len(cells))])
     terminal = np.arange(n) == cell
     reward = np.where(terminal, GOAL_REWARD, STEP_REWARD)
     return TabularMDP(
-        moves(size, size, MOVES),
+        make_moves(size, size, MOVES),
         reward[None, None, :],
         start=~terminal / (n - 1),
         terminal=terminal,
@@ -51,7 +51,7 @@ def sample(seed: int, *, size: int, goal: str = "corner") -> TabularMDP:
     )
 
 
-def split(size: int) -> tuple[Int64s, Int64s]:
+def split_cells(size: int) -> tuple[Int64s, Int64s]:
     """(training cells, held-out cells), each ascending: a fixed random fifth of the room is held out.
 
     An agent that was trained on goals of the first kind alone is tested on the second.

@@ -50,18 +50,18 @@ def observe(theta, speed):
 
 
 @njit(inline="always")
-def first(rng, i):
+def draw_start(rng, i):
     """Draws a start: (theta, speed)."""
     theta = (2.0 * uniform(rng, i) - 1.0) * math.pi
     return theta, 2.0 * uniform(rng, i) - 1.0
 
 
 @njit(cache=True, nogil=True)
-def swing_reset(state, left, rng, mask, seen):
-    """Starts an episode in every stream of `mask` (bool [n]): see `swing_step` for the arrays."""
+def reset_pendulums(state, left, rng, mask, seen):
+    """Starts an episode in every stream of `mask` (bool [n]): see `step_pendulums` for the arrays."""
     for i in range(len(left)):
         if mask[i]:
-            state[i, 0], state[i, 1] = first(rng, i)
+            state[i, 0], state[i, 1] = draw_start(rng, i)
             left[i] = HORIZON
             seen[i] = observe(state[i, 0], state[i, 1])
 
@@ -69,7 +69,7 @@ def swing_reset(state, left, rng, mask, seen):
 @njit(inline="always")
 def _step(state, left, rng, gravity, actions, mode, seen, reward, truncated, fresh, last, i):
     if mode == NEXT_STEP and left[i] == 0:
-        state[i, 0], state[i, 1] = first(rng, i)
+        state[i, 0], state[i, 1] = draw_start(rng, i)
         left[i] = HORIZON
         reward[i] = 0.0
         fresh[i] = True
@@ -81,14 +81,14 @@ def _step(state, left, rng, gravity, actions, mode, seen, reward, truncated, fre
     truncated[i] = left[i] == 0
     if mode == SAME_STEP and truncated[i]:
         last[i] = seen[i]
-        state[i, 0], state[i, 1] = first(rng, i)
+        state[i, 0], state[i, 1] = draw_start(rng, i)
         seen[i] = observe(state[i, 0], state[i, 1])
         left[i] = HORIZON
         fresh[i] = True
 
 
 @njit(cache=True, nogil=True)
-def swing_refused(left, actions, mode):
+def find_refused_pendulum(left, actions, mode):
     """Index of the first stream whose action is out of range, or that is over in DISABLED mode; or -1."""
     for i in range(len(left)):
         over = mode == DISABLED and left[i] == 0
@@ -98,32 +98,32 @@ def swing_refused(left, actions, mode):
 
 
 @njit(cache=True, nogil=True)
-def swing_step(state, left, rng, gravity, actions, mode, seen, reward, truncated, fresh, last):
+def step_pendulums(state, left, rng, gravity, actions, mode, seen, reward, truncated, fresh, last):
     """Steps every stream; `mode` says what a finished one does (see `engine.step`).
 
     Shapes: state float64 [n, 2]; left (steps left), actions, seen, last int64 [n]; rng uint64 [n];
     reward float64 [n]; truncated, fresh bool [n]. `last` is the last observation of an episode that
-    ended, in SAME_STEP mode. Actions are checked by `swing_refused` beforehand.
+    ended, in SAME_STEP mode. Actions are checked by `find_refused_pendulum` beforehand.
     """
     for i in range(len(left)):
         _step(state, left, rng, gravity, actions, mode, seen, reward, truncated, fresh, last, i)
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def swing_step_parallel(
+def step_pendulums_parallel(
     state, left, rng, gravity, actions, mode, seen, reward, truncated, fresh, last
 ):
-    """`swing_step` on all threads; streams share nothing, so the numbers are the same."""
+    """`step_pendulums` on all threads; streams share nothing, so the numbers are the same."""
     for i in prange(len(left)):
         _step(state, left, rng, gravity, actions, mode, seen, reward, truncated, fresh, last, i)
 
 
 @njit(cache=True, nogil=True)
-def random_returns(gravity, rng, n):
+def play_random_episodes(gravity, rng, n):
     """Returns of `n` episodes of uniform actions from stream 0 of rng, float64 [n]."""
     out = np.zeros(n)
     for k in range(n):
-        theta, speed = first(rng, 0)
+        theta, speed = draw_start(rng, 0)
         for _ in range(HORIZON):
             theta, speed, reward = advance(theta, speed, integer(rng, 0, N_ACTIONS), gravity)
             out[k] += reward

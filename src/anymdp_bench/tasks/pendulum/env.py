@@ -18,17 +18,17 @@ from anymdp_bench.tasks.pendulum.dynamics import (
     HORIZON,
     N_ACTIONS,
     SPEED_BINS,
-    swing_reset,
-    swing_step,
+    reset_pendulums,
+    step_pendulums,
 )
 from anymdp_bench.tasks.pendulum.frame import draw_pendulum
-from anymdp_bench.tasks.pendulum.game import pendulum
+from anymdp_bench.tasks.pendulum.game import load_pendulum
 
 N_OBSERVATIONS = ANGLE_BINS * SPEED_BINS
 _ONE = np.ones(1, np.bool_)
 
 
-def checked_gravity(family: str, gravity: float) -> float:
+def check_gravity(family: str, gravity: float) -> float:
     """`gravity` as a float.
 
     Raises:
@@ -77,11 +77,11 @@ class DiscretePendulumEnv(gym.Env[np.int64, np.int64]):
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode is {render_mode!r}; give None, 'ansi' or 'rgb_array'")
         self.render_mode = render_mode
-        self.gravity = checked_gravity(family, gravity)
+        self.gravity = check_gravity(family, gravity)
         self.observation_space = gym.spaces.Discrete(N_OBSERVATIONS)
         self.action_space = gym.spaces.Discrete(N_ACTIONS)
         self.task_seed = 0
-        self._oracle = pendulum(self.gravity) if privileged_info else None
+        self._oracle = load_pendulum(self.gravity) if privileged_info else None
         self._state, self._left = np.zeros((1, 2)), np.zeros(1, np.int64)
         self._rng: UInt64s | None = None
         self._seen: Int64s = np.zeros(1, np.int64)
@@ -103,9 +103,9 @@ class DiscretePendulumEnv(gym.Env[np.int64, np.int64]):
                 self.np_random.integers(2**64, dtype=np.uint64) if seed is None else seed % 2**64
             )
             self._rng = dynamics_streams(np.array([start], np.uint64))
-        swing_reset(self._state, self._left, self._rng, _ONE, self._seen)
+        reset_pendulums(self._state, self._left, self._rng, _ONE, self._seen)
         self._last = None
-        return self._seen[0], {"task_seed": 0} | self._insight()
+        return self._seen[0], {"task_seed": 0} | self._oracle_info()
 
     def step(self, action: np.int64 | int) -> tuple[np.int64, float, bool, bool, dict[str, Any]]:
         """One step of 0.05 s; never terminated.
@@ -124,14 +124,14 @@ class DiscretePendulumEnv(gym.Env[np.int64, np.int64]):
             raise ValueError(f"action is {action!r}; give an integer in 0..{N_ACTIONS - 1}")
         seen, reward = np.empty(1, np.int64), np.empty(1)
         truncated, fresh = np.empty(1, np.bool_), np.empty(1, np.bool_)
-        swing_step(
+        step_pendulums(
             self._state, self._left, self._rng, self.gravity, np.array([played]), DISABLED,
             seen, reward, truncated, fresh, self._seen,
         )  # fmt: skip
         self._last = (played, float(reward[0]))
-        return seen[0], float(reward[0]), False, bool(truncated[0]), self._insight()
+        return seen[0], float(reward[0]), False, bool(truncated[0]), self._oracle_info()
 
-    def _insight(self) -> dict[str, Any]:
+    def _oracle_info(self) -> dict[str, Any]:
         if self._oracle is None:
             return {}
         return {"optimal_action": self._oracle.oracle_actions(self._state)[0]}

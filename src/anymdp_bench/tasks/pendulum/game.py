@@ -51,13 +51,13 @@ class Pendulum:
 
 
 @cache
-def pendulum(gravity: float) -> Pendulum:
+def load_pendulum(gravity: float) -> Pendulum:
     """The pendulum of a published gravity.
 
     Raises:
         TaskError: no oracle is stored for `gravity`.
     """
-    known = numbers()["gravities"]
+    known = load_numbers()["gravities"]
     name = f"{gravity:g}"
     if name not in known:
         raise TaskError(f"gravity is {gravity!r}; an oracle is stored for {', '.join(known)}")
@@ -69,7 +69,7 @@ def pendulum(gravity: float) -> Pendulum:
     return Pendulum(gravity, value, found["oracle"], found["oracle_sd"], found["random"])
 
 
-def numbers() -> dict[str, Any]:
+def load_numbers() -> dict[str, Any]:
     """What `python -m anymdp_bench.tasks.pendulum.make_oracle` measured, with its errors."""
     text = (files("anymdp_bench.tasks.pendulum") / NUMBERS).read_text(encoding="utf-8")
     out: dict[str, Any] = json.loads(text)
@@ -82,7 +82,7 @@ def shape(reward: Float64s, terminated: Bools, *, gravity: float) -> Float64s:
     return out
 
 
-def no_table(seed: int, *, gravity: float) -> NoReturn:
+def refuse_table(seed: int, *, gravity: float) -> NoReturn:
     """The true state is continuous, so there is no TabularMDP.
 
     Raises:

@@ -15,9 +15,9 @@ import numpy as np
 
 from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.engine.rng import stream
-from anymdp_bench.tasks.pendulum.dynamics import random_returns
+from anymdp_bench.tasks.pendulum.dynamics import play_random_episodes
 from anymdp_bench.tasks.pendulum.game import GAMMA, GRIDS, NUMBERS
-from anymdp_bench.tasks.pendulum.pendulum_oracle import oracle_returns, starts, value_iteration
+from anymdp_bench.tasks.pendulum.pendulum_oracle import draw_starts, oracle_returns, value_iteration
 
 GRAVITIES = (1.0, 5.0, 9.8)
 GRID, EVERY = (1024, 513), 4  # nodes computed; every 4th along each axis is stored
@@ -35,10 +35,10 @@ def make(
     whole, sweeps = value_iteration(gravity, GAMMA, *grid, TOLERANCE)
     stored = whole[::every, ::every].astype(np.float16)
     value = stored.astype(np.float64)
-    begin = starts(stream("DiscretePendulum", "oracle", 0), episodes)
+    begin = draw_starts(stream("DiscretePendulum", "oracle", 0), episodes)
     returns = oracle_returns(value, GAMMA, gravity, begin)
     gain = oracle_returns(whole, GAMMA, gravity, begin) - returns
-    uniform = random_returns(gravity, stream("DiscretePendulum", "random", 0), episodes)
+    uniform = play_random_episodes(gravity, stream("DiscretePendulum", "random", 0), episodes)
     root = float(np.sqrt(episodes))
     return stored, {
         "oracle": round(float(returns.mean()), 4),

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from anymdp_bench.tasks.pendulum.dynamics import HORIZON, MAX_SPEED, N_ACTIONS, advance, first
+from anymdp_bench.tasks.pendulum.dynamics import HORIZON, MAX_SPEED, N_ACTIONS, advance, draw_start
 
 _TURN = 2 * math.pi
 
@@ -95,9 +95,9 @@ def oracle_returns(value, gamma, gravity, state):
 
 
 @njit(cache=True, nogil=True)
-def starts(rng, n):
+def draw_starts(rng, n):
     """`n` starts drawn from stream 0 of rng, float64 [n, 2]."""
     out = np.empty((n, 2))
     for i in range(n):
-        out[i, 0], out[i, 1] = first(rng, 0)
+        out[i, 0], out[i, 1] = draw_start(rng, 0)
     return out

@@ -17,10 +17,10 @@ from anymdp_bench.engine.rollout import CompiledLearner
 from anymdp_bench.engine.step import SAME_STEP
 from anymdp_bench.engine.transition import Transition
 from anymdp_bench.scoring import References
-from anymdp_bench.tasks.pendulum.dynamics import HORIZON, advance, swing_reset, swing_step
+from anymdp_bench.tasks.pendulum.dynamics import HORIZON, advance, reset_pendulums, step_pendulums
 from anymdp_bench.tasks.pendulum.frame import draw_pendulum
-from anymdp_bench.tasks.pendulum.game import GAMMA, Pendulum, pendulum, shape
-from anymdp_bench.tasks.pendulum.rollout import learn_swings, swing_returns
+from anymdp_bench.tasks.pendulum.game import GAMMA, Pendulum, load_pendulum, shape
+from anymdp_bench.tasks.pendulum.rollout import learn_pendulum_episodes, play_test_episodes
 from anymdp_bench.tasks.task import Frame, StepResult
 
 _MOST_COST = np.pi**2 + 0.1 * 8.0**2 + 0.001 * 2.0**2  # of one step, in any state
@@ -76,7 +76,7 @@ def make_task(seed: int, *, gravity: float) -> PendulumTask:
     Raises:
         TaskError: no oracle is stored for `gravity`.
     """
-    game = pendulum(gravity)
+    game = load_pendulum(gravity)
     return PendulumTask(
         game, References(game.oracle, game.oracle_sd, game.random, np.zeros(0, np.int64))
     )
@@ -93,7 +93,9 @@ class PendulumSimulator:
         self._state, self._left = np.zeros((self.n, 2)), np.zeros(self.n, np.int64)
         self._last = np.zeros(self.n, np.int64)
         self.observation: Int64s = np.zeros(self.n, np.int64)
-        swing_reset(self._state, self._left, self._rng, np.ones(self.n, np.bool_), self.observation)
+        reset_pendulums(
+            self._state, self._left, self._rng, np.ones(self.n, np.bool_), self.observation
+        )
         self._from_start: Float64s = game.oracle_returns(self._state)
         self._return = np.zeros(self.n)
         self._before = self._state[0].copy()  # the first run's state before its latest step
@@ -104,7 +106,7 @@ class PendulumSimulator:
         self._before = self._state[0].copy()
         seen, reward = np.empty(self.n, np.int64), np.empty(self.n)
         truncated, fresh = np.empty(self.n, np.bool_), np.empty(self.n, np.bool_)
-        swing_step(
+        step_pendulums(
             self._state, self._left, self._rng, self._game.gravity, action, SAME_STEP,
             seen, reward, truncated, fresh, self._last,
         )  # fmt: skip
@@ -148,7 +150,7 @@ class CompiledPendulumRun:
 
     def learn(self, until_episode: int, max_steps: int) -> float:
         """Plays on; returns the regret that this added."""
-        regret: float = learn_swings(
+        regret: float = learn_pendulum_episodes(
             self._learner.act, self._learner.learn, self._game.gravity, self._game.value, GAMMA,
             self._memory, self._learner.settings, self._learner.rng, self._rng, self.counts,
             until_episode, max_steps,
@@ -164,7 +166,7 @@ class CompiledPendulumRun:
     def play_test(self, episodes: int) -> tuple[float, float]:
         """(mean return, its corrected value) of test episodes."""
         game, (starts, choices) = self._game, self._test_rng
-        mean, ahead = swing_returns(
+        mean, ahead = play_test_episodes(
             self.policy()[0], game.gravity, game.value, GAMMA, starts, choices, episodes
         )
         return float(mean), float(game.oracle + ahead)

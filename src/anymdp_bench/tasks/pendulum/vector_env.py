@@ -12,19 +12,19 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
-from anymdp_bench.engine.seeding import asked_mask, asked_seeds, dynamics_streams
+from anymdp_bench.engine.seeding import dynamics_streams, parse_reset_mask, parse_seeds
 from anymdp_bench.engine.step import AUTORESET_MODES
 from anymdp_bench.tasks.pendulum.dynamics import (
     DT,
     N_ACTIONS,
-    swing_refused,
-    swing_reset,
-    swing_step,
-    swing_step_parallel,
+    find_refused_pendulum,
+    reset_pendulums,
+    step_pendulums,
+    step_pendulums_parallel,
 )
-from anymdp_bench.tasks.pendulum.env import N_OBSERVATIONS, checked_gravity, refuse_task
+from anymdp_bench.tasks.pendulum.env import N_OBSERVATIONS, check_gravity, refuse_task
 from anymdp_bench.tasks.pendulum.frame import draw_pendulum
-from anymdp_bench.tasks.pendulum.game import pendulum
+from anymdp_bench.tasks.pendulum.game import load_pendulum
 
 _WORTH_THREADS = 1024
 
@@ -58,15 +58,15 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode is {render_mode!r}; give None or 'rgb_array'")
         self.num_envs, self.render_mode = num_envs, render_mode
-        self.gravity = checked_gravity(family, gravity)
+        self.gravity = check_gravity(family, gravity)
         self._mode = AutoresetMode(autoreset_mode)
         self.metadata = {
             "render_modes": ["rgb_array"],
             "render_fps": round(1 / DT),
             "autoreset_mode": self._mode,
         }
-        self._kernel = swing_step_parallel if num_envs >= _WORTH_THREADS else swing_step
-        self._oracle = pendulum(self.gravity) if privileged_info else None
+        self._kernel = step_pendulums_parallel if num_envs >= _WORTH_THREADS else step_pendulums
+        self._oracle = load_pendulum(self.gravity) if privileged_info else None
         self._state, self._left = np.zeros((num_envs, 2)), np.zeros(num_envs, np.int64)
         self._rng, self._seeded = np.zeros(num_envs, np.uint64), False
         self._seen: Int64s = np.zeros(num_envs, np.int64)
@@ -94,8 +94,8 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             TypeError, ValueError: the seeds or options are refused; nothing has changed then.
         """
         refuse_task(options)
-        mask = asked_mask(options, self.num_envs)
-        given, seeds = asked_seeds(seed, self.num_envs)
+        mask = parse_reset_mask(options, self.num_envs)
+        given, seeds = parse_seeds(seed, self.num_envs)
         if isinstance(seed, (int, np.integer)):
             super().reset(seed=int(seed))
         if not self._seeded:
@@ -104,9 +104,9 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             self._seeded = True
         chosen = given & mask
         self._rng[chosen] = dynamics_streams(seeds[chosen])
-        swing_reset(self._state, self._left, self._rng, mask, self._seen)
+        reset_pendulums(self._state, self._left, self._rng, mask, self._seen)
         info: dict[str, Any] = {"task_seed": self.task_seeds, "_task_seed": mask}
-        return self._seen.copy(), info | self._insight(mask)
+        return self._seen.copy(), info | self._oracle_info(mask)
 
     def step(self, actions: npt.ArrayLike) -> tuple[Int64s, Float64s, Bools, Bools, dict[str, Any]]:
         """One step of every stream; a finished one does what the autoreset mode says.
@@ -122,7 +122,7 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             )
         played = np.ascontiguousarray(played, np.int64)
         mode = AUTORESET_MODES[self._mode.value]
-        refused = swing_refused(self._left, played, mode)
+        refused = find_refused_pendulum(self._left, played, mode)
         if refused >= 0:
             self._refuse(refused, played)
         seen, reward, last = np.empty(n, np.int64), np.empty(n), np.zeros(n, np.int64)
@@ -132,7 +132,7 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             seen, reward, truncated, fresh, last,
         )  # fmt: skip
         self._seen[:] = seen
-        info = self._insight(np.ones(n, np.bool_))
+        info = self._oracle_info(np.ones(n, np.bool_))
         if fresh.any():
             info |= {"task_seed": self.task_seeds, "_task_seed": fresh}
             if self._mode is AutoresetMode.SAME_STEP:
@@ -151,7 +151,7 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             f"action {played[i]} of stream {i} is out of range; give 0..{N_ACTIONS - 1}"
         )
 
-    def _insight(self, known: Bools) -> dict[str, Any]:
+    def _oracle_info(self, known: Bools) -> dict[str, Any]:
         if self._oracle is None:
             return {}
         return {

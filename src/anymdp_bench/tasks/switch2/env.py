@@ -9,7 +9,7 @@ import numpy as np
 from pettingzoo import ParallelEnv
 
 from anymdp_bench.engine.arrays import Int64s
-from anymdp_bench.tasks.switch2.game import draw, joint_states, switch2, write
+from anymdp_bench.tasks.switch2.game import draw, joint_states, make_switch2, write
 
 AGENTS = ("agent_1", "agent_2")
 
@@ -31,7 +31,7 @@ class Switch2Env(ParallelEnv[str, np.int64, np.int64]):
         if render_mode not in (None, "ansi", "rgb_array"):
             raise ValueError(f"render_mode is {render_mode!r}; give None, 'ansi' or 'rgb_array'")
         self.render_mode = render_mode
-        self._game = switch2()
+        self._game = make_switch2()
         self.possible_agents = list(AGENTS)
         self.agents: list[str] = []
         self._state = int(self._game.mdp.start.argmax())
@@ -88,7 +88,7 @@ class Switch2Env(ParallelEnv[str, np.int64, np.int64]):
                 raise ValueError(f"the action of {agent} is {action!r}; give an integer in 0..4")
             joint = joint * self._game.n_actions + int(action)
         reward = self._game.reward[self._state, joint]
-        self._state = int(self._game.following[self._state, joint])
+        self._state = int(self._game.next_state[self._state, joint])
         self._elapsed += 1
         terminated = bool(self._game.mdp.terminal[self._state])
         truncated = not terminated and self._elapsed == self._game.mdp.max_steps
@@ -103,7 +103,7 @@ class Switch2Env(ParallelEnv[str, np.int64, np.int64]):
         )
 
     def _seen(self) -> dict[str, np.int64]:
-        return dict(zip(AGENTS, self._game.seen[self._state], strict=True))
+        return dict(zip(AGENTS, self._game.observation[self._state], strict=True))
 
     @property
     def joint_state(self) -> int:

@@ -51,7 +51,7 @@ def write(cells: tuple[int, ...]) -> str:
 
 
 @cache
-def switch2() -> JointGame:
+def make_switch2() -> JointGame:
     """The one Switch2; joint action = 5 * action of agent 1 + action of agent 2."""
     states = joint_states()
     index: dict[tuple[int, ...], int] = {state: k for k, state in enumerate(states)}
@@ -84,7 +84,7 @@ def switch2() -> JointGame:
 
 def make_task(seed: int) -> JointTask:
     """The one Switch2 as a task; every `seed` gives it."""
-    return make_joint_task(switch2())
+    return make_joint_task(make_switch2())
 
 
 def _move(

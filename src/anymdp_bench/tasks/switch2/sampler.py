@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.tasks.switch2.game import switch2
+from anymdp_bench.tasks.switch2.game import make_switch2
 
 
 def sample(seed: int) -> TabularMDP:
     """The one joint task; see `Switch2` for its states and actions."""
-    return switch2().mdp
+    return make_switch2().mdp

@@ -15,7 +15,9 @@ from anymdp_bench.tasks.family import TaskSource
 OUTSIDE = -1  # the task seed of a task that the caller brought
 
 
-def task_of(source: TaskSource, options: dict[str, Any] | None) -> tuple[TabularMDP | None, int]:
+def parse_task_options(
+    source: TaskSource, options: dict[str, Any] | None
+) -> tuple[TabularMDP | None, int]:
     """(task, its seed) that `reset(options=)` asks for, or (None, 0) where it asks for none.
 
     Raises:
@@ -34,7 +36,7 @@ def task_of(source: TaskSource, options: dict[str, Any] | None) -> tuple[Tabular
     return task, OUTSIDE
 
 
-class Insight:
+class OracleInfo:
     """What only the oracle knows of a task: its action in each state, and the exact regret of any action."""
 
     def __init__(self, task: TabularMDP) -> None:
