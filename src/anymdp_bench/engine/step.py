@@ -31,8 +31,15 @@ _NEGLIGIBLE = 2.0**-34
 
 _LINK, _MEAN, _NOISE, _NEXT = (np.uint64(k) for k in range(4))  # words of a cell
 
-STATE, LEFT, TASK, DONE = 0, 1, 2, 3  # columns of a stream's int64 record; LEFT is the number of steps left
-_STATE, _LEFT, _TASK, _DONE = (np.uint64(k) for k in range(4))  # unsigned, so that no index is checked
+STATE, LEFT, TASK, DONE = (
+    0,
+    1,
+    2,
+    3,
+)  # columns of a stream's int64 record; LEFT is the number of steps left
+_STATE, _LEFT, _TASK, _DONE = (
+    np.uint64(k) for k in range(4)
+)  # unsigned, so that no index is checked
 _BLOCK = 512  # streams stepped before their noise is drawn
 NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2  # what a finished stream does at the next call
 AUTORESET_MODES = {"NextStep": NEXT_STEP, "SameStep": SAME_STEP, "Disabled": DISABLED}
