@@ -12,6 +12,8 @@ Int64s: TypeAlias = npt.NDArray[np.int64]
 UInt64s: TypeAlias = npt.NDArray[np.uint64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 AnyArray: TypeAlias = npt.NDArray[Any]
+Frame: TypeAlias = npt.NDArray[np.uint8]
+"""A picture, uint8 [height, width, 3]."""
 
 
 class Bands(NamedTuple):

@@ -13,13 +13,14 @@ from anymdp_bench.agents import (
     is_shaped,
     start_agent,
 )
+from anymdp_bench.engine.arrays import Frame
 from anymdp_bench.evaluation.independent_learners import IndependentLearners
 from anymdp_bench.evaluation.loop import Interaction
 from anymdp_bench.evaluation.runs import Run, make_simulator, run_batch
 from anymdp_bench.evaluation.stepped import SteppedAgent
 from anymdp_bench.rendering.video import check_suffix, write_video
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.task import Frame, Task
+from anymdp_bench.tasks.task import Task
 
 
 def record_video(

@@ -13,7 +13,7 @@ from functools import reduce
 
 import numpy as np
 
-from anymdp_bench.engine.arrays import Float64s, Int64s, UInt64s
+from anymdp_bench.engine.arrays import Float64s, Frame, Int64s, UInt64s
 from anymdp_bench.engine.evaluate import episode_values
 from anymdp_bench.engine.rollout import CompiledLearner
 from anymdp_bench.engine.transition import Transition
@@ -21,7 +21,7 @@ from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.scoring import References, compute_references, oracle_advantages
 from anymdp_bench.tasks.joint_rollout import learn_joint_episodes
 from anymdp_bench.tasks.tabular import tabular_range
-from anymdp_bench.tasks.task import Frame, StepResult
+from anymdp_bench.tasks.task import StepResult
 
 
 @dataclass(frozen=True, eq=False)

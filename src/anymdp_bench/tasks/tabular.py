@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
+from anymdp_bench.engine.arrays import Bools, Float64s, Frame, Int64s, UInt64s
 from anymdp_bench.engine.evaluate import episode_values
 from anymdp_bench.engine.rollout import CompiledLearner, learn_episodes
 from anymdp_bench.engine.step import (
@@ -25,7 +25,7 @@ from anymdp_bench.rendering.cells import Grid, draw_cells
 from anymdp_bench.rendering.state_strip import render_rgb
 from anymdp_bench.scoring import References, oracle_advantages
 from anymdp_bench.scoring.ranges import advantage_sum_range, value_range
-from anymdp_bench.tasks.task import Frame, StepResult
+from anymdp_bench.tasks.task import StepResult
 
 Shaping = Callable[[Float64s, Bools], Float64s]
 """shape(reward [n], terminated [n]) -> the rewards that in-context agents are given, [n]."""

@@ -9,17 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from anymdp_bench.engine.arrays import Float64s, Int64s, UInt64s
+from anymdp_bench.engine.arrays import Float64s, Frame, Int64s, UInt64s
 from anymdp_bench.engine.rollout import CompiledLearner
 from anymdp_bench.engine.transition import Transition
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.scoring import References
-
-Frame = npt.NDArray[np.uint8]
-"""A picture, uint8 [height, width, 3]."""
 
 
 class StepResult(NamedTuple):

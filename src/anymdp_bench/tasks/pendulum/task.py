@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anymdp_bench.engine.arrays import Float64s, Int64s, UInt64s
+from anymdp_bench.engine.arrays import Float64s, Frame, Int64s, UInt64s
 from anymdp_bench.engine.rollout import CompiledLearner
 from anymdp_bench.engine.step import SAME_STEP
 from anymdp_bench.engine.transition import Transition
@@ -21,7 +21,7 @@ from anymdp_bench.tasks.pendulum.dynamics import HORIZON, advance, reset_pendulu
 from anymdp_bench.tasks.pendulum.frame import draw_pendulum
 from anymdp_bench.tasks.pendulum.game import GAMMA, Pendulum, load_pendulum, shape
 from anymdp_bench.tasks.pendulum.rollout import learn_pendulum_episodes, play_test_episodes
-from anymdp_bench.tasks.task import Frame, StepResult
+from anymdp_bench.tasks.task import StepResult
 
 _MOST_COST = np.pi**2 + 0.1 * 8.0**2 + 0.001 * 2.0**2  # of one step, in any state
 

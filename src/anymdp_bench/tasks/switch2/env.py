@@ -9,6 +9,7 @@ import numpy as np
 from pettingzoo import ParallelEnv
 
 from anymdp_bench.engine.arrays import Int64s
+from anymdp_bench.tasks.env_arguments import check_render_mode
 from anymdp_bench.tasks.switch2.game import draw, joint_states, make_switch2, write
 
 AGENTS = ("agent_1", "agent_2")
@@ -28,9 +29,7 @@ class Switch2Env(ParallelEnv[str, np.int64, np.int64]):
     metadata = {"name": "Switch2-v0", "render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012
 
     def __init__(self, render_mode: str | None = None) -> None:
-        if render_mode not in (None, "ansi", "rgb_array"):
-            raise ValueError(f"render_mode is {render_mode!r}; give None, 'ansi' or 'rgb_array'")
-        self.render_mode = render_mode
+        self.render_mode = check_render_mode(render_mode, ("ansi", "rgb_array"))
         self._game = make_switch2()
         self.possible_agents = list(AGENTS)
         self.agents: list[str] = []

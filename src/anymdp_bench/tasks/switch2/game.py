@@ -14,8 +14,9 @@ from itertools import permutations
 
 import numpy as np
 
+from anymdp_bench.engine.arrays import Frame
 from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.rendering.grid import Picture, draw_grid, write_grid
+from anymdp_bench.rendering.grid import draw_grid, write_grid
 from anymdp_bench.tasks.joint import JointGame, JointTask, make_joint_task
 
 ROWS, COLUMNS, HORIZON = 3, 7, 50
@@ -40,7 +41,7 @@ def _marks(cells: tuple[int, ...]) -> dict[tuple[int, int], str]:
     return {CELLS[cell]: str(i + 1) for i, cell in enumerate(cells)}
 
 
-def draw(cells: tuple[int, ...]) -> Picture:
+def draw(cells: tuple[int, ...]) -> Frame:
     """The grid as uint8 [height, width, 3]; `cells` are the agents' cell indices."""
     return draw_grid(ROWS, COLUMNS, KINDS, _marks(cells))
 
