@@ -1,4 +1,4 @@
-"""The CliffWalking task, numbered as Gymnasium's CliffWalking-v1."""
+"""The CliffWalking task. States and actions have the numbers of Gymnasium's CliffWalking-v1."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ CLIFF = range(37, 47)
 
 
 def sample(seed: int) -> TabularMDP:
-    """The one CliffWalking task: a fall moves into that cliff cell, which is terminal, for -100; else -1."""
+    """Makes the one CliffWalking task. A fall ends in a terminal cell of the cliff and pays -100.
+
+    Args:
+        seed: it has no effect.
+    """
     n = ROWS * COLUMNS
     cliff = np.isin(np.arange(n), CLIFF)
     return TabularMDP(
@@ -28,7 +32,7 @@ def sample(seed: int) -> TabularMDP:
 
 
 def shape(reward: Float64s, terminated: Bools) -> Float64s:
-    """The reward that an in-context agent is given: 1 at the goal, -1 for a fall, else -0.03 (SPEC 2.3)."""
+    """Shapes rewards [n] for in-context agents: 1 at the goal, -1 for a fall, else -0.03."""
     end = np.where(reward > -100.0, 1.0, -1.0)
     out: Float64s = np.where(terminated, end, -0.03)
     return out
