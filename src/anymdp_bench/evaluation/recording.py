@@ -1,4 +1,4 @@
-"""Records an agent at play as a video, GIF or MP4."""
+"""Records the episodes of an agent as a video, GIF or MP4."""
 
 from __future__ import annotations
 
@@ -33,10 +33,19 @@ def record_video(
     episodes: int = 1,
     after: int = 0,
 ) -> list[float]:
-    """Records `episodes` episodes of a fresh agent that has played `after` before them.
+    """Records episodes of a new agent.
 
-    It is the run that `anymdp-bench run` plays with this task seed and run seed: in-context agents are given
-    shaped rewards where the environment has them, and the returns are plain.
+    The run is the same as in `anymdp-bench run` with this task seed and run seed. In-context agents get the
+    shaped rewards of environments that have them. The returns are never shaped.
+
+    Args:
+        env_id: the environment.
+        spec: the agent.
+        out: the video file; its suffix is .gif or .mp4.
+        task_seed: the task seed.
+        seed: the run seed.
+        episodes: how many episodes are recorded.
+        after: how many episodes are played before the first recorded one.
 
     Returns:
         The undiscounted returns of the episodes that were recorded.
@@ -66,7 +75,7 @@ def record_video(
 
 
 def _make_agent(spec: AgentSpec, env_id: str, task: Task) -> Agent:
-    """The agent as one in plain Python, one copy a player where it trains."""
+    """Makes the agent in plain Python, with one copy for each player if it trains."""
     plain: list[Agent] = []
     for _ in range(task.players):
         agent = spec.make(env_id)
@@ -75,7 +84,7 @@ def _make_agent(spec: AgentSpec, env_id: str, task: Task) -> Agent:
 
 
 def _frame_rate(env_id: str) -> int:
-    """Frames a second: those of the family's Gymnasium environment, else 4."""
+    """Returns the frames per second of the family's Gymnasium environment, or 4 if there is none."""
     import importlib
 
     where = task_source(env_id).family.env
