@@ -248,7 +248,7 @@ def test_neighbouring_seeds_of_the_same_name_differ_in_half_their_bits():
     assert len(np.unique(starts)) == len(starts)
 
 
-def test_streams_of_a_seed_do_not_depend_on_their_company():
+def test_streams_of_a_seed_do_not_depend_on_other_seeds():
     base = stream("env", 3)
     many = derive_streams(base, np.arange(100, dtype=np.uint64))
     assert derive_streams(base, np.array([42], np.uint64))[0] == many[42]

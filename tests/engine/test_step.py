@@ -317,7 +317,7 @@ def test_only_the_mask_is_reset():
 
 
 @pytest.mark.parametrize("mode", [step.NEXT_STEP, step.SAME_STEP])
-def test_a_stream_does_not_notice_its_company(mode):
+def test_a_stream_does_not_depend_on_other_streams(mode):
     """1,100 streams (several blocks) give the same numbers together, in threads, and one by one."""
     task = random_task(np.random.default_rng(5), S=7, A=2, terminals=1, horizon=9)
     table = task.mdp().step_tables

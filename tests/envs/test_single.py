@@ -1,4 +1,4 @@
-"""TabularEnv: seeds, options, what it refuses, what it tells."""
+"""`TabularEnv`: its seeds, its options, its errors and its info."""
 
 import gymnasium as gym
 import numpy as np

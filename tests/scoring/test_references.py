@@ -1,4 +1,4 @@
-"""The variance-free score: what it promises, checked by simulation with stated error rates."""
+"""The score with its control variate, checked by simulation with stated error rates."""
 
 import numpy as np
 import pytest
@@ -130,7 +130,7 @@ def test_references_are_exact(anymdp16):
 
 
 def test_references_by_hand():
-    """Bandit with means 1 and 3, noise sd 2: oracle 3, its sd 2, random 2, gap 1 = half an sd: it counts."""
+    """Bandit with means 1 and 3, noise sd 2: oracle 3, its sd 2, random 2, gap 1 = half an sd: scorable."""
     P = np.zeros((2, 2, 2))
     P[0, :, 1] = 1.0
     mdp = TabularMDP(
@@ -158,11 +158,11 @@ def test_references_by_hand():
         (1e-9, 0.0, 0.0, True),
     ],
 )
-def test_which_tasks_count(oracle, sd, random, counts):
+def test_which_tasks_are_scorable(oracle, sd, random, counts):
     assert References(oracle, sd, random, np.zeros(1, np.int64)).is_scorable is counts
 
 
-def test_tasks_that_count_is_a_filter_from_the_start_seed_upward():
+def test_select_tasks_is_a_filter_from_the_start_seed_upward():
     source = task_source("AnyMDP-64s5a-v0")
     counts = [compute_references(source.sample(seed)).is_scorable for seed in range(80)]
     first = counts.index(False)  # about one task in fifteen does not count
@@ -176,7 +176,7 @@ def test_tasks_that_count_is_a_filter_from_the_start_seed_upward():
             assert task.references.is_scorable
 
 
-def test_tasks_that_count_may_be_none():
+def test_select_tasks_may_select_none():
     assert select_tasks(task_source("AnyMDP-16s5a-v0"), 0) == ([], [])
 
 
@@ -185,7 +185,7 @@ def fixed(seed):
     return TabularMDP(np.ones((1, 2, 1)), 0.0, start=[1], terminal=[False], max_steps=seed + 1)
 
 
-def test_a_fixed_task_is_returned_once_even_if_it_does_not_count():
+def test_a_fixed_task_is_returned_once_even_if_it_is_not_scorable():
     family = TaskFamily("Fixed", f"{__name__}:fixed", {"Fixed-v0": {}}, sampled=lambda _: False)
     kept, skipped = select_tasks(TaskSource(family, ()), 64, start=7)
     assert [(task.seed, task.mdp.max_steps) for task in kept] == [(0, 1)]

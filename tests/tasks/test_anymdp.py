@@ -1,4 +1,4 @@
-"""AnyMDP tasks one by one: every promise of SPEC 2.1 that a single task can keep or break."""
+"""AnyMDP tasks one by one: every rule of the sampler that a single task can keep or break."""
 
 import math
 

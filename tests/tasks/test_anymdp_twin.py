@@ -1,4 +1,4 @@
-"""The compiled AnyMDP sampler against its plain twin (`naive.anymdp`, from SPEC 2.1): the same distributions.
+"""The compiled AnyMDP sampler has the same distributions as its plain twin, `naive.anymdp`.
 
 Two layers: each step of the text by itself, thousands of draws; and whole accepted tasks. Every
 comparison is a two-sample test, Bonferroni within each layer, at an overall false-alarm rate of 1e-3 a layer;

@@ -61,7 +61,7 @@ def test_lake_is_gymnasiums_transition_by_transition(env_id, slippery):
 
 
 def test_known_oracles():
-    """SPEC 2.3: the slippery lake's stationary oracle is .740; the cliff's shortest way has 13 steps."""
+    """The stationary oracle of the slippery lake has 0.740. The shortest way on the cliff has 13 steps."""
     assert compute_references(sample_task("FrozenLake4x4Slippery-v0")).oracle == pytest.approx(
         0.740, abs=5e-4
     )
@@ -70,7 +70,7 @@ def test_known_oracles():
 
 
 def test_darkroom_oracle_by_hand():
-    """From (row, column) of a 6x6 room the goal is 10 - row - column moves off; the last one pays 1."""
+    """From (row, column) of a 6x6 grid the goal is 10 - row - column moves away. The last move pays 1."""
     distance = 10 - np.add.outer(np.arange(6), np.arange(6)).ravel()[:-1]
     by_hand = (1 - 0.01 * (distance - 1)).mean()
     assert compute_references(sample_task("Darkroom-6x6-v0")).oracle == pytest.approx(by_hand)

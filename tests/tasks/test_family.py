@@ -1,4 +1,4 @@
-"""Families: found by looking, from an id and a seed to one and the same task."""
+"""Families are found, and an id and a seed always give the same task."""
 
 import re
 import sys

@@ -18,7 +18,7 @@ STEPS = [(1, 0), (0, -1), (-1, 0), (0, 1), (0, 0)]
 
 
 class Plain:
-    """The rules of SPEC 2.3, one agent after the other, on a drawn map."""
+    """The rules of Switch2, one agent after the other, on a map of characters."""
 
     def __init__(self):
         self.places, self.steps = [(0, 1), (0, 5)], 0
@@ -44,7 +44,7 @@ class Plain:
         return self.seen(), rewards, done, not done and self.steps == 50
 
 
-def test_pettingzoo_has_nothing_to_say():
+def test_pettingzoo_has_no_complaint():
     with warnings.catch_warnings():  # of its own, on importing its games
         warnings.simplefilter("ignore", DeprecationWarning)
         from pettingzoo.test import parallel_api_test, parallel_seed_test
@@ -116,7 +116,7 @@ def test_shaping_by_hand():
     assert game.reward[arrived, 5 * LEFT + UP].tolist() == [0, 5]
 
 
-def test_what_is_refused():
+def test_bad_calls_are_refused():
     env = anymdp_bench.switch2_parallel_env()
     with pytest.raises(Exception, match="call reset"):
         env.step({})
