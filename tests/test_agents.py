@@ -1,4 +1,4 @@
-"""Finding and making agents, and what is said of those that cannot be."""
+"""Agents are found and made, and bad agents are refused with a clear message."""
 
 import numpy as np
 import pytest
@@ -38,12 +38,12 @@ def by_function():
 
 class Lacking:
     version = "1"
-    def start(self, streams): ...
+    def start(self, batch): ...
     def learn(self, step): ...
 
 class Undeclared:
     version = "1"
-    def start(self, streams): ...
+    def start(self, batch): ...
     def act(self, observation, test=False): ...
     def learn(self, step): ...
     def policy(self): ...
@@ -78,7 +78,7 @@ def test_the_built_in_agents_are_installed_like_any():
     assert isinstance(AgentSpec("tql-ucb").make(), TQLUCB)
 
 
-def test_kinds_are_told_apart():
+def test_kinds_are_distinguished():
     for agent, kind, training, privileged in [
         (Random(), Agent, False, False),
         (Oracle(), Agent, False, True),
@@ -127,28 +127,28 @@ def test_a_checkpoint_reaches_the_agent(module):
         ("{}:Blank", None, "has version ''; give a printable string"),
     ],
 )
-def test_what_is_no_agent_is_refused(module, name, checkpoint, message):
+def test_a_bad_agent_is_refused(module, name, checkpoint, message):
     with pytest.raises(AgentError, match=message):
         AgentSpec(name.format(module), checkpoint).make()
 
 
 class SixArrays:
-    """An agent of the contract up to version 0.1; it repeats its last action where that was paid."""
+    """An agent of the contract up to version 0.1. It repeats an action that was rewarded."""
 
     version, trains, privileged, shaped = "3", False, False, False
 
     def start(self, batch):
-        self.taught, self.shown, self.last = 0, 0, np.zeros(batch.n, np.int64)
+        self.learned, self.demonstrated, self.last = 0, 0, np.zeros(batch.n, np.int64)
 
     def act(self, observation, test=False):
         return self.last
 
     def learn(self, observation, action, reward, next_observation, terminated, truncated):
-        self.taught += len(reward)
+        self.learned += len(reward)
         self.last = np.where(reward > 0, action, (action + 1) % 5)
 
-    def demonstrate(self, observation, action, reward, after, terminated, truncated, shown):
-        self.shown += int(shown.sum())
+    def demonstrate(self, observation, action, reward, after, terminated, truncated, demonstrated):
+        self.demonstrated += int(demonstrated.sum())
 
     def policy(self):
         return None
@@ -162,9 +162,9 @@ def test_an_agent_that_learns_from_six_arrays_still_plays():
     run = Run("AnyMDP-16s5a-v0", task_source("AnyMDP-16s5a-v0").task(0), 0)
     [curve] = play_in_context(adapter, [run], Budget(steps=500))
     assert len(curve.score) > 0
-    assert agent.taught == 500
+    assert agent.learned == 500
     play_in_context(adapter, [run], Budget(steps=50), None, Demonstrations(2, 0.0))
-    assert agent.shown > 0
+    assert agent.demonstrated > 0
 
 
 def test_an_agent_of_the_present_contract_has_no_adapter():
@@ -189,9 +189,7 @@ def test_the_shortest_agent_has_two_methods():
 
 def test_agents_are_not_told_the_environment():
     batch = RunBatch(16, 5, np.zeros(1, np.uint64))
-    with pytest.raises(
-        AttributeError, match=r"not told the environment's name; .* `settings_for\(env_id\)`"
-    ):
+    with pytest.raises(AttributeError, match=r"not told the environment's name; .*settings_for"):
         batch.env_id  # noqa: B018
     assert not hasattr(batch, "env_id")
 

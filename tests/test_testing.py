@@ -1,4 +1,4 @@
-"""The conformance kit: what the built-in agents pass, and what it says of agents that break a rule."""
+"""The conformance kit: built-in agents pass it, and a broken agent gets the message of its rule."""
 
 import numpy as np
 import pytest
@@ -33,16 +33,16 @@ class TestTQLBoltzmann(AgentConformance):
 
 
 class Counting:
-    """A correct in-context agent: the next action at every visit, by observation. Others break it."""
+    """A correct in-context agent. At every visit of an observation it takes the next action."""
 
     version = "1"
     trains = False
     privileged = False
 
-    def start(self, streams):
-        self.n_actions = streams.n_actions
-        self.visits = np.zeros((streams.n, streams.n_observations), np.int64)
-        self.visits += (streams.seeds % np.uint64(streams.n_actions)).astype(np.int64)[:, None]
+    def start(self, batch):
+        self.n_actions = batch.n_actions
+        self.visits = np.zeros((batch.n, batch.n_observations), np.int64)
+        self.visits += (batch.seeds % np.uint64(batch.n_actions)).astype(np.int64)[:, None]
 
     def act(self, observation, test=False):
         return self.visits[np.arange(len(observation)), observation] % self.n_actions
@@ -123,47 +123,47 @@ class Negative(Counting):
 
 
 class OwnEntropy(Counting):
-    def start(self, streams):
-        super().start(streams)
+    def start(self, batch):
+        super().start(batch)
         self.visits += np.random.default_rng().integers(100, size=self.visits.shape)
 
 
 class Remembers(Counting):
-    def start(self, streams):
+    def start(self, batch):
         old = self.visits.sum() if hasattr(self, "visits") else 0
-        super().start(streams)
+        super().start(batch)
         self.visits += old
 
 
-class Gossips(Counting):
-    """What one run has visited counts for all."""
+class SharesVisits(Counting):
+    """Wrong: the visits of one run count for all runs."""
 
     def learn(self, step):
         np.add.at(self.visits, (slice(None), step.observation), 1)
 
 
-class BySeat(Counting):
-    """Its choices depend on the run's number, not on its seed."""
+class UsesRunNumber(Counting):
+    """Wrong: the choices depend on the number of the run, and not on its seed."""
 
-    def start(self, streams):
-        super().start(streams)
-        self.visits += np.arange(streams.n)[:, None]
+    def start(self, batch):
+        super().start(batch)
+        self.visits += np.arange(batch.n)[:, None]
 
 
-class Scribbles(Counting):
+class ChangesRewards(Counting):
     def learn(self, step):
         step.reward[:] -= 1.0
 
 
-class ScribblesOnSight(Counting):
+class ChangesObservations(Counting):
     def act(self, observation, test=False):
         action = super().act(observation)
         observation[:] = 0
         return action
 
 
-class Peeks(Counting):
-    """Declares itself privileged, and does not look."""
+class NeedlesslyPrivileged(Counting):
+    """Wrong: it declares itself privileged, and does not look at the tasks."""
 
     privileged = True
 
@@ -204,8 +204,8 @@ RULES = [
     (FloatAction, "plays_every_size", "and dtype float64"),
     (FiveActions, "plays_every_size", r"must lie in 0\.\.1; act\(\) returned .*\(AnyMDP-v0\)"),
     (Negative, "plays_every_size", r"must lie in 0\.\.4; act\(\) returned .*-1"),
-    (Scribbles, "plays_every_size", r"learn\(\) must leave the arrays"),
-    (ScribblesOnSight, "plays_every_size", r"act\(\) must leave the observations"),
+    (ChangesRewards, "plays_every_size", r"learn\(\) must leave the arrays"),
+    (ChangesObservations, "plays_every_size", r"act\(\) must leave the observations"),
     (TableOfOneRun, "plays_every_size", r"integers \[1, 1\] or probabilities \[1, 1, 5\]"),
     (TableOutOfRange, "plays_every_size", r"a policy's actions must lie in 0\.\.4"),
     (TableOfWeights, "plays_every_size", "probabilities that sum to 1"),
@@ -213,13 +213,13 @@ RULES = [
     (TestedOutOfRange, "plays_every_size", r"must lie in 0\.\.4"),
     (OwnEntropy, "same_seeds_same_actions", "draw all random numbers from RunBatch.seeds"),
     (Remembers, "start_forgets_everything", r"start\(\) must forget everything"),
-    (Gossips, "runs_do_not_depend_on_their_company", "its own seed and history alone: run 0 of 3"),
-    (BySeat, "runs_do_not_depend_on_their_company", "its own seed and history alone: run 1 of 3"),
-    (Peeks, "privileged_where_it_looks", "set it to False"),
+    (SharesVisits, "runs_are_independent", "its own seed and history alone: run 0 of 3"),
+    (UsesRunNumber, "runs_are_independent", "its own seed and history alone: run 1 of 3"),
+    (NeedlesslyPrivileged, "privileged_where_it_looks", "set it to False"),
 ]
 
 
-def verdict(make, rule):
+def check_rule(make, rule):
     kit = AgentConformance()
     kit.make_agent = make
     getattr(kit, f"test_{rule}")()
@@ -228,9 +228,9 @@ def verdict(make, rule):
 @pytest.mark.parametrize(
     ("agent", "rule", "message"), RULES, ids=lambda x: getattr(x, "__name__", "")
 )
-def test_a_broken_agent_is_told_its_rule(agent, rule, message):
+def test_a_broken_agent_gets_the_message_of_its_rule(agent, rule, message):
     with pytest.raises(AssertionError, match=message):
-        verdict(agent, rule)
+        check_rule(agent, rule)
 
 
 def test_the_factory_is_asked_for():
@@ -271,13 +271,13 @@ def broken_tql(**parts):
 
 
 class OneMemory(TQLUCB):
-    def memory(self, streams):
-        if getattr(self, "kept", None) is None or self.size != streams.n_observations:
-            self.kept, self.size = super().memory(streams), streams.n_observations
+    def memory(self, batch):
+        if getattr(self, "kept", None) is None or self.size != batch.n_observations:
+            self.kept, self.size = super().memory(batch), batch.n_observations
         return self.kept
 
 
-FUSED_RULES = [
+COMPILED_RULES = [
     (broken_tql(compiled_act=act_too_far), "plays_every_size", r"actions must lie in 0\.\.4"),
     (broken_tql(compiled_act=undeclared), "plays_every_size", r"under @njit\(ACT\)"),
     (broken_tql(compiled_policy=half_a_policy), "plays_every_size", "all of which it must write"),
@@ -293,7 +293,9 @@ FUSED_RULES = [
 ]
 
 
-@pytest.mark.parametrize(("make", "rule", "message"), FUSED_RULES, ids=range(len(FUSED_RULES)))
-def test_a_broken_fused_agent_is_told_its_rule(make, rule, message):
+@pytest.mark.parametrize(
+    ("make", "rule", "message"), COMPILED_RULES, ids=range(len(COMPILED_RULES))
+)
+def test_a_broken_compiled_agent_gets_the_message_of_its_rule(make, rule, message):
     with pytest.raises(AssertionError, match=message):
-        verdict(make, rule)
+        check_rule(make, rule)

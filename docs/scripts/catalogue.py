@@ -10,7 +10,7 @@ from pathlib import Path
 
 from anymdp_bench.results.published import PAPER_ORACLES
 from anymdp_bench.tasks.family import TaskFamily, families, task_source
-from anymdp_bench.tasks.pendulum.game import numbers
+from anymdp_bench.tasks.pendulum.game import load_numbers
 
 
 def page(family: TaskFamily) -> str:
@@ -23,7 +23,7 @@ def page(family: TaskFamily) -> str:
     if about is None:
         raise ValueError(f"family {family.name} has no About; give it one")
     listed = [task_source(env_id) for env_id in family.ids if _is_whole(family, env_id)]
-    sampled = any(source.sampled for source in listed)
+    sampled = any(source.is_sampled for source in listed)
     facts = [
         ("Observations", about.observations),
         ("Actions", about.actions),
@@ -80,7 +80,7 @@ def _measured(family: TaskFamily) -> list[str]:
     """What is known of the measured references' errors."""
     if family.name != "DiscretePendulum":
         return []
-    known = numbers()
+    known = load_numbers()
     rows = [
         "",
         f"Measured over {known['episodes']:,} episodes; a grid of {known['grid'][0]} angles x"

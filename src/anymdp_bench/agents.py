@@ -1,16 +1,20 @@
-"""The agent contract, and how agents are found.
+"""The contract of agents, and how agents are found.
 
-Two kinds of agent can be evaluated:
+There are two kinds of agents:
 
-`Agent`          plain Python (NumPy, PyTorch, ...), which plays `n` runs at once, one array element a run;
-`CompiledAgent`  a tabular learner as three compiled functions, run in one compiled loop with its task.
+`Agent`          an agent in plain Python (NumPy, PyTorch, ...). It plays `n` runs at once, and each run has
+one
+                 element of every array;
+`CompiledAgent`  a tabular learner of three compiled functions. It runs in one compiled loop with its task.
 
-An agent is told the sizes of its runs and one random seed for each (`RunBatch`), and then observations,
-rewards and flags (`Transition`). It never sees the environment's name, the task, the oracle, the score or
-the recorder. One that declares itself `privileged` sees the task, and is barred from the leaderboard. One
-that is `tuned` is given settings that were chosen for the environment by name; tables mark it. An agent is
-found through an entry point in group `anymdp_bench.agents`, or as "module:Name"; the built-in ones are
-found in just that way.
+An agent gets the sizes of its runs and one random seed for each run (`RunBatch`). After that it gets
+observations, rewards and flags (`Transition`). It never sees the name of the environment, the task, the
+oracle, the score or the recorder. There are two exceptions. An agent that declares itself `privileged` sees
+the task. The leaderboard does not accept it. An agent that is `tuned` gets settings that were chosen for
+the environment by name. Tables mark it.
+
+An agent is found by an entry point in the group `anymdp_bench.agents`, or as "module:Name". The built-in
+agents are found in the same way.
 """
 
 from __future__ import annotations
@@ -54,28 +58,29 @@ __all__ = [
 ]
 
 GROUP = "anymdp_bench.agents"
+"""The group of the entry points of agents."""
 
 
 class AgentError(RuntimeError):
-    """An agent that cannot be found, or broke the contract; the message says which and how."""
+    """An agent cannot be found, or it broke the contract. The message says which agent and how."""
 
 
 class RefusalError(AgentError):
-    """An agent that says, when it is told what it will play, that it cannot."""
+    """An agent cannot play the runs that it is given. It says so when it is started."""
 
 
 @dataclass(frozen=True)
 class RunBatch:
-    """What an agent is told of the runs that it is about to play.
+    """The information that an agent gets about the runs that it will play.
 
     Attributes:
-        n_observations: number of observation ids.
-        n_actions: number of actions.
-        seeds: uint64 [n], one for the agent's own randomness in each run. A run's choices must depend on its
-            own seed alone, so that they do not change with the runs that it is batched with.
-        tasks: the tasks themselves, for a privileged agent where they are tables; else None.
-        oracle: for a privileged agent where the tasks are no tables: a function that gives the oracle's
-            actions in the present true states, int64 [n]; else None.
+        n_observations: the number of observations.
+        n_actions: the number of actions.
+        seeds: one seed for the agent's own randomness in each run, uint64 [n]. The choices in a run must
+            depend on its own seed alone, so that they do not change with the other runs of the batch.
+        tasks: the tasks, for a privileged agent if they are tables; else None.
+        oracle: a function that returns the oracle's actions in the current true states, int64 [n], for a
+            privileged agent if the tasks are no tables; else None.
     """
 
     n_observations: int
@@ -86,13 +91,16 @@ class RunBatch:
 
     @property
     def n(self) -> int:
-        """Number of runs played at once."""
+        """The number of runs that are played at once."""
         return len(self.seeds)
 
     def split(self, players: int | None = None) -> list[RunBatch]:
-        """The runs of each of `players` copies of an agent; by default each run by itself.
+        """Splits the batch into one batch for each copy of an agent.
 
-        Player i has runs i, i + players, i + 2 players, ...
+        Copy i gets the runs i, i + players, i + 2 players and so on.
+
+        Args:
+            players: the number of copies. By default every run has its own copy.
         """
         step = players or self.n
         return [
@@ -106,10 +114,10 @@ class RunBatch:
         ]
 
     def __getattr__(self, name: str) -> Any:
-        """Explains why there is no `env_id`, which agents were told up to version 0.1.
+        """Explains why there is no `env_id`, which agents were given up to version 0.1.
 
         Raises:
-            AttributeError: always; it is only called for names that are missing.
+            AttributeError: always. Python calls this method only for missing names.
         """
         if name == "env_id":
             raise AttributeError(
@@ -124,31 +132,31 @@ def _select(oracle: Callable[[], Int64s], runs: slice) -> Callable[[], Int64s]:
 
 
 class _AgentType(ABCMeta):
-    """Counts an object of any class as an `Agent` that has all of its required names."""
+    """Counts an object of any class as an `Agent` if it has all required names."""
 
     def __instancecheck__(cls, instance: object) -> bool:
-        named = cls is Agent and all(hasattr(instance, name) for name in _REQUIRED)
-        return named or super().__instancecheck__(instance)
+        has_names = cls is Agent and all(hasattr(instance, name) for name in _REQUIRED)
+        return has_names or super().__instancecheck__(instance)
 
 
 class Agent(metaclass=_AgentType):
-    """An agent in plain Python. A subclass needs `act` and `learn`; everything else has a default.
+    """An agent in plain Python. A subclass needs `act` and `learn`. Everything else has a default.
 
-    A class that does not inherit is an agent too, if it has `version`, `trains`, `privileged`, `start`,
-    `act`, `learn` and `policy`.
+    A class that does not inherit from this class is an agent too, if it has `version`, `trains`,
+    `privileged`, `start`, `act`, `learn` and `policy`.
 
     Attributes:
-        version: goes into the records; raise it when the behaviour changes.
-        trains: False for an in-context agent: every episode is scored, and all runs of an environment are
-            batched. True for a learner that is tested apart: it plays one run at a time.
-        privileged: True where it needs `RunBatch.tasks`.
-        parallel: of a learner that trains, the number of copies of its one task that it steps at once. All
-            their steps and episodes count; a test by episodes shows it one stream.
-        shaped: of an in-context agent, False where it wants the rewards themselves, not those that some
-            environments shape for in-context agents.
-        tuned: True where the class has a static method `settings_for(env_id)`. What that returns is given to
-            the class as the keyword `settings`, and tables mark the agent as tuned.
-        batch: what `start` was told.
+        version: the version that records hold. Raise it when the behaviour changes.
+        trains: False for an in-context agent. Then every episode is scored, and all runs of an environment
+            are batched. True for a learner that is tested apart. It plays one run at a time.
+        privileged: whether the agent needs `RunBatch.tasks`.
+        parallel: how many copies of its one task a learner that trains steps at once. The steps and
+            episodes of all copies count. In a test by episodes the learner gets one stream.
+        shaped: whether an in-context agent gets the shaped rewards of environments that have them. False
+            means that it gets the rewards themselves.
+        tuned: whether the class has a static method `settings_for(env_id)`. Its result is given to the
+            class as the keyword `settings`. Tables mark the agent as tuned.
+        batch: the batch that `start` was given.
     """
 
     version: ClassVar[str] = "1"
@@ -160,24 +168,39 @@ class Agent(metaclass=_AgentType):
     batch: RunBatch
 
     def start(self, batch: RunBatch) -> None:
-        """Forgets everything and gets ready for `batch.n` fresh runs.
+        """Forgets everything, and prepares for `batch.n` new runs.
+
+        Args:
+            batch: the sizes and the seeds of the runs.
 
         Raises:
-            ValueError: it cannot play them, because of their size, say. Users are shown the message, one
-                line.
+            ValueError: the agent cannot play these runs, for example because of their size. Users see the
+                message, which is one line.
         """
         self.batch = batch
 
     @abstractmethod
     def act(self, observation: Int64s, test: bool = False) -> npt.ArrayLike:
-        """Returns actions for observations, both int64 [n]; `test` asks for no exploration."""
+        """Chooses actions.
+
+        Args:
+            observation: what each run observes, int64 [n].
+            test: whether the agent must not explore.
+
+        Returns:
+            The actions, int64 [n].
+        """
 
     @abstractmethod
     def learn(self, transition: Transition) -> None:
-        """Takes in one step of every run."""
+        """Learns from one step of every run.
+
+        Args:
+            transition: the step.
+        """
 
     def policy(self) -> npt.ArrayLike | None:
-        """The policy to test: actions [n, O] or probabilities [n, O, A]; None if it is no table."""
+        """Returns the policy to test: actions [n, O], probabilities [n, O, A], or None if it is no table."""
         return None
 
 
@@ -187,8 +210,12 @@ _REQUIRED = ("version", "trains", "privileged", "start", "act", "learn", "policy
 def start_agent(agent: Agent, batch: RunBatch) -> None:
     """Starts an agent.
 
+    Args:
+        agent: the agent.
+        batch: the sizes and the seeds of the runs.
+
     Raises:
-        RefusalError: it cannot play such runs.
+        RefusalError: the agent cannot play such runs.
     """
     try:
         agent.start(batch)
@@ -198,59 +225,60 @@ def start_agent(agent: Agent, batch: RunBatch) -> None:
 
 @runtime_checkable
 class DemonstrationAgent(Protocol):
-    """What an in-context `Agent` may have besides: to know which steps are demonstrations.
+    """An in-context `Agent` that wants to know which steps are demonstrations.
 
-    Without it, demonstrations come through `learn` like any step. `act` is called before every step in
-    either case; where a demonstrator acts, its answer is set aside.
+    Other agents get demonstrations through `learn`, like any step. In both cases `act` is called before every
+    step. Its answer is not used in the runs where a demonstrator acts.
     """
 
     def demonstrate(self, transition: Transition, demonstrated: Bools) -> None:
-        """Takes the place of `learn` while demonstrations last.
+        """Learns from one step. It is called instead of `learn` while there are demonstrations.
 
         Args:
             transition: one step of every run.
-            demonstrated: the runs in which a demonstrator acted, bool [n].
+            demonstrated: in which runs a demonstrator acted, bool [n].
         """
 
 
 @runtime_checkable
 class CompiledAgent(Protocol):
-    """A tabular learner compiled with Numba; see `anymdp_bench.engine.rollout` for the three signatures.
+    """A tabular learner that is compiled with Numba.
+
+    `anymdp_bench.engine.rollout` has the three signatures. The attribute `tuned` of `Agent` is optional here.
 
     Attributes:
-        version: goes into the records.
-        tuned: optional, as of `Agent`.
+        version: the version that records hold.
     """
 
     version: ClassVar[str]
 
     @property
     def compiled_act(self) -> Callable[..., Any]:
-        """The `@njit(ACT)` function (observation, n_actions, memory, settings, rng) -> action."""
+        """The `@njit(ACT)` function act(observation, n_actions, memory, settings, rng) -> action."""
 
     @property
     def compiled_learn(self) -> Callable[..., Any]:
-        """The `@njit(LEARN)` function that takes in one step."""
+        """The `@njit(LEARN)` function that learns from one step."""
 
     @property
     def compiled_policy(self) -> Callable[..., Any]:
         """The `@njit(POLICY)` function that writes the policy to test into an array [O, A]."""
 
     def settings(self, batch: RunBatch) -> Float64s:
-        """The hyper-parameters that the compiled functions read, float64 [any]."""
+        """Returns the hyper-parameters that the compiled functions read, float64 of any length."""
 
     def memory(self, batch: RunBatch) -> Float64s:
-        """A fresh memory for one run, float64 [any]."""
+        """Returns a new memory for one run, float64 of any length."""
 
 
 AnyAgent = Agent | CompiledAgent
 
 
 class SixArrayAgent(Agent):
-    """An agent whose `learn` takes six arrays, as the contract was up to version 0.1.
+    """The adapter of an agent whose `learn` takes six arrays, as in the contract up to version 0.1.
 
     Args:
-        agent: the agent; its other methods are called as they are.
+        agent: the agent. Its other methods are called without a change.
     """
 
     def __init__(self, agent: Any) -> None:
@@ -259,28 +287,30 @@ class SixArrayAgent(Agent):
         self.privileged = agent.privileged  # type: ignore[misc]
         self.parallel, self.shaped = get_parallel(agent), is_shaped(agent)  # type: ignore[misc]
         if hasattr(agent, "demonstrate"):
-            self.demonstrate = lambda transition, shown: agent.demonstrate(*transition, shown)
+            self.demonstrate = lambda transition, demonstrated: agent.demonstrate(
+                *transition, demonstrated
+            )
 
     def start(self, batch: RunBatch) -> None:
         """Starts the agent."""
         self._agent.start(batch)
 
     def act(self, observation: Int64s, test: bool = False) -> npt.ArrayLike:
-        """The agent's actions."""
-        asked = self._agent.act(observation, test=True) if test else self._agent.act(observation)
-        return cast("npt.ArrayLike", asked)
+        """Returns the agent's actions."""
+        action = self._agent.act(observation, test=True) if test else self._agent.act(observation)
+        return cast("npt.ArrayLike", action)
 
     def learn(self, transition: Transition) -> None:
         """Gives the agent the six arrays."""
         self._agent.learn(*transition)
 
     def policy(self) -> npt.ArrayLike | None:
-        """The agent's policy."""
+        """Returns the agent's policy."""
         return cast("npt.ArrayLike | None", self._agent.policy())
 
 
 def _takes_six_arrays(agent: Any) -> bool:
-    """Whether `agent.learn` takes six positional arguments, and not one."""
+    """Tells whether `agent.learn` takes six positional arguments, and not one."""
     try:
         signature = inspect.signature(agent.learn)
     except (TypeError, ValueError):
@@ -300,11 +330,11 @@ def _takes_six_arrays(agent: Any) -> bool:
 
 @dataclass(frozen=True)
 class AgentSpec:
-    """An agent by name: enough to make it again in another process.
+    """An agent by name. It holds enough to make the agent in another process.
 
     Attributes:
         name: the name of an installed agent, or "module:Name".
-        checkpoint: a file of weights, given to the agent as the keyword `checkpoint`.
+        checkpoint: a file of weights, which the agent gets as the keyword `checkpoint`.
         arguments: further keywords for the agent's class or function, as (name, value) pairs.
     """
 
@@ -313,11 +343,11 @@ class AgentSpec:
     arguments: tuple[tuple[str, Any], ...] = field(default=())
 
     def make(self, env_id: str | None = None) -> AnyAgent:
-        """A new instance.
+        """Makes a new agent.
 
         Args:
-            env_id: the environment that it will play. A tuned agent is given its settings for it; no other
-                agent is told. None: a tuned agent has its default settings.
+            env_id: the environment that the agent will play. A tuned agent gets its settings for it. No other
+                agent learns the name. With None a tuned agent has its default settings.
 
         Raises:
             AgentError: there is no such agent, or it breaks the contract.
@@ -325,11 +355,11 @@ class AgentSpec:
         factory = _load_factory(self.name)
         options = dict(self.arguments)
         if self.checkpoint is not None:
-            if not _takes(factory, "checkpoint"):
+            if not _accepts(factory, "checkpoint"):
                 raise AgentError(f"agent {self.name} takes no --checkpoint; leave it out")
             options["checkpoint"] = self.checkpoint
         for name in dict(self.arguments):
-            if not _takes(factory, name):
+            if not _accepts(factory, name):
                 raise AgentError(f"agent {self.name} takes no argument {name!r}; leave it out")
         try:
             if env_id is not None and is_tuned(factory) and "settings" not in options:
@@ -349,11 +379,11 @@ class AgentSpec:
 
 
 def check_agent(agent: Any, name: str) -> AnyAgent:
-    """The agent itself, or its adapter where its `learn` takes six arrays.
+    """Checks an agent, and returns it, or its adapter if its `learn` takes six arrays.
 
     Args:
-        agent: what a class or function made.
-        name: what messages call it.
+        agent: the object that a class or function made.
+        name: the name of the agent in messages.
 
     Raises:
         AgentError: it is no agent.
@@ -376,9 +406,9 @@ def check_agent(agent: Any, name: str) -> AnyAgent:
 
 @cache
 def installed_agents() -> Mapping[str, EntryPoint]:
-    """Agents of the entry-point group, by name; none is imported.
+    """Returns the entry points of agents by name. It imports none of them.
 
-    They are looked for once a process: it takes reading the metadata of every installed package, and a worker
+    Each process looks for them once. The search reads the metadata of every installed package, and a worker
     makes an agent for every run.
     """
     return MappingProxyType({point.name: point for point in sorted(entry_points(group=GROUP))})
@@ -401,7 +431,7 @@ def _load_factory(name: str) -> Callable[..., Any]:
         raise
     except (ImportError, AttributeError) as error:
         raise AgentError(f"agent {name} cannot be loaded: {error}") from None
-    except Exception as error:  # whatever a stranger's module does when it is imported
+    except Exception as error:  # a module from outside may raise anything when it is imported
         what = f"{type(error).__name__}: {error}"
         raise AgentError(f"agent {name} cannot be loaded: {what}") from error
     if not callable(factory):
@@ -409,37 +439,37 @@ def _load_factory(name: str) -> Callable[..., Any]:
     return factory  # type: ignore[no-any-return]
 
 
-def _takes(factory: Callable[..., Any], keyword: str) -> bool:
-    """Whether `factory` can be given `keyword`, as far as can be told."""
+def _accepts(factory: Callable[..., Any], keyword: str) -> bool:
+    """Tells whether `factory` accepts `keyword`. It says yes if the signature is unknown."""
     try:
         inspect.signature(factory).bind(**{keyword: ""})
     except TypeError:
         return False
-    except ValueError:  # compiled, without a signature
+    except ValueError:  # a compiled function without a signature
         pass
     return True
 
 
 def is_shaped(agent: AnyAgent) -> bool:
-    """Whether an in-context agent is given shaped rewards where an environment has them."""
+    """Tells whether an in-context agent gets the shaped rewards of environments that have them."""
     return bool(getattr(agent, "shaped", True))
 
 
 def is_privileged(agent: AnyAgent) -> bool:
-    """Whether the agent declares that it looks at the task."""
+    """Tells whether the agent declares that it sees the task."""
     return bool(getattr(agent, "privileged", False))
 
 
 def is_tuned(agent: object) -> bool:
-    """Whether an agent, or its class, declares that its settings are chosen for the environment by name."""
+    """Tells whether an agent, or its class, gets settings that are chosen for the environment by name."""
     return bool(getattr(agent, "tuned", False))
 
 
 def is_trained(agent: AnyAgent) -> bool:
-    """Whether the agent is scored at test points (else every episode is scored)."""
+    """Tells whether the agent is scored at test points. Otherwise every episode is scored."""
     return isinstance(agent, CompiledAgent) or agent.trains
 
 
 def get_parallel(agent: Agent) -> int:
-    """How many copies of one task a learner that trains steps at once."""
+    """Returns how many copies of one task a learner that trains steps at once."""
     return int(getattr(agent, "parallel", 1))

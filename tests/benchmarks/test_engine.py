@@ -85,16 +85,16 @@ def test_fused_tql_ucb(benchmark, variant):
     memory, settings = agent.memory(streams), agent.settings(streams)
     advantage = oracle_advantages(task.mdp, task.references.policy)
     rngs = run.streams("agent"), run.streams("environment")
-    account = np.zeros(2, np.int64)
+    counts = np.zeros(2, np.int64)
     rates = []
 
     def episodes():
-        before, begin = account[STEPS], time.process_time()
+        before, begin = counts[STEPS], time.process_time()
         learn_episodes(
             agent.compiled_act, agent.compiled_learn, *task.mdp.step_tables, advantage,
-            memory, settings, *rngs, account, account[EPISODES] + 500, FOREVER,
+            memory, settings, *rngs, counts, counts[EPISODES] + 500, FOREVER,
         )  # fmt: skip
-        rates.append((account[STEPS] - before) / (time.process_time() - begin) / 1e6)
+        rates.append((counts[STEPS] - before) / (time.process_time() - begin) / 1e6)
 
     benchmark.pedantic(episodes, rounds=20, warmup_rounds=2)
     benchmark.extra_info["million steps/s"] = max(rates)

@@ -12,7 +12,7 @@ import pytest
 
 from anymdp_baselines.training.shards import SHARD_STEPS, Recipe, _about, _made
 from anymdp_bench.agents import AgentSpec
-from anymdp_bench.mdp.file_bytes import ordered
+from anymdp_bench.mdp.file_bytes import sort_metadata
 from anymdp_bench.runner.parts import load_part, save_part
 from anymdp_bench.runner.plan import make_plan
 from anymdp_bench.runner.run import _records
@@ -51,7 +51,7 @@ def test_a_shard_at_the_driver(tmp_path):
 
     def write():
         data = pickle.loads(made)
-        blob = ordered(save(data._asdict(), _about(recipe, 0, n)))
+        blob = sort_metadata(save(data._asdict(), _about(recipe, 0, n)))
         (tmp_path / "shard").write_bytes(blob)
 
     took, size = seconds(write, 10), (tmp_path / "shard").stat().st_size

@@ -6,7 +6,7 @@ import pytest
 from anymdp_bench.datasets.behaviours import KIND, SHARES, TAG_UNKNOWN, draw_behaviour
 from anymdp_bench.datasets.sequences import TERMINATED, TRUNCATED, WENT_ON, synthesise
 from anymdp_bench.mdp.solution import solve
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 
 S, A, LENGTH = 8, 3, 600
@@ -26,7 +26,7 @@ def mdps():
 
 def test_advantages_are_the_oracles_in_units_of_gap_over_horizon(data, mdps):
     for row, mdp in enumerate(mdps):
-        scale = references(mdp)
+        scale = compute_references(mdp)
         unit = max(scale.gap, 0.5 * scale.oracle_sd) / mdp.max_steps
         q = solve(mdp).q
         live = ~mdp.terminal

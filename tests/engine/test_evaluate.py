@@ -111,40 +111,40 @@ def test_advantages_by_hand():
     assert value.tolist() == [5, 0]
 
 
-def test_spread_is_a_power_of_the_matrix(small_tasks):
+def test_propagate_is_a_power_of_the_matrix(small_tasks):
     rng = np.random.default_rng(5)
     for task in small_tasks:
         chain = restarted_chain(
             task.P, task.terminal, task.start, random_policy(rng, *task.P.shape[:2])
         )
         for steps in (0, 1, 5, 64):
-            now = kernels.spread(chain, task.start, steps, 0.0)
+            now = kernels.propagate(chain, task.start, steps, 0.0)
             expected = task.start @ np.linalg.matrix_power(chain, steps)
             assert np.allclose(now, expected, rtol=0, atol=1e-13)
 
 
-def test_spread_stops_early_within_its_tolerance(small_tasks):
+def test_propagate_stops_early_within_its_tolerance(small_tasks):
     rng = np.random.default_rng(6)
     for task in small_tasks:
         chain = restarted_chain(
             task.P, task.terminal, task.start, random_policy(rng, *task.P.shape[:2])
         )
-        now = kernels.spread(chain, task.start, 4096, 1e-3)
+        now = kernels.propagate(chain, task.start, 4096, 1e-3)
         exact = task.start @ np.linalg.matrix_power(chain, 4096)
         assert abs(now - exact).sum() <= 1e-3
 
 
-def test_spread_does_not_take_an_alternating_chain_for_a_still_one():
+def test_propagate_does_not_take_an_alternating_chain_for_a_still_one():
     # A swap never settles: after an odd number of steps all mass is in the other state.
     swap = np.array([[0.0, 1.0], [1.0, 0.0]])
-    assert kernels.spread(swap, np.array([1.0, 0.0]), 1001, 1e-9).tolist() == [0.0, 1.0]
+    assert kernels.propagate(swap, np.array([1.0, 0.0]), 1001, 1e-9).tolist() == [0.0, 1.0]
 
 
-def test_spread_settles_on_the_eigenvector(anymdp16):
+def test_propagate_settles_on_the_eigenvector(anymdp16):
     for mdp in anymdp16[:10]:
         uniform = np.full((mdp.n_states, mdp.n_actions), 1 / mdp.n_actions)
         chain = restarted_chain(mdp.transition, mdp.terminal, mdp.start, uniform)
-        settled = kernels.spread(chain, mdp.start, 2**16, 1e-13)
+        settled = kernels.propagate(chain, mdp.start, 2**16, 1e-13)
         assert np.allclose(settled, stationary(chain), rtol=0, atol=1e-10)
 
 

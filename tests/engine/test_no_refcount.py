@@ -1,4 +1,4 @@
-"""Borrowed arrays: the same memory, and no owner whose references are counted."""
+"""Views without reference counts: they have the same memory, and no owner."""
 
 import sys
 
@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numba import njit
 
-from anymdp_bench.engine.no_refcount import borrowed
+from anymdp_bench.engine.no_refcount import no_refcount
 
 
 @njit
 def write(array, index, value):
-    view = borrowed(array)
+    view = no_refcount(array)
     before = view[index]
     view[index] = value
     return before, view.shape, view.strides
@@ -19,12 +19,12 @@ def write(array, index, value):
 
 @njit
 def give_away(array):
-    return borrowed(array)
+    return no_refcount(array)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.int64, np.uint64])
 @pytest.mark.parametrize("shape", [(6,), (2, 3), (1, 3, 2)])
-def test_a_borrowed_array_is_the_same_memory(dtype, shape):
+def test_a_view_is_the_same_memory(dtype, shape):
     array = np.arange(6, dtype=dtype).reshape(shape)
     expected = array.copy()
     index = tuple(length - 1 for length in shape)

@@ -8,7 +8,7 @@ from numba import njit
 from scipy import stats
 
 from anymdp_bench.engine import step
-from anymdp_bench.engine.rng import stream, streams
+from anymdp_bench.engine.rng import derive_streams, stream
 from anymdp_bench.mdp import TabularMDP
 from naive.dense import row_probabilities
 from naive.random_tasks import random_task
@@ -20,7 +20,7 @@ def new_streams(n, task=0, seed=0):
     """(streams [n, 4], generator states [n]), every stream on `task`."""
     records = np.zeros((n, 4), np.int64)
     records[:, step.TASK] = task
-    return records, streams(stream("test", seed), np.arange(n, dtype=np.uint64))
+    return records, derive_streams(stream("test", seed), np.arange(n, dtype=np.uint64))
 
 
 class Call(NamedTuple):
@@ -96,7 +96,7 @@ def test_alias_tables_imply_the_probabilities(small_tasks):
 def test_stacked_tables_imply_those_of_each_task():
     rng = np.random.default_rng(1)
     tasks = [random_task(rng, S=S, A=3, terminals=S % 2) for S in (4, 9, 2, 7)]
-    table = step.stack([task.mdp().step_tables for task in tasks])
+    table = step.stack_tables([task.mdp().step_tables for task in tasks])
     assert len(table.rows) == 4
     for t, task in enumerate(tasks):
         assert_tables_say(table, t, task)
@@ -127,11 +127,11 @@ def test_draw_reads_every_bit_as_documented(small_tasks):
 
 def test_a_stack_of_one_is_itself(small_tasks):
     table = small_tasks[0].mdp().step_tables
-    assert step.stack([table]) is table
+    assert step.stack_tables([table]) is table
 
 
 def test_values_are_the_cells_read_as_floats(small_tasks):
-    table = step.stack([task.mdp().step_tables for task in small_tasks[:2]])
+    table = step.stack_tables([task.mdp().step_tables for task in small_tasks[:2]])
     assert (table.values.view(np.uint64) == table.cells).all()
     assert np.shares_memory(table.values, table.cells)
 
@@ -317,7 +317,7 @@ def test_only_the_mask_is_reset():
 
 
 @pytest.mark.parametrize("mode", [step.NEXT_STEP, step.SAME_STEP])
-def test_a_stream_does_not_notice_its_company(mode):
+def test_a_stream_does_not_depend_on_other_streams(mode):
     """1,100 streams (several blocks) give the same numbers together, in threads, and one by one."""
     task = random_task(np.random.default_rng(5), S=7, A=2, terminals=1, horizon=9)
     table = task.mdp().step_tables
@@ -345,7 +345,7 @@ def test_a_stream_does_not_notice_its_company(mode):
 
 
 def test_streams_play_their_own_task():
-    table = step.stack([mdp.step_tables for mdp in (chain(2, 9), chain(4, 9))])
+    table = step.stack_tables([mdp.step_tables for mdp in (chain(2, 9), chain(4, 9))])
     records, rng = new_streams(2)
     records[:, step.TASK] = [1, 0]
     start(table, records, rng)
@@ -359,7 +359,7 @@ def test_streams_play_their_own_task():
 
 
 def test_streams_have_the_horizon_of_their_own_task():
-    table = step.stack([mdp.step_tables for mdp in (chain(9, 2), chain(8, 4))])
+    table = step.stack_tables([mdp.step_tables for mdp in (chain(9, 2), chain(8, 4))])
     records, rng = new_streams(2)
     records[:, step.TASK] = [1, 0]
     start(table, records, rng)

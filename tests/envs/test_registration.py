@@ -1,4 +1,4 @@
-"""Every registered id is a Gymnasium environment without a blemish."""
+"""Every registered id is a Gymnasium environment that passes Gymnasium's checks."""
 
 import warnings
 
@@ -47,7 +47,7 @@ def test_the_published_ids_are_there():
 
 
 @pytest.mark.parametrize("env_id", IDS)
-def test_check_env_has_nothing_to_say(env_id):
+def test_check_env_has_no_complaint(env_id):
     check_env(gym.make(env_id, render_mode="rgb_array", **keywords(env_id)).unwrapped)
     check_env(
         gym.make(env_id, render_mode="ansi", privileged_info=True, **keywords(env_id)).unwrapped

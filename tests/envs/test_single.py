@@ -1,4 +1,4 @@
-"""TabularEnv: seeds, options, what it refuses, what it tells."""
+"""`TabularEnv`: its seeds, its options, its errors and its info."""
 
 import gymnasium as gym
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 
 import anymdp_bench
 from anymdp_bench.mdp import TabularMDP, TaskError
-from anymdp_bench.scoring import oracle_advantages, references
+from anymdp_bench.scoring import compute_references, oracle_advantages
 
 ID = "AnyMDP-16s5a-v0"
 
@@ -177,7 +177,7 @@ def test_unknown_options_are_let_be():
 def test_privileged_info_is_exact_and_only_there_on_request():
     env = make(privileged_info=True)
     task = env.task
-    policy = references(task).policy
+    policy = compute_references(task).policy
     advantage = oracle_advantages(task, policy)
     inner = {int(task.observation[s]): s for s in np.flatnonzero(~task.terminal)}
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Starting contexts: what demonstrations are, who sees them, and that they count for nothing."""
+"""Demonstrations: what they are, who sees them, and that they are not counted."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from anymdp_bench.agents import AgentSpec
 from anymdp_bench.evaluation import CONTEXTS, Budget, Demonstrations, Run, play_in_context
 from anymdp_bench.runner.plan import Unit
 from anymdp_bench.runner.unit import play_unit
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.tabular import TabularTask
 
@@ -19,14 +19,14 @@ FEW = Demonstrations(episodes=6, noise=0.0)
 @pytest.fixture(scope="module")
 def runs():
     mdps = [(seed, task_source(ID).sample(seed)) for seed in range(4)]
-    return [Run(ID, TabularTask(seed, mdp, references(mdp)), 0) for seed, mdp in mdps]
+    return [Run(ID, TabularTask(seed, mdp, compute_references(mdp)), 0) for seed, mdp in mdps]
 
 
 class Notes(Random):
-    """Random, and notes every step that it is told."""
+    """A random agent that notes every step that it learns from."""
 
-    def start(self, streams):
-        super().start(streams)
+    def start(self, batch):
+        super().start(batch)
         self.steps, self.shown = [], []
 
     def learn(self, step):
@@ -35,7 +35,7 @@ class Notes(Random):
 
 
 class Knows(Notes):
-    """The same, told which steps are demonstrations."""
+    """The same, with the knowledge of which steps are demonstrations."""
 
     def demonstrate(self, step, demonstrated):
         self.learn(step)
@@ -45,9 +45,9 @@ class Knows(Notes):
 class Clone(Random):
     """Repeats what was last done in a state: enough for a deterministic demonstrator."""
 
-    def start(self, streams):
-        super().start(streams)
-        self.known = np.full((streams.n, streams.n_observations), -1)
+    def start(self, batch):
+        super().start(batch)
+        self.known = np.full((batch.n, batch.n_observations), -1)
 
     def act(self, observation, test=False):
         known = self.known[np.arange(len(observation)), observation]
@@ -101,13 +101,13 @@ def test_offline_shows_it_with_random_actions_for_30_in_100(runs):
 
 
 def test_an_agent_without_demonstrate_learns_from_them_all_the_same(runs):
-    plain, told = Notes(), Knows()
+    plain, informed = Notes(), Knows()
     curves = [
         play_in_context(agent, runs, Budget(episodes=2), demonstrations=FEW)
-        for agent in (plain, told)
+        for agent in (plain, informed)
     ]
-    assert len(plain.steps) == len(told.steps)
-    for mine, theirs in zip(plain.steps, told.steps, strict=True):
+    assert len(plain.steps) == len(informed.steps)
+    for mine, theirs in zip(plain.steps, informed.steps, strict=True):
         for a, b in zip(mine, theirs, strict=True):
             np.testing.assert_array_equal(a, b)
     for a, b in zip(*curves, strict=True):
@@ -134,7 +134,7 @@ def test_the_demonstrators_policy_can_be_cloned(runs):
     assert np.mean([curve.score for curve in shown]) > 0.98
 
 
-def test_a_run_is_shown_the_same_in_any_company(runs):
+def test_the_demonstrations_of_a_run_do_not_depend_on_other_runs(runs):
     together = play_in_context(Random(), runs, Budget(episodes=3), demonstrations=FEW)
     for run, curve in zip(runs, together, strict=True):
         (alone,) = play_in_context(Random(), [run], Budget(episodes=3), demonstrations=FEW)

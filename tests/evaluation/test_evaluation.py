@@ -1,4 +1,4 @@
-"""The protocol: what is scored, when, and that the account is right."""
+"""The evaluation: what is scored, when, and that the counts and scores are right."""
 
 import itertools
 import math
@@ -21,7 +21,7 @@ from anymdp_bench.evaluation import (
 from anymdp_bench.evaluation import expected_return as expected_policy_return
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import expected_return
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.tabular import TabularTask
 from naive.agents import SteppedAgent
@@ -32,7 +32,7 @@ ID = "AnyMDP-16s5a-v0"
 
 
 def scored(mdp, seed=0):
-    return TabularTask(seed, mdp, references(mdp))
+    return TabularTask(seed, mdp, compute_references(mdp))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def tasks():
 
 
 def corridor(horizon=10):
-    """0 -> 1 -> 2 (the goal, 1 point) by action 1; action 0 goes nowhere and costs 0.25. No chance at all."""
+    """0 -> 1 -> 2 (the goal, 1 point) by action 1; action 0 goes nowhere and costs 0.25. Not random."""
     P = np.zeros((3, 2, 3))
     P[0, 0, 0] = P[1, 0, 1] = P[0, 1, 1] = P[1, 1, 2] = 1
     reward = np.zeros((3, 2, 3))
@@ -58,7 +58,7 @@ def corridor_run(horizon=10):
 
 
 class Scripted:
-    """Plays the given actions in turn, by step of the run, training or not, and notes all it is told."""
+    """Plays the given actions in turn, training or not, and notes all its arguments."""
 
     version, privileged = "1", False
 
@@ -66,8 +66,8 @@ class Scripted:
         self.script, self.trains, self.table = script, trains, table
         self.tests, self.lessons, self.starts = [], [], 0
 
-    def start(self, streams):
-        self.n, self.told, self.starts = streams.n, streams, self.starts + 1
+    def start(self, batch):
+        self.n, self.batch, self.starts = batch.n, batch, self.starts + 1
 
     def act(self, observation, test=False):
         assert observation.shape == (self.n,)
@@ -162,8 +162,8 @@ def test_the_corrected_return_has_the_mean_of_the_plain_one(tasks):
     class Moody(Scripted):
         """Plays the last observation's number plus a count of good surprises."""
 
-        def start(self, streams):
-            self.state = np.zeros(streams.n, np.int64)
+        def start(self, batch):
+            self.state = np.zeros(batch.n, np.int64)
 
         def act(self, observation, test=False):
             return (self.state + observation) % 5
@@ -213,8 +213,8 @@ def test_an_agent_sees_steps_as_they_are():
         (2, 0, -0.25, 2, False, False),
         (2, 0, -0.25, 2, False, True),
     ]
-    assert agent.told.tasks is None
-    assert (agent.told.n_observations, agent.told.n_actions) == (3, 2)
+    assert agent.batch.tasks is None
+    assert (agent.batch.n_observations, agent.batch.n_actions) == (3, 2)
 
 
 def test_steps_end_an_in_context_run_and_a_cut_episode_is_not_scored():
@@ -244,7 +244,7 @@ def test_runs_of_unequal_length_get_their_episodes_and_no_more(tasks):
     assert alone.return_.tolist() == curves[2].return_.tolist()
 
 
-def test_a_run_seed_changes_the_luck_not_the_task(tasks):
+def test_a_run_seed_changes_the_random_numbers_and_not_the_task(tasks):
     first, second = play_in_context(
         Random(), [Run(ID, tasks[0], s) for s in (0, 1)], Budget(episodes=3)
     )
@@ -350,17 +350,20 @@ def test_what_is_no_action_is_refused(action, message):
             play(Scripted([1, action], trains=trains), corridor_run(), Budget(episodes=100))
 
 
-# Fused learners
+# Compiled learners
 
 
 @pytest.mark.parametrize("variant", [0.0, BOLTZMANN])
 @pytest.mark.parametrize(
     "budget", [Budget(episodes=30), Budget(steps=2500)], ids=["episodes", "steps"]
 )
-def test_the_fused_loop_equals_its_plain_twin(tasks, variant, budget):
-    fused = TQLUCB(TQLSettings(variant=variant))
+def test_the_compiled_loop_equals_its_plain_twin(tasks, variant, budget):
+    compiled = TQLUCB(TQLSettings(variant=variant))
     run = Run(ID, tasks[1], 3)
-    ours, plain = play_compiled(fused, run, budget), play_training(SteppedAgent(fused), run, budget)
+    ours, plain = (
+        play_compiled(compiled, run, budget),
+        play_training(SteppedAgent(compiled), run, budget),
+    )
     assert ours.measure == plain.measure == "exact"
     assert ours.episode.tolist() == plain.episode.tolist()
     assert ours.steps.tolist() == plain.steps.tolist()
@@ -370,7 +373,7 @@ def test_the_fused_loop_equals_its_plain_twin(tasks, variant, budget):
     assert len(set(ours.score)) > 5
 
 
-def test_a_fused_learner_is_cut_by_steps_too(tasks):
+def test_a_compiled_learner_is_cut_by_steps_too(tasks):
     run = Run(ID, tasks[0], 0)
     whole = play_compiled(TQLUCB(), run, Budget(episodes=20))
     for cut in (0, 1):
@@ -380,12 +383,12 @@ def test_a_fused_learner_is_cut_by_steps_too(tasks):
 
 
 def test_reports_tell_the_share_done_and_the_score(tasks):
-    told = []
+    reports = []
     run = Run(ID, tasks[0], 0)
     curve = play_compiled(
-        TQLUCB(), run, Budget(episodes=20), lambda share, score: told.append((share, score))
+        TQLUCB(), run, Budget(episodes=20), lambda share, score: reports.append((share, score))
     )
-    assert told == [(k / 20, s) for k, s in zip(range(1, 21), curve.score, strict=True)]
-    told.clear()
-    play_in_context(Random(), [run], Budget(steps=640), lambda *report: told.append(report[0]))
-    assert told == pytest.approx([k / 10 for k in range(1, 11)])
+    assert reports == [(k / 20, s) for k, s in zip(range(1, 21), curve.score, strict=True)]
+    reports.clear()
+    play_in_context(Random(), [run], Budget(steps=640), lambda *report: reports.append(report[0]))
+    assert reports == pytest.approx([k / 10 for k in range(1, 11)])

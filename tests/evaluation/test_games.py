@@ -1,4 +1,4 @@
-"""The protocol on the Pendulum and on Switch2: what is scored, what agents are given, and the fused loops."""
+"""The evaluation on the Pendulum and on Switch2: scores, shaped rewards, and the compiled loops."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from anymdp_bench.evaluation import (
 )
 from anymdp_bench.evaluation import SteppedAgent as StepByStep
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.switch2.game import CELLS, switch2
+from anymdp_bench.tasks.switch2.game import CELLS, make_switch2
 from naive.agents import SteppedAgent
 
 PENDULUM, SWITCH = "DiscretePendulum-g5-v0", "Switch2-v0"
@@ -35,19 +35,19 @@ def run_of(env_id, run_seed=0):
 
 
 class Diary:
-    """Plays at random and keeps what it is taught; in context unless `trains`."""
+    """Plays at random and keeps the steps that it learns from; it is in-context unless `trains`."""
 
     version, privileged = "1", False
 
     def __init__(self, trains=False):
         self.trains, self.rewards, self.steps = trains, [], []
 
-    def start(self, streams):
-        self.rng = np.random.default_rng(int(streams.seeds[0]))
-        self.streams = streams
+    def start(self, batch):
+        self.rng = np.random.default_rng(int(batch.seeds[0]))
+        self.batch = batch
 
     def act(self, observation, test=False):
-        return self.rng.integers(self.streams.n_actions, size=len(observation))
+        return self.rng.integers(self.batch.n_actions, size=len(observation))
 
     def learn(self, step):
         self.steps.append(tuple(array.copy() for array in step))
@@ -81,14 +81,14 @@ def test_other_families_are_not_shaped(env_id):
 
 @pytest.mark.parametrize("env_id", [*STATIC, PENDULUM, SWITCH])
 def test_only_in_context_agents_are_given_shaped_rewards(env_id):
-    """The same actions and chances: an in-context agent is taught the shaped reward, a learner the plain
+    """The same actions and random numbers: an in-context agent gets the shaped reward, a learner the plain
     one, and both have the same returns in the records."""
     run, budget = run_of(env_id), Budget(episodes=3)
     context, learner = Diary(), Diary(trains=True)
     players = run.task.players
     [curve] = play_in_context(context, [run], budget)
     play = Interaction(learner, make_simulator([run]))
-    learner.start(context.streams)
+    learner.start(context.batch)
     plain = []
     while play.episodes[0] < 3:
         plain += play.step()
@@ -169,15 +169,15 @@ def test_switch2_tables_are_scored_by_playing_them():
         assert run.task.references.oracle + advantage_sum == pytest.approx(return_)
 
 
-# Fused loops against their plain twins
+# Compiled loops against their plain twins
 
 
-@pytest.mark.parametrize("fused", [TQLUCB(TQLSettings(variant=v)) for v in (0.0, BOLTZMANN)])
-def test_the_fused_switch_equals_two_plain_copies(fused):
+@pytest.mark.parametrize("compiled", [TQLUCB(TQLSettings(variant=v)) for v in (0.0, BOLTZMANN)])
+def test_the_compiled_switch_equals_two_plain_copies(compiled):
     run, budget = run_of(SWITCH, 3), Budget(episodes=30)
-    ours = play_compiled(fused, run, budget)
+    ours = play_compiled(compiled, run, budget)
     plain = play_training(
-        IndependentLearners([SteppedAgent(fused), SteppedAgent(fused)]), run, budget
+        IndependentLearners([SteppedAgent(compiled), SteppedAgent(compiled)]), run, budget
     )
     assert ours.measure == plain.measure == "exact"
     assert ours.episode.tolist() == plain.episode.tolist()
@@ -187,10 +187,13 @@ def test_the_fused_switch_equals_two_plain_copies(fused):
 
 
 @pytest.mark.parametrize("budget", [Budget(episodes=6), Budget(steps=1100)])
-def test_the_fused_pendulum_equals_its_plain_twin(budget):
+def test_the_compiled_pendulum_equals_its_plain_twin(budget):
     """No multiple of 100 is reached: one test, at the end."""
-    fused, run = TQLUCB(TQLSettings(variant=BOLTZMANN)), run_of(PENDULUM, 3)
-    ours, plain = play_compiled(fused, run, budget), play_training(SteppedAgent(fused), run, budget)
+    compiled, run = TQLUCB(TQLSettings(variant=BOLTZMANN)), run_of(PENDULUM, 3)
+    ours, plain = (
+        play_compiled(compiled, run, budget),
+        play_training(SteppedAgent(compiled), run, budget),
+    )
     assert ours.measure == plain.measure == "test"
     assert ours.episode.tolist() == plain.episode.tolist() == [6 if budget.episodes else 5]
     assert ours.steps.tolist() == plain.steps.tolist()
@@ -199,7 +202,7 @@ def test_the_fused_pendulum_equals_its_plain_twin(budget):
 
 @njit(POLICY, cache=True)
 def undecided(n_observations, n_actions, memory, settings, out):
-    """A policy to test that is left to chance."""
+    """A uniform random policy to test."""
     for o in range(n_observations):
         for a in range(n_actions):
             out[o, a] = (1.0 + a) / 15.0
@@ -209,11 +212,14 @@ class Undecided(TQLUCB):
     compiled_policy = staticmethod(undecided)
 
 
-@pytest.mark.parametrize("fused", [TQLUCB(), PSRL(), Undecided()])
-def test_a_compiled_learner_played_step_by_step_has_the_same_tests(fused):
-    """As `verify` plays it again, tests of a policy left to chance included: three tests of the Pendulum."""
+@pytest.mark.parametrize("compiled", [TQLUCB(), PSRL(), Undecided()])
+def test_a_compiled_learner_played_step_by_step_has_the_same_tests(compiled):
+    """As `verify` plays it again, tests of a random policy included: three tests of the Pendulum."""
     run, budget = run_of(PENDULUM, 3), Budget(episodes=300)
-    ours, plain = play_compiled(fused, run, budget), play_training(StepByStep(fused), run, budget)
+    ours, plain = (
+        play_compiled(compiled, run, budget),
+        play_training(StepByStep(compiled), run, budget),
+    )
     assert ours.measure == plain.measure == "test"
     assert ours.episode.tolist() == plain.episode.tolist() == [100, 200, 300]
     for name in ("return_", "return_corrected", "score", "regret"):
@@ -248,9 +254,9 @@ def test_learners_of_several_streams_play_games_of_several_players():
     curve = play_training(IndependentLearners([one, two]), run_of(SWITCH), Budget(episodes=100))
     assert curve.episode.tolist() == [100]
     assert curve.steps[0] == 3 * len(one.steps) == 3 * len(two.steps)
-    start = switch2().seen[int(switch2().mdp.start.argmax())]
-    assert one.streams.n == two.streams.n == 3
-    assert len({*one.streams.seeds.tolist(), *two.streams.seeds.tolist()}) == 6
+    start = make_switch2().observation[int(make_switch2().mdp.start.argmax())]
+    assert one.batch.n == two.batch.n == 3
+    assert len({*one.batch.seeds.tolist(), *two.batch.seeds.tolist()}) == 6
     assert one.steps[0][0].tolist() == [start[0]] * 3
     assert two.steps[0][0].tolist() == [start[1]] * 3
     column = np.array([c for _, c in CELLS])

@@ -1,4 +1,4 @@
-"""Films and task pictures, through the commands that make them."""
+"""Videos and task figures, made by their commands."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_a_gif_has_a_frame_a_step(tmp_path, env_id, agent, steps):
     assert returns == pytest.approx([8.3 if env_id == "Switch2-v0" else -13])
 
 
-def test_a_film_begins_after_what_was_learned_before(tmp_path):
+def test_a_video_begins_after_the_unrecorded_episodes(tmp_path):
     """PSRL on the lake: 60 episodes unseen, then it walks to the goal."""
     out = tmp_path / "film.gif"
     assert record_video("FrozenLake4x4-v0", AgentSpec("psrl"), out, after=60, episodes=2) == [1, 1]
@@ -40,7 +40,7 @@ def test_a_film_begins_after_what_was_learned_before(tmp_path):
 
 @pytest.mark.parametrize("env_id", ["DiscretePendulum-g1-v0", "Switch2-v0"])
 @pytest.mark.parametrize("agent", ["tql-ucb", "random"])
-def test_any_agent_can_be_filmed(tmp_path, env_id, agent):
+def test_any_agent_can_be_recorded(tmp_path, env_id, agent):
     returns = record_video(env_id, AgentSpec(agent), tmp_path / "film.gif", episodes=2)
     assert len(returns) == 2
 

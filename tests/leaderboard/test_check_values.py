@@ -7,7 +7,7 @@ import pytest
 
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import expected_return
-from anymdp_bench.scoring import oracle_advantages, references
+from anymdp_bench.scoring import compute_references, oracle_advantages
 from anymdp_bench.scoring.ranges import advantage_sum_range, value_range
 
 
@@ -46,7 +46,7 @@ def test_the_advantage_sum_range_is_that_of_all_trajectories():
         terminal=[False, False, True],
         max_steps=4,
     )
-    policy = references(mdp).policy
+    policy = compute_references(mdp).policy
     advantage = oracle_advantages(mdp, policy)
     sums = []
     for actions in itertools.product(range(2), repeat=4):

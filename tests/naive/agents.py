@@ -1,34 +1,34 @@
-"""Plain agents that stand beside the fused ones."""
+"""Plain twins of compiled agents."""
 
 import numpy as np
 
 
 class SteppedAgent:
-    """TQL-UCB's own functions, uncompiled, as an agent in plain Python: the twin of the fused loop."""
+    """The functions of a compiled agent, uncompiled, as an agent in plain Python."""
 
     version, trains, privileged = "1", True, False
 
-    def __init__(self, fused):
-        self.fused = fused
+    def __init__(self, compiled):
+        self.compiled = compiled
 
-    def start(self, streams):
-        self.rng = streams.seeds.copy()
-        self.size = (streams.n_observations, streams.n_actions)
-        self.settings, self.memory = self.fused.settings(streams), self.fused.memory(streams)
+    def start(self, batch):
+        self.rng = batch.seeds.copy()
+        self.size = (batch.n_observations, batch.n_actions)
+        self.settings, self.memory = self.compiled.settings(batch), self.compiled.memory(batch)
 
     def act(self, observation, test=False):
-        act = self.fused.compiled_act.py_func
+        act = self.compiled.compiled_act.py_func
         return np.array(
             [act(int(observation[0]), self.size[1], self.memory, self.settings, self.rng)]
         )
 
-    def learn(self, step):
-        values = [array[0].item() for array in step]
-        self.fused.compiled_learn.py_func(
+    def learn(self, transition):
+        values = [array[0].item() for array in transition]
+        self.compiled.compiled_learn.py_func(
             *values, self.size[1], self.memory, self.settings, self.rng
         )
 
     def policy(self):
         out = np.zeros(self.size)
-        self.fused.compiled_policy.py_func(*self.size, self.memory, self.settings, out)
+        self.compiled.compiled_policy.py_func(*self.size, self.memory, self.settings, out)
         return out[None]

@@ -1,7 +1,8 @@
-"""The AnyMDP sampler of SPEC 2.1, a second time: from the text alone, in plain NumPy, on dense arrays.
+"""A plain twin of the AnyMDP sampler, in NumPy on dense arrays.
 
-Each function is one step of the text. Nothing of `anymdp_bench` is imported, and the random numbers are
-NumPy's, so only the distributions can agree with the compiled sampler, and those must.
+Each function is one step of the method of arXiv 2502.02869. The twin imports nothing from `anymdp_bench`,
+and its random numbers come from NumPy. So only its distributions can agree with those of the compiled
+sampler, and they must.
 """
 
 from typing import NamedTuple
@@ -137,7 +138,7 @@ def step_reward(rng, terminal):
 
 
 def repaired_term(rng, P, R, start, terminal):
-    """t [S], which puts pitfalls below and the last rank above all else; None: not in five checks."""
+    """t [S], which puts pitfalls below and the last rank above all else, or None after five checks."""
     goal = terminal[-1]
     pitfalls = terminal.copy()
     pitfalls[-1] = False
@@ -178,7 +179,7 @@ def visited_spread(P, R, start, terminal, H):
 
 
 def attempt(rng, S, A, H):
-    """(P, R, N, start, terminal), or None where the task is refused."""
+    """(P, R, N, start, terminal), or None if the task is rejected."""
     start = start_weights(rng, S)
     terminal = terminals(rng, start)
     P, _ = transitions(rng, terminal, A)

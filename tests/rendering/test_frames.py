@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.rendering.state_strip import goal_state
+from anymdp_bench.rendering.state_strip import find_goal
 
 
 def line(goal_reward=5.0, pit_reward=-1.0, last_terminal=True):
@@ -39,9 +39,9 @@ def test_ansi_is_a_map_and_a_line_of_facts():
 
 
 def test_the_goal_is_the_last_terminal_state_that_no_pitfall_outdoes():
-    assert goal_state(line()) == 4
-    assert goal_state(line(goal_reward=-2.0)) is None
-    assert goal_state(line(last_terminal=False)) is None
+    assert find_goal(line()) == 4
+    assert find_goal(line(goal_reward=-2.0)) is None
+    assert find_goal(line(last_terminal=False)) is None
 
 
 @pytest.mark.parametrize("env_id", ["AnyMDP-1s5a-v0", "AnyMDP-16s5a-v0", "Garnet-128s5a4b-v0"])

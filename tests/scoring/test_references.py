@@ -1,13 +1,13 @@
-"""The variance-free score: what it promises, checked by simulation with stated error rates."""
+"""The score with its control variate, checked by simulation with stated error rates."""
 
 import numpy as np
 import pytest
 
 from anymdp_bench.engine import step
-from anymdp_bench.engine.rng import stream, streams
+from anymdp_bench.engine.rng import derive_streams, stream
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import expected_return, solve
-from anymdp_bench.scoring import ORACLE_GAMMA, References, oracle_advantages, references
+from anymdp_bench.scoring import ORACLE_GAMMA, References, compute_references, oracle_advantages
 from anymdp_bench.tasks.family import TaskFamily, TaskSource, sample_task, task_source
 from anymdp_bench.tasks.selection import select_tasks
 from naive.dense import episode_tables
@@ -26,9 +26,9 @@ def simulate(mdp, choose, n=EPISODES, seed=0):
 
     `choose(states, rng)` gives the actions, all streams at once.
     """
-    table, advantage = mdp.step_tables, oracle_advantages(mdp, references(mdp).policy)
+    table, advantage = mdp.step_tables, oracle_advantages(mdp, compute_references(mdp).policy)
     records = np.zeros((n, 4), np.int64)
-    rng = streams(stream("simulate", seed), np.arange(n, dtype=np.uint64))
+    rng = derive_streams(stream("simulate", seed), np.arange(n, dtype=np.uint64))
     obs, reward, last = np.zeros(n, np.int64), np.zeros(n), np.zeros(n, np.int64)
     ended, fresh = np.zeros((2, n), np.bool_), np.zeros(n, np.bool_)
     step.reset_streams(records, rng, *table[:2], np.ones(n, bool), obs)
@@ -57,7 +57,7 @@ def z_score(sample, expected):
 def test_random_play_scores_zero_raw_and_corrected(env_id, seed):
     """Four standard errors: a false alarm in 16,000 comparisons; the seeds are fixed."""
     mdp = sample_task(env_id, seed)
-    ends = references(mdp)
+    ends = compute_references(mdp)
     raw, advantage = simulate(mdp, lambda s, rng: rng.integers(mdp.n_actions, size=len(s)))
     corrected = ends.oracle + advantage
     assert abs(z_score(raw, ends.random)) < 4
@@ -71,7 +71,7 @@ def test_random_play_scores_zero_raw_and_corrected(env_id, seed):
 def test_a_mixed_policy_has_its_exact_expected_score(env_id, seed):
     """Oracle with 30% random actions: corrected and exact mean agree within four standard errors."""
     mdp = sample_task(env_id, seed)
-    ends = references(mdp)
+    ends = compute_references(mdp)
     A = mdp.n_actions
 
     def choose(states, rng):
@@ -87,7 +87,7 @@ def test_a_mixed_policy_has_its_exact_expected_score(env_id, seed):
 @pytest.mark.parametrize(("env_id", "seed"), SIMULATED)
 def test_the_oracle_scores_exactly_one_in_every_episode(env_id, seed):
     mdp = sample_task(env_id, seed)
-    ends = references(mdp)
+    ends = compute_references(mdp)
     raw, advantage = simulate(mdp, lambda s, _: ends.policy[s], n=5_000)
     assert (advantage == 0.0).all()
     assert {ends.score(ends.oracle + a) for a in advantage} == {1.0}
@@ -101,7 +101,7 @@ def test_the_correction_removes_noise(anymdp16):
     """Near-oracle play: left is the variance that the agent's own slips cause, here about half the sd."""
     ratios = []
     for mdp in anymdp16[:15]:
-        ends = references(mdp)
+        ends = compute_references(mdp)
 
         def choose(states, rng, mdp=mdp, policy=ends.policy):
             slip = rng.random(len(states)) < 0.02
@@ -115,7 +115,7 @@ def test_the_correction_removes_noise(anymdp16):
 
 def test_references_are_exact(anymdp16):
     for mdp in anymdp16[:8]:
-        ends = references(mdp)
+        ends = compute_references(mdp)
         A = mdp.n_actions
         assert (ends.policy == solve(mdp, ORACLE_GAMMA).policy).all()
         for policy, value in [
@@ -130,7 +130,7 @@ def test_references_are_exact(anymdp16):
 
 
 def test_references_by_hand():
-    """Bandit with means 1 and 3, noise sd 2: oracle 3, its sd 2, random 2, gap 1 = half an sd: it counts."""
+    """Bandit with means 1 and 3, noise sd 2: oracle 3, its sd 2, random 2, gap 1 = half an sd: scorable."""
     P = np.zeros((2, 2, 2))
     P[0, :, 1] = 1.0
     mdp = TabularMDP(
@@ -141,7 +141,7 @@ def test_references_by_hand():
         terminal=[False, True],
         max_steps=1,
     )
-    ends = references(mdp)
+    ends = compute_references(mdp)
     assert (ends.oracle, ends.oracle_sd, ends.random, ends.gap) == (3.0, 2.0, 2.0, 1.0)
     assert ends.policy[0] == 1
     assert ends.is_scorable
@@ -158,13 +158,13 @@ def test_references_by_hand():
         (1e-9, 0.0, 0.0, True),
     ],
 )
-def test_which_tasks_count(oracle, sd, random, counts):
+def test_which_tasks_are_scorable(oracle, sd, random, counts):
     assert References(oracle, sd, random, np.zeros(1, np.int64)).is_scorable is counts
 
 
-def test_tasks_that_count_is_a_filter_from_the_start_seed_upward():
+def test_select_tasks_is_a_filter_from_the_start_seed_upward():
     source = task_source("AnyMDP-64s5a-v0")
-    counts = [references(source.sample(seed)).is_scorable for seed in range(80)]
+    counts = [compute_references(source.sample(seed)).is_scorable for seed in range(80)]
     first = counts.index(False)  # about one task in fifteen does not count
     for start, n in [(0, 30), (first, 5), (max(first - 2, 0), 2), (first + 1, 1)]:
         wanted = [seed for seed in range(start, 80) if counts[seed]][:n]
@@ -176,7 +176,7 @@ def test_tasks_that_count_is_a_filter_from_the_start_seed_upward():
             assert task.references.is_scorable
 
 
-def test_tasks_that_count_may_be_none():
+def test_select_tasks_may_select_none():
     assert select_tasks(task_source("AnyMDP-16s5a-v0"), 0) == ([], [])
 
 
@@ -185,7 +185,7 @@ def fixed(seed):
     return TabularMDP(np.ones((1, 2, 1)), 0.0, start=[1], terminal=[False], max_steps=seed + 1)
 
 
-def test_a_fixed_task_is_returned_once_even_if_it_does_not_count():
+def test_a_fixed_task_is_returned_once_even_if_it_is_not_scorable():
     family = TaskFamily("Fixed", f"{__name__}:fixed", {"Fixed-v0": {}}, sampled=lambda _: False)
     kept, skipped = select_tasks(TaskSource(family, ()), 64, start=7)
     assert [(task.seed, task.mdp.max_steps) for task in kept] == [(0, 1)]

@@ -1,4 +1,4 @@
-"""AnyMDP tasks one by one: every promise of SPEC 2.1 that a single task can keep or break."""
+"""AnyMDP tasks one by one: every rule of the sampler that a single task can keep or break."""
 
 import math
 
@@ -12,7 +12,7 @@ from anymdp_bench.engine.rng import stream
 from anymdp_bench.mdp import TabularMDP, TaskError
 from anymdp_bench.mdp.solution import solve
 from anymdp_bench.tasks.anymdp import rewards, transitions
-from anymdp_bench.tasks.anymdp.sampler import _spread_out, _worth_learning, sample
+from anymdp_bench.tasks.anymdp.sampler import _is_spread_out, _is_worth_learning, sample
 from naive.anymdp import learning_gains, visited_spread
 from naive.dense import policy_iteration
 from naive.random_tasks import random_task
@@ -92,7 +92,7 @@ def test_worth_learning_is_at_least_two():
         reward = (task.P * task.R).sum(-1)
         least = learning_gains(task.P, task.R, task.start, task.terminal, 1.0).min()
         for factor, expected in [(0.999, False), (1.001, True)]:
-            worth = _worth_learning(
+            worth = _is_worth_learning(
                 mdp.bands,
                 reward,
                 mdp.start,
@@ -109,7 +109,7 @@ def spread_out(P, start, horizon, terminal=None, policy=None):
     ends = np.zeros(S, bool) if terminal is None else terminal
     mdp = TabularMDP(P, 0, start=start, terminal=ends, max_steps=1)
     chosen = np.zeros(S, np.int64) if policy is None else policy
-    return _spread_out(mdp.bands, mdp.start, mdp.terminal, horizon, chosen, A)
+    return _is_spread_out(mdp.bands, mdp.start, mdp.terminal, horizon, chosen, A)
 
 
 def test_spread_out_agrees_with_its_twin():

@@ -1,4 +1,4 @@
-"""The compiled AnyMDP sampler against its plain twin (`naive.anymdp`, from SPEC 2.1): the same distributions.
+"""The compiled AnyMDP sampler has the same distributions as its plain twin, `naive.anymdp`.
 
 Two layers: each step of the text by itself, thousands of draws; and whole accepted tasks. Every
 comparison is a two-sample test, Bonferroni within each layer, at an overall false-alarm rate of 1e-3 a layer;
@@ -12,11 +12,11 @@ import pytest
 
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.anymdp import rewards, transitions
 from anymdp_bench.tasks.anymdp.bandit import sample_arms
 from anymdp_bench.tasks.anymdp.sampler import sample_arrays
-from anymdp_bench.tasks.random_parts import permutation, sample_horizon
+from anymdp_bench.tasks.random_parts import draw_permutation, sample_horizon
 from naive import anymdp as twin
 from naive.samples import same_distribution
 
@@ -70,7 +70,7 @@ def test_permutation(state, rng):
         lambda order: (
             {str(k): order[k] for k in range(5)} | {"first pair": 5 * order[0] + order[1]}
         ),
-        lambda: (permutation(state, 5),),
+        lambda: (draw_permutation(state, 5),),
         lambda: (rng.permutation(5),),
     )
 
@@ -316,7 +316,7 @@ def test_bandit(state, rng):
 def describe_task(mdp, horizon, attempts):
     """The statistics of a whole task that are compared."""
     P, R, N = mdp.transition, mdp.reward, mdp.reward_noise
-    ends = references(mdp)
+    ends = compute_references(mdp)
     possible = P > 0
     widths = possible.any(1)[~mdp.terminal].sum(1)
     step_entropy = -(P * np.log(np.where(possible, P, 1))).sum(-1)[~mdp.terminal]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from anymdp_bench.mdp import TaskError
 from anymdp_bench.mdp.solution import solve
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.anymdp.sampler import sample
 
 
@@ -33,7 +33,7 @@ def test_a_bandit_keeps_the_rules(seed, A):
 def test_its_references_are_its_means(seed):
     mdp = sample(seed, n_states=1, n_actions=5)
     means = mdp.reward[0, :, 1]
-    ends = references(mdp)
+    ends = compute_references(mdp)
     assert ends.oracle == means.max()
     assert ends.oracle_sd == pytest.approx(mdp.reward_noise[0, means.argmax(), 1], rel=1e-12)
     assert ends.random == pytest.approx(means.mean(), rel=1e-14)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from anymdp_bench.mdp import TaskError
-from anymdp_bench.scoring import references
-from anymdp_bench.tasks.darkroom.sampler import split
+from anymdp_bench.scoring import compute_references
+from anymdp_bench.tasks.darkroom.sampler import split_cells
 from anymdp_bench.tasks.family import sample_task, task_source
 
 FIXED = (
@@ -61,19 +61,19 @@ def test_lake_is_gymnasiums_transition_by_transition(env_id, slippery):
 
 
 def test_known_oracles():
-    """SPEC 2.3: the slippery lake's stationary oracle is .740; the cliff's shortest way has 13 steps."""
-    assert references(sample_task("FrozenLake4x4Slippery-v0")).oracle == pytest.approx(
+    """The stationary oracle of the slippery lake has 0.740. The shortest way on the cliff has 13 steps."""
+    assert compute_references(sample_task("FrozenLake4x4Slippery-v0")).oracle == pytest.approx(
         0.740, abs=5e-4
     )
-    assert references(sample_task("CliffWalkingTerminal-v0")).oracle == pytest.approx(-13)
-    assert references(sample_task("FrozenLake4x4-v0")).oracle == pytest.approx(1)
+    assert compute_references(sample_task("CliffWalkingTerminal-v0")).oracle == pytest.approx(-13)
+    assert compute_references(sample_task("FrozenLake4x4-v0")).oracle == pytest.approx(1)
 
 
 def test_darkroom_oracle_by_hand():
-    """From (row, column) of a 6x6 room the goal is 10 - row - column moves off; the last one pays 1."""
+    """From (row, column) of a 6x6 grid the goal is 10 - row - column moves away. The last move pays 1."""
     distance = 10 - np.add.outer(np.arange(6), np.arange(6)).ravel()[:-1]
     by_hand = (1 - 0.01 * (distance - 1)).mean()
-    assert references(sample_task("Darkroom-6x6-v0")).oracle == pytest.approx(by_hand)
+    assert compute_references(sample_task("Darkroom-6x6-v0")).oracle == pytest.approx(by_hand)
 
 
 def test_darkroom_moves():
@@ -92,7 +92,7 @@ def test_darkroom_goal_by_seed():
 @pytest.mark.parametrize("size", [2, 6, 8, 10])
 def test_darkroom_split(size):
     """A fifth of the cells is held out; seeds draw from their own side alone, and from all of it."""
-    training, held_out = split(size)
+    training, held_out = split_cells(size)
     assert sorted([*training, *held_out]) == list(range(size * size))
     assert len(held_out) == max(1, round(0.2 * size * size))
     for goal, cells in (("training", training), ("heldout", held_out)):
@@ -101,10 +101,10 @@ def test_darkroom_split(size):
 
 
 def test_darkroom_ids_by_goal():
-    assert sample_task("Darkroom-10x10-heldout-v0", 3).terminal.argmax() in split(10)[1]
-    assert sample_task("Darkroom-8x8-training-v0", 3).terminal.argmax() in split(8)[0]
-    assert task_source("Darkroom-8x8-random-v0").sampled
-    assert not task_source("Darkroom-8x8-v0").sampled
+    assert sample_task("Darkroom-10x10-heldout-v0", 3).terminal.argmax() in split_cells(10)[1]
+    assert sample_task("Darkroom-8x8-training-v0", 3).terminal.argmax() in split_cells(8)[0]
+    assert task_source("Darkroom-8x8-random-v0").is_sampled
+    assert not task_source("Darkroom-8x8-v0").is_sampled
 
 
 @pytest.mark.parametrize("env_id", FIXED)

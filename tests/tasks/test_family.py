@@ -1,4 +1,4 @@
-"""Families: found by looking, from an id and a seed to one and the same task."""
+"""Families are found, and an id and a seed always give the same task."""
 
 import re
 import sys
@@ -8,7 +8,13 @@ import pytest
 
 import anymdp_bench.tasks
 from anymdp_bench.mdp import TaskError
-from anymdp_bench.tasks.family import families, require, sample_task, sample_tasks, task_source
+from anymdp_bench.tasks.family import (
+    families,
+    require_integer,
+    sample_task,
+    sample_tasks,
+    task_source,
+)
 
 PUBLISHED = (
     [f"AnyMDP-{s}s5a-v0" for s in (1, 16, 32, 64, 128)]
@@ -97,13 +103,13 @@ def test_keywords_that_make_no_task(keywords, says):
     assert "\n" not in str(caught.value)
 
 
-def test_require():
-    require("x", 3, 3)
-    require("x", np.uint8(3), 0, 3)
+def test_require_integer():
+    require_integer("x", 3, 3)
+    require_integer("x", np.uint8(3), 0, 3)
     with pytest.raises(TaskError, match=r"^x is 2; give an integer from 3 upward$"):
-        require("x", 2, 3)
+        require_integer("x", 2, 3)
     with pytest.raises(TaskError, match=r"^x is 5; give an integer from 3 to 4$"):
-        require("x", 5, 3, 4)
+        require_integer("x", 5, 3, 4)
 
 
 FOLDER = """

@@ -1,4 +1,4 @@
-"""Garnet tasks (SPEC 2.2). Statistical tests: false-alarm rate 1e-3 each, fixed seeds."""
+"""Garnet tasks. Each statistical test has a false-alarm rate of 1e-3 and a fixed seed."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The paper's property (SPEC 2.1, end): how often chance visits the j-th most visited state.
+"""The paper's property of AnyMDP: how often the uniform policy visits the j-th most visited state.
 
 Under the uniform policy the sorted stationary distribution, averaged over 64 tasks, falls exponentially
 with rank on AnyMDP and is flat on Garnet. The fit leaves out the eight least visited of 64 states, which in

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anymdp_baselines.planner.inference import Network, network
-from anymdp_bench.mdp.file_bytes import ordered
+from anymdp_bench.mdp.file_bytes import sort_metadata
 
 FORMAT = "anymdp-bench omnirl 3"
 _MOST, _MOST_EXPERTS = 4096, 16  # width and loops, planners that a file may ask for
@@ -26,7 +26,7 @@ def save_arrays(path: Path, arrays: dict[str, Any], numbers: dict[str, Any]) -> 
 
     whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     about = {"format": FORMAT, "numbers": json.dumps(numbers)}
-    blob = ordered(save(whole, metadata=about))
+    blob = sort_metadata(save(whole, metadata=about))
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

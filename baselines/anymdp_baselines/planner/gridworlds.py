@@ -12,9 +12,9 @@ import numpy as np
 from anymdp_bench.engine.arrays import Bools, Float64s
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.family import TaskFamily
-from anymdp_bench.tasks.grid import moves
+from anymdp_bench.tasks.grid import make_moves
 
 _MOVES = ((1, 0), (0, 1), (-1, 0), (0, -1), (0, 0))
 _STEP_REWARDS = (0.0, 0.0, -0.01, -0.03, -0.1)
@@ -32,7 +32,7 @@ def sample(seed: int, *, n_observations: int, n_actions: int) -> TabularMDP:
     rng = np.random.default_rng(int(stream("omnirl world", n_observations, n_actions, seed)[0]))
     while True:
         mdp = _draw(rng, n_observations, n_actions)
-        if mdp is not None and references(mdp).is_scorable:
+        if mdp is not None and compute_references(mdp).is_scorable:
             return mdp
 
 
@@ -48,7 +48,7 @@ def _draw(rng: np.random.Generator, n_observations: int, n_actions: int) -> Tabu
     slip = max(rng.uniform(-0.7, 0.7), 0.0)
     if not (wall.any() or pit.any() or slip > 0.0):
         return None
-    prob = _slippery(_walled(moves(rows, columns, _MOVES[:n_actions]), wall), rng, slip)
+    prob = _slippery(_walled(make_moves(rows, columns, _MOVES[:n_actions]), wall), rng, slip)
     step = rng.choice(_STEP_REWARDS)
     reward = np.full(n, step)
     reward[pit] = rng.choice((0.0, -1.0, -0.2)) + step

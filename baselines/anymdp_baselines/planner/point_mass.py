@@ -13,7 +13,7 @@ import numpy as np
 from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.family import TaskFamily
 
 _POINTS = 150  # a bin's points, from which its transitions are counted
@@ -32,7 +32,7 @@ def sample(seed: int, *, n_observations: int, n_actions: int) -> TabularMDP:
     rng = np.random.default_rng(int(stream("omnirl particle", n_observations, n_actions, seed)[0]))
     while True:
         mdp = _draw(rng, n_observations, n_actions)
-        if references(mdp).is_scorable:
+        if compute_references(mdp).is_scorable:
             return mdp
 
 

@@ -18,7 +18,12 @@ from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
 from anymdp_bench.engine.rng import integer, normal, stream, uniform
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import solve
-from anymdp_bench.scoring import LEAST_GAP_IN_SD, ORACLE_GAMMA, oracle_advantages, references
+from anymdp_bench.scoring import (
+    LEAST_GAP_IN_SD,
+    ORACLE_GAMMA,
+    compute_references,
+    oracle_advantages,
+)
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, TaskSource
 
 STATE, SEEN, LEFT, AGE = 0, 1, 2, 3  # columns of `Seats.play`; AGE = steps since the task began
@@ -106,7 +111,7 @@ def _lay_out(room, i, bands, start, terminal, ids):
 def _take_seat(room: Seats, i: int, mdp: TabularMDP, rng: np.uint64) -> None:
     """Writes a task and its oracle's answers to seat `i`, and begins its first episode."""
     _lay_out(room, i, mdp.bands, mdp.start, mdp.terminal, mdp.observation)
-    scale = references(mdp)
+    scale = compute_references(mdp)
     unit = max(scale.gap, LEAST_GAP_IN_SD * scale.oracle_sd, 1e-9)
     n, horizon = mdp.n_states, mdp.max_steps
     room.horizon[i], room.counts[i] = horizon, scale.is_scorable

@@ -26,7 +26,7 @@ from anymdp_bench.evaluation import Budget, Run, play_compiled, play_training
 from anymdp_bench.results.plots.style import COLOURS, RC, log_axis
 from anymdp_bench.studies.files import Kept, publish
 from anymdp_bench.tasks.family import TaskSource, task_source
-from anymdp_bench.tasks.hardness import measured
+from anymdp_bench.tasks.hardness import measure_hardness
 from anymdp_bench.tasks.selection import select_tasks
 from anymdp_bench.tasks.task import Task
 
@@ -125,8 +125,8 @@ def _found(family: str, scale: str, kept: Kept) -> Found:
     seeds = range(_DRAWN[scale])
     return Found(
         curves,
-        pd.DataFrame([measured(source, task.seed) for task in tasks]),
-        pd.DataFrame([measured(source, seed) for seed in seeds]),
+        pd.DataFrame([measure_hardness(source, task.seed) for task in tasks]),
+        pd.DataFrame([measure_hardness(source, seed) for seed in seeds]),
         sorted_distributions([source.sample(seed) for seed in seeds]),
     )
 

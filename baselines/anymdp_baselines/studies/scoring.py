@@ -15,7 +15,7 @@ import numpy as np
 from anymdp_bench.agents import Agent, Transition
 from anymdp_bench.engine.arrays import Float64s, Int64s
 from anymdp_bench.evaluation import Interaction, Run, make_simulator
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.family import sample_tasks, task_source
 from anymdp_bench.tasks.selection import select_tasks
 from anymdp_bench.tasks.task import VectorSimulator
@@ -33,7 +33,7 @@ _SIZES = {"tiny": (8, 20, 50), "small": (300, 32, 400), "paper": (2000, 256, 200
 
 def noise(env_id: str, n_tasks: int) -> Float64s:
     """Oracle episode sd over gap for task seeds 0..n_tasks-1, unfiltered, [n_tasks]; inf where gap <= 0."""
-    scales = [references(mdp) for mdp in sample_tasks(env_id, range(n_tasks))]
+    scales = [compute_references(mdp) for mdp in sample_tasks(env_id, range(n_tasks))]
     return np.array([s.oracle_sd / s.gap if s.gap > 0 else np.inf for s in scales])
 
 

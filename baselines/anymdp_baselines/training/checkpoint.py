@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anymdp_bench.mdp.file_bytes import ordered
+from anymdp_bench.mdp.file_bytes import sort_metadata
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +46,7 @@ def save(
     shards = _shards(tensors)
     for k, shard in enumerate(shards):
         about = {"format": FORMAT, "shards": str(len(shards)), "numbers": json.dumps(numbers)}
-        (fresh / f"{k:03d}.safetensors").write_bytes(ordered(save(shard, metadata=about)))
+        (fresh / f"{k:03d}.safetensors").write_bytes(sort_metadata(save(shard, metadata=about)))
     ready()
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():

@@ -15,7 +15,7 @@ from numba import set_num_threads
 from anymdp_baselines.training.task_pool import labels
 from anymdp_bench.datasets.behaviours import TAG_UNKNOWN
 from anymdp_bench.datasets.sequences import Mixture, Sequences, synthesise
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 
 Float32s = npt.NDArray[np.float32]
@@ -51,7 +51,7 @@ def tasks(n_states: int, n_actions: int, seeds: range) -> Tasks:
     rows = []
     for seed in seeds:
         mdp = source.sample(seed)
-        advantage, entropy = labels(mdp, references(mdp))
+        advantage, entropy = labels(mdp, compute_references(mdp))
         chance = _cumulative(mdp.transition), _cumulative(mdp.start)
         given = (chance[0], mdp.reward, mdp.reward_noise, chance[1], mdp.terminal)
         rows.append((*given, mdp.observation, mdp.max_steps, advantage, entropy))

@@ -17,7 +17,7 @@ import numpy as np
 from numba import get_num_threads, set_num_threads
 
 from anymdp_bench.datasets.sequences import Sequences, synthesise
-from anymdp_bench.mdp.file_bytes import ordered
+from anymdp_bench.mdp.file_bytes import sort_metadata
 from anymdp_bench.runner.executor import Executor
 from anymdp_bench.runner.output import locked, writable
 from anymdp_bench.runner.worker_pool import JobError, Lost
@@ -68,7 +68,7 @@ def write_shards(
                     raise JobError(f"shard {k} of {folder}: {answer.reason}")
                 path = _path(folder, k)
                 fresh = path.with_suffix(".new")
-                fresh.write_bytes(ordered(save(answer._asdict(), _about(recipe, begin, n))))
+                fresh.write_bytes(sort_metadata(save(answer._asdict(), _about(recipe, begin, n))))
                 os.replace(fresh, path)
                 yield n * recipe.length
 

@@ -17,7 +17,7 @@ from anymdp_bench.engine.step import (
     STATE,
     TASK,
     reset_streams,
-    stack,
+    stack_tables,
     step_streams,
 )
 from anymdp_bench.mdp import TabularMDP
@@ -26,8 +26,8 @@ from anymdp_bench.scoring import (
     LEAST_GAP_IN_SD,
     ORACLE_GAMMA,
     References,
+    compute_references,
     oracle_advantages,
-    references,
 )
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 
@@ -85,7 +85,7 @@ class Seats:
             self._mdps = [None] * self.n  # type: ignore[list-item]
         for i, seed in zip(seats.tolist(), seeds.tolist(), strict=True):
             self._seat(i, seed)
-        self._tables = stack([mdp.step_tables for mdp in self._mdps])
+        self._tables = stack_tables([mdp.step_tables for mdp in self._mdps])
         mask = np.zeros(self.n, np.bool_)
         mask[seats] = True
         reset_streams(self._streams, self._rng, *self._tables[:2], mask, self.seen)
@@ -94,7 +94,7 @@ class Seats:
         if seed < PUBLIC_SEEDS:
             raise ValueError(f"task seed {seed} is public; training draws from {PUBLIC_SEEDS} on")
         mdp = self._source.sample(seed)
-        scale = references(mdp)
+        scale = compute_references(mdp)
         unit = _unit(scale)
         self.advantage[i], self.entropy[i] = labels(mdp, scale)
         self._mdps[i], self.seeds[i] = mdp, seed

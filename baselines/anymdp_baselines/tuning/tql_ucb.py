@@ -112,7 +112,7 @@ def runs_of(family: str) -> list[Run]:
         Run(env_id, task, PUBLIC_SEEDS + k)
         for env_id in FAMILIES[family]
         for task in select_tasks(task_source(env_id), TASKS, PUBLIC_SEEDS)[0]
-        for k in range(1 if task_source(env_id).sampled or family in ONCE else RUNS)
+        for k in range(1 if task_source(env_id).is_sampled or family in ONCE else RUNS)
     ]
 
 

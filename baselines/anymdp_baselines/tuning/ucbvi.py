@@ -34,7 +34,7 @@ def runs_of(env_ids: tuple[str, ...], tasks: int) -> list[Run]:
         Run(env_id, task, PUBLIC_SEEDS + k)
         for env_id in env_ids
         for task in select_tasks(task_source(env_id), tasks, PUBLIC_SEEDS)[0]
-        for k in range(1 if task_source(env_id).sampled else 3)
+        for k in range(1 if task_source(env_id).is_sampled else 3)
     ]
 
 

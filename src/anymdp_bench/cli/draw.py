@@ -33,7 +33,7 @@ def draw(
         )
     try:
         source = task_source(env_id)
-        name = f"{env_id}, task seed {task_seed}" if source.sampled else env_id
+        name = f"{env_id}, task seed {task_seed}" if source.is_sampled else env_id
         draw_task(source.sample(task_seed), picture, name, source.grid())
     except KeyError as error:
         raise VideoError(str(error.args[0])) from None

@@ -88,7 +88,7 @@ def tasks(
         source = task_source(env_id)
     except KeyError as error:
         raise TaskError(str(error.args[0])) from None
-    table = task_table(env_id, range(start, start + n) if source.sampled else [0])
+    table = task_table(env_id, range(start, start + n) if source.is_sampled else [0])
     if sort and sort not in table:
         raise typer.BadParameter(f"no column {sort!r}; there are {', '.join(map(str, table))}")
     if sort:

@@ -28,7 +28,7 @@ from anymdp_bench.engine.arrays import Bands, UInt64s
 from anymdp_bench.engine.evaluate import episode_moments, episode_values
 from anymdp_bench.engine.rng import stream, uniform
 from anymdp_bench.engine.solve import mean_reward, policy_iteration
-from anymdp_bench.engine.step import fill_tables, first_state, noisy, transition, unpack
+from anymdp_bench.engine.step import add_noise, draw_start, draw_transition, fill_tables, unpack
 from anymdp_bench.scoring import LEAST_GAP_IN_SD
 from anymdp_bench.tasks.anymdp.sampler import sample_arrays
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
@@ -124,14 +124,14 @@ def _record(
     redraws = uniform(rng, 0) < redrawn
     hide_all = uniform(rng, 0) < _HIDDEN_SEQUENCE
     hide = hide_all or uniform(rng, 0) < _HIDDEN_EPISODE
-    state, o, _ = unpack(first_state(row, cells, dynamics, 0))
+    state, o, _ = unpack(draw_start(row, cells, dynamics, 0))
     left = row[len(row) - 1]
     total = square = 0.0
     for t in range(len(seen)):
         sd = math.sqrt(max(square / max(t, 1) - (total / max(t, 1)) ** 2, 0.0))
         a, who = choose(rng, behaviour, o, answers, q_model, q_table, visits, sd, random_policy)
-        word, mean, noise = transition(row, cells, values, state * n_actions + a, dynamics, 0)
-        r = noisy(mean, noise, dynamics, 0)
+        word, mean, noise = draw_transition(row, cells, values, state * n_actions + a, dynamics, 0)
+        r = add_noise(mean, noise, dynamics, 0)
         state, following, terminated = unpack(word)
         left -= 1
         truncated = (not terminated) and left <= 0
@@ -147,7 +147,7 @@ def _record(
             onward[o, a, following] += 1.0
         o = following
         if terminated or truncated:
-            state, o, _ = unpack(first_state(row, cells, dynamics, 0))
+            state, o, _ = unpack(draw_start(row, cells, dynamics, 0))
             left = row[len(row) - 1]
             sweep_model(behaviour, q_model, onward, visits, gained)
             hide = hide_all or uniform(rng, 0) < _HIDDEN_EPISODE

@@ -1,5 +1,6 @@
-"""The compiled engine: arrays in, arrays out, an explicit generator state, never an object or a global seed.
+"""The compiled engine: kernels that take arrays and an explicit generator state.
 
-It knows neither Gymnasium nor the rest of the package. Each module starts with the mathematics
-that it computes; a slow twin of each kernel stands in `tests/`.
+The engine knows neither Gymnasium nor the rest of the package. A kernel never takes an object and never uses
+a global seed. Each module starts with the mathematics that it computes. The folder `tests/` holds a slow
+twin of each kernel.
 """

@@ -1,4 +1,4 @@
-"""Names for the array types that the package passes around, and the banded storage of a task."""
+"""Names for the array types of the package, and the banded storage of a task."""
 
 from __future__ import annotations
 
@@ -12,19 +12,30 @@ Int64s: TypeAlias = npt.NDArray[np.int64]
 UInt64s: TypeAlias = npt.NDArray[np.uint64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 AnyArray: TypeAlias = npt.NDArray[Any]
+Frame: TypeAlias = npt.NDArray[np.uint8]
+"""A picture, uint8 [height, width, 3]."""
 
 
 class Bands(NamedTuple):
-    """Successors of each state inside one interval, its band; all actions of a state share it.
+    """The banded storage of a task.
 
-    Entry (s, a, s') lies at `offset[s] + a * width[s] + s' - low[s]` of the three flat arrays, for
-    low[s] <= s' < low[s] + width[s]; outside the band all three are 0. A state without successors
-    has width 0.
+    The successors of a state lie in one interval, which is called its band. All actions of a state share the
+    band. Entry (s, a, s') lies at `offset[s] + a * width[s] + s' - low[s]` of the three flat arrays, where
+    low[s] <= s' < low[s] + width[s]. Outside the band all three quantities are 0. A state without
+    successors has width 0.
+
+    Attributes:
+        low: the first state of each band, int64 [S].
+        width: the number of states in each band, int64 [S].
+        offset: where the entries of each state begin, int64 [S].
+        prob: the probabilities P(s'|s,a), float64 [n].
+        reward: the mean rewards R(s,a,s'), float64 [n].
+        noise: the standard deviations N(s,a,s') of the reward's noise, float64 [n].
     """
 
-    low: Int64s  # [S]
-    width: Int64s  # [S]
-    offset: Int64s  # [S]
-    prob: Float64s  # [n]  P(s'|s,a)
-    reward: Float64s  # [n]  mean reward R(s,a,s')
-    noise: Float64s  # [n]  sd of the reward's noise N(s,a,s')
+    low: Int64s
+    width: Int64s
+    offset: Int64s
+    prob: Float64s
+    reward: Float64s
+    noise: Float64s

@@ -1,12 +1,12 @@
 """Exact finite-horizon evaluation of stationary policies, and long-run state distributions.
 
-With h steps left, and X_0 = 0 on every state and X_h = 0 on terminal ones,
+With h steps left, a policy pi has these quantities. Each of them is 0 for h = 0, and 0 on terminal states.
 
     V_h(s) = sum_a pi(a|s) sum_s' P (R + V_{h-1}(s'))                        expected return
     D_h(s) = sum_a pi(a|s) sum_s' P ((R + V_{h-1}(s') - V_h(s))^2 + N^2 + D_{h-1}(s'))   its variance
     A_h(s,a) = sum_s' P (R + V_{h-1}(s')) - V_h(s)                           advantage over the policy
 
-D is the law of total variance, which, unlike a second moment, loses no digits to cancellation.
+The formula of D is the law of total variance. Unlike a second moment, it loses no digits to cancellation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from anymdp_bench.engine.solve import dot, mean_reward
 
 @njit(cache=True, nogil=True)
 def _backup(bands, reward, terminal, value, q):
-    """q[s,a] = r[s,a] + sum P v on live states (0 on terminal ones)."""
+    """Writes q[s,a] = r[s,a] + sum P v on live states, and leaves q unchanged on terminal states."""
     n_states, n_actions = reward.shape
     for s in range(n_states):
         if terminal[s]:
@@ -32,10 +32,21 @@ def _backup(bands, reward, terminal, value, q):
 
 @njit(cache=True, nogil=True)
 def episode_values(bands, terminal, policy, horizon):
-    """V_H(s), float64 [S]: the expected undiscounted return of `horizon` steps under policy [S, A]."""
+    """Computes the expected undiscounted return of an episode from each state.
+
+    Args:
+        bands: the task's `Bands`.
+        terminal: which states are terminal, bool [S].
+        policy: action probabilities, float64 [S, A].
+        horizon: the number of steps H.
+
+    Returns:
+        V_H(s), float64 [S].
+    """
     n_states, n_actions = policy.shape
     value, new = np.zeros(n_states), np.zeros(n_states)
-    # One row a state, sum_a pi(a|s) P(.|s,a), so that a step costs one product, not A of them.
+    # The actions are summed once: sum_a pi(a|s) P(.|s,a) is one row for each state. A step then costs one
+    # product for each state instead of A products.
     mixed = np.zeros(np.sum(bands.width))
     begin = np.zeros(n_states, np.int64)
     mean = np.zeros(n_states)
@@ -60,8 +71,8 @@ def episode_values(bands, terminal, policy, horizon):
 
 
 @njit(inline="always")
-def _part(prob, reward, base, value, variance, low, width, mean):
-    """Sum over s' of P ((R + V(s') - mean)^2 + D(s')) of one row, in two interleaved partial sums."""
+def _mean_square(prob, reward, base, value, variance, low, width, mean):
+    """Sums P ((R + V(s') - mean)^2 + D(s')) over the s' of one row, in two interleaved partial sums."""
     s0 = s1 = 0.0
     k = 0
     while k + 2 <= width:
@@ -78,9 +89,18 @@ def _part(prob, reward, base, value, variance, low, width, mean):
 
 @njit(cache=True, nogil=True)
 def episode_moments(bands, terminal, policy, horizon):
-    """(V_H, D_H), each float64 [S]: mean and variance of an episode's return under policy [S, A].
+    """Computes the mean and the variance of an episode's return from each state.
 
-    What the policy never does costs nothing: an oracle's costs a row a state and step.
+    Actions of probability 0 are skipped, so a deterministic policy needs one row for each state and step.
+
+    Args:
+        bands: the task's `Bands`.
+        terminal: which states are terminal, bool [S].
+        policy: action probabilities, float64 [S, A].
+        horizon: the number of steps H.
+
+    Returns:
+        (V_H, D_H), each float64 [S].
     """
     n_states, n_actions = policy.shape
     reward = mean_reward(bands, n_actions)
@@ -107,7 +127,9 @@ def episode_moments(bands, terminal, policy, horizon):
             for a in range(n_actions):
                 if policy[s, a] != 0.0:
                     base = bands.offset[s] + a * width
-                    part = _part(bands.prob, bands.reward, base, value, variance, low, width, mean)
+                    part = _mean_square(
+                        bands.prob, bands.reward, base, value, variance, low, width, mean
+                    )
                     spread += policy[s, a] * (noise[s, a] + part)
             new_value[s], new_variance[s] = mean, spread
         value, new_value = new_value, value
@@ -117,9 +139,18 @@ def episode_moments(bands, terminal, policy, horizon):
 
 @njit(cache=True, nogil=True)
 def advantages(bands, terminal, policy, n_actions, horizon):
-    """(A [H+1, S, A], V_H [S]) under a deterministic policy, int64 [S]; A[0] = 0.
+    """Computes the advantages of all actions over a deterministic policy, by the number of steps left.
 
-    A[h, s, policy[s]] is exactly 0: value and action value are the same number there.
+    Args:
+        bands: the task's `Bands`.
+        terminal: which states are terminal, bool [S].
+        policy: the action in each state, int64 [S].
+        n_actions: the number of actions A.
+        horizon: the number of steps H.
+
+    Returns:
+        (advantages float64 [H+1, S, A], V_H float64 [S]). The entries of h = 0 are 0. The advantage of the
+        policy's own action is exactly 0, because its value and its action value are the same number.
     """
     n_states = len(policy)
     reward = mean_reward(bands, n_actions)
@@ -137,11 +168,12 @@ def advantages(bands, terminal, policy, n_actions, horizon):
 
 
 @njit(cache=True, nogil=True)
-def spread(matrix, start, steps, tolerance):
-    """start @ matrix^steps, float64 [S], for a stochastic matrix [S, S].
+def propagate(matrix, start, steps, tolerance):
+    """Computes start @ matrix^steps, float64 [S], for a stochastic matrix [S, S].
 
-    Stops early once the steps left cannot move it by more than `tolerance` in the 1-norm: a stochastic
-    matrix never lengthens the difference of successive distributions.
+    It stops early when the remaining steps cannot move the distribution by more than `tolerance` in the
+    1-norm. This is safe because a stochastic matrix never lengthens the difference of successive
+    distributions.
     """
     n_states = len(start)
     now, new = start.copy(), np.zeros(n_states)
@@ -168,7 +200,7 @@ def spread(matrix, start, steps, tolerance):
 
 @njit(cache=True, nogil=True)
 def restart_terminals(matrix, terminal, start):
-    """Lets every terminal state lead back to the start distribution, in place."""
+    """Makes every terminal state of `matrix` [S, S] lead back to the start distribution, in place."""
     for s in range(len(terminal)):
         if terminal[s]:
             matrix[s, :] = start

@@ -1,7 +1,8 @@
-"""Views of arrays that nobody counts.
+"""Views of arrays without reference counts, for the inside of kernels.
 
-Numba counts the references to an array with atomic instructions where a function that takes one starts and
-where it ends, unless it was inlined. Around a learner's two short functions that was two thirds of a step.
+Numba counts the references to an array with atomic instructions. It does so where a function that takes the
+array starts and where it ends, unless the function is inlined. Around a learner's two short functions this
+counting took two thirds of the time of a step.
 """
 
 from __future__ import annotations
@@ -13,11 +14,8 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
 
-def _borrowed(typing_context, array):
-    """The same array without an owner, so that counting its references costs nothing.
-
-    Of arrays that the caller of a kernel holds until the kernel returns, and for use inside it alone.
-    """
+def _make_view(typing_context, array):
+    """Builds a view of an array that has no owner, so that counting its references costs nothing."""
 
     def generate(context, builder, signature, arguments):
         view = make_array(signature.args[0])(context, builder, arguments[0])
@@ -28,6 +26,9 @@ def _borrowed(typing_context, array):
     return array(array), generate
 
 
-_off: bool = config.DISABLE_JIT  # type: ignore[attr-defined, unused-ignore]
-borrowed: Any = (lambda array: array) if _off else intrinsic(_borrowed)
-"""borrowed(array), inside a kernel"""
+_is_jit_off: bool = config.DISABLE_JIT  # type: ignore[attr-defined, unused-ignore]
+no_refcount: Any = (lambda array: array) if _is_jit_off else intrinsic(_make_view)
+"""no_refcount(array) returns a view of the array without an owner. It is called inside a kernel.
+
+The caller of the kernel must hold the array until the kernel returns. The view must not leave the kernel.
+"""

@@ -1,9 +1,10 @@
-"""A tabular learner and its task, fused in one compiled loop.
+"""A tabular learner and its task in one compiled loop.
 
-A learner is two compiled functions over flat arrays that it owns. They are passed as typed function
-pointers, so this loop is compiled once, for every learner, and kept on disk; a learner sees the
-observation, reward and flags, and nothing else. The loop keeps the account: steps, episodes, and the regret
-of what was played, which is minus the sum of the oracle's advantages A_h(s, a).
+A learner has two compiled functions, act and learn, over flat arrays of its own. The loop takes them as
+typed function pointers. So the loop is compiled once for all learners, and the result is kept on disk. A
+learner sees the observation, the reward and the flags, and nothing else. The loop counts steps and
+episodes. It also adds up the regret of the actions, which is minus the sum of the oracle's advantages
+A_h(s, a).
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from typing import Any, NamedTuple
 
 from numba import njit, types
 
-from anymdp_bench.engine.no_refcount import borrowed
+from anymdp_bench.engine.no_refcount import no_refcount
 from anymdp_bench.engine.rng import uniform
-from anymdp_bench.engine.step import first_state, noisy, transition, unpack
+from anymdp_bench.engine.step import add_noise, draw_start, draw_transition, unpack
 
 _FLOATS = types.Array(types.float64, 1, "C")
 _BITS = types.Array(types.uint64, 1, "C")
 _INTS = types.Array(types.int64, 1, "C")
 
 ACT = types.int64(types.int64, types.int64, _FLOATS, _FLOATS, _BITS)
-"""act(observation, n_actions, memory, settings, rng) -> action"""
+"""The signature act(observation, n_actions, memory, settings, rng) -> action."""
 
 LEARN = types.void(
     types.int64,
@@ -35,22 +36,25 @@ LEARN = types.void(
     _FLOATS,
     _BITS,
 )
-"""learn(observation, action, reward, next_observation, terminated, truncated, n_actions, memory,
-settings, rng)"""
+"""The signature learn(observation, action, reward, next_observation, terminated, truncated, n_actions,
+memory, settings, rng)."""
 
 POLICY = types.void(types.int64, types.int64, _FLOATS, _FLOATS, types.Array(types.float64, 2, "C"))
-"""policy(n_observations, n_actions, memory, settings, out): writes action probabilities to out [O, A]"""
+"""The signature policy(n_observations, n_actions, memory, settings, out).
 
-STEPS, EPISODES = 0, 1  # columns of the account
+The function writes action probabilities to `out`, float64 [O, A].
+"""
+
+STEPS, EPISODES = 0, 1  # places in the array `counts`
 
 
 class CompiledLearner(NamedTuple):
-    """A tabular learner with what it remembers, ready for a compiled loop.
+    """A tabular learner with its memory, ready for a compiled loop.
 
     Attributes:
-        act, learn, policy: the compiled functions, of the signatures `ACT`, `LEARN` and `POLICY`.
-        settings: its hyper-parameters, float64 [any].
-        memory: one memory for each player, float64 [players, any].
+        act, learn, policy: the compiled functions, with the signatures `ACT`, `LEARN` and `POLICY`.
+        settings: the hyper-parameters, float64 of any length.
+        memory: one memory for each player, float64 [players, any length].
         rng: the state of one random stream for each player, uint64 [players].
     """
 
@@ -91,40 +95,61 @@ def learn_episodes(
     settings,
     agent_rng,
     env_rng,
-    account,
+    counts,
     until_episode,
     max_steps,
 ):
-    """Plays whole episodes until account[EPISODES] = until_episode; returns the regret they added.
+    """Plays whole episodes until counts[EPISODES] = until_episode.
 
-    Shapes: rows, cells, values as `StepTables` of one task; advantage [H+1, S, A] by steps left. An episode
-    that `max_steps` cuts (account[STEPS] reaches it inside the episode) is learned from, but not counted.
+    The learner also learns from an episode that `max_steps` cuts, but this episode is not counted. An
+    episode is cut when counts[STEPS] reaches `max_steps` inside it.
+
+    Args:
+        act: the learner's function of signature `ACT`.
+        learn: the learner's function of signature `LEARN`.
+        rows: the first array of the task's `StepTables`.
+        cells: the second array of the task's `StepTables`.
+        values: the third array of the task's `StepTables`.
+        advantage: the oracle's advantages by steps left, float64 [H+1, S, A].
+        memory: the learner's memory, float64 of any length.
+        settings: the learner's hyper-parameters, float64 of any length.
+        agent_rng: the random stream of the learner, uint64 [1].
+        env_rng: the random stream of the dynamics, uint64 [1].
+        counts: the numbers of steps and of episodes so far, int64 [2]. They are updated in place.
+        until_episode: the number of episodes at which the loop stops.
+        max_steps: the number of steps at which the loop stops.
+
+    Returns:
+        The regret of the episodes that were counted.
+
+    Raises:
+        ValueError: an action is out of range.
     """
-    # the caller holds them all; see `borrow`
-    rows, cells, values = borrowed(rows), borrowed(cells), borrowed(values)
-    memory, settings, advantage = borrowed(memory), borrowed(settings), borrowed(advantage)
-    agent_rng, env_rng, account = borrowed(agent_rng), borrowed(env_rng), borrowed(account)
+    # The caller holds all of these arrays until the kernel returns.
+    rows, cells, values = no_refcount(rows), no_refcount(cells), no_refcount(values)
+    memory, settings, advantage = no_refcount(memory), no_refcount(settings), no_refcount(advantage)
+    agent_rng, env_rng, counts = no_refcount(agent_rng), no_refcount(env_rng), no_refcount(counts)
     row = rows[0]
     horizon = row[len(row) - 1]
     n_actions = advantage.shape[2]
     regret = 0.0
-    while account[EPISODES] < until_episode and account[STEPS] < max_steps:
-        state, seen, _ = unpack(first_state(row, cells, env_rng, 0))
+    while counts[EPISODES] < until_episode and counts[STEPS] < max_steps:
+        state, seen, _ = unpack(draw_start(row, cells, env_rng, 0))
         lost = 0.0
         left = horizon
-        while account[STEPS] < max_steps:
+        while counts[STEPS] < max_steps:
             action = act(seen, n_actions, memory, settings, agent_rng)
             if action < 0 or action >= n_actions:
                 raise ValueError("a learner's action is out of range")
-            word, mean, noise = transition(
+            word, mean, noise = draw_transition(
                 row, cells, values, state * n_actions + action, env_rng, 0
             )
-            reward = noisy(mean, noise, env_rng, 0)
+            reward = add_noise(mean, noise, env_rng, 0)
             lost -= advantage[left, state, action]
             state, following, terminated = unpack(word)
             left -= 1
             truncated = left == 0 and not terminated
-            account[STEPS] += 1
+            counts[STEPS] += 1
             learn(
                 seen,
                 action,
@@ -139,7 +164,7 @@ def learn_episodes(
             )
             seen = following
             if terminated or truncated:
-                account[EPISODES] += 1
+                counts[EPISODES] += 1
                 regret += lost
                 break
     return regret
@@ -147,7 +172,7 @@ def learn_episodes(
 
 @njit(cache=True, nogil=True)
 def draw_action(row, rng):
-    """An action by its probabilities [A], one draw from `rng`."""
+    """Draws an action by its probabilities, float64 [A], with one draw from `rng`, uint64 [1]."""
     left = uniform(rng, 0)
     action = 0
     while action < len(row) - 1 and left >= row[action]:

@@ -1,4 +1,7 @@
-"""From `reset(seed=, options=)` to the engine's streams: the same seed, the same trajectory."""
+"""The random streams that belong to the seeds of `reset(seed=, options=)`.
+
+The same seed gives the same trajectory.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,37 @@ from typing import Any
 import numpy as np
 
 from anymdp_bench.engine.arrays import Bools, UInt64s
-from anymdp_bench.engine.rng import stream, streams
+from anymdp_bench.engine.rng import derive_streams, stream
 
 _DYNAMICS = stream("dynamics")
 
 
 def dynamics_streams(seeds: UInt64s) -> UInt64s:
-    """The stream of each environment seed (uint64 [n]), uint64 [n]."""
-    return streams(_DYNAMICS, seeds)
+    """Returns the random stream of the dynamics for each environment seed (uint64 [n]), uint64 [n]."""
+    return derive_streams(_DYNAMICS, seeds)
 
 
 def seed_array(seed: int, n: int) -> UInt64s:
-    """seed, seed + 1, ... seed + n - 1 as uint64 [n]: how Gymnasium seeds the parts of a vector."""
+    """Returns seed, seed + 1, ..., seed + n - 1 as uint64 [n].
+
+    Gymnasium seeds the parts of a vector environment in this way.
+    """
     return np.arange(n, dtype=np.uint64) + np.uint64(seed % 2**64)
 
 
-def asked_mask(options: dict[str, Any] | None, n: int) -> Bools:
-    """The streams, bool [n], that a vector's `reset(options=)` resets.
+def parse_reset_mask(options: dict[str, Any] | None, n: int) -> Bools:
+    """Reads `options["reset_mask"]` of a vector environment's `reset`.
+
+    Args:
+        options: the options of `reset`.
+        n: the number of streams.
+
+    Returns:
+        Which streams are reset, bool [n]. Without a mask all of them are.
 
     Raises:
-        TypeError, ValueError: the mask is not a bool array [n] with one True.
+        TypeError: the mask is no array of bool.
+        ValueError: the mask has another shape, or no True.
     """
     if not options or "reset_mask" not in options:
         return np.ones(n, np.bool_)
@@ -39,11 +53,18 @@ def asked_mask(options: dict[str, Any] | None, n: int) -> Bools:
     return mask.copy()
 
 
-def asked_seeds(seed: int | Sequence[int | None] | None, n: int) -> tuple[Bools, UInt64s]:
-    """(which streams a vector's `reset(seed=)` seeds, bool [n]; their seeds, uint64 [n], else 0).
+def parse_seeds(seed: int | Sequence[int | None] | None, n: int) -> tuple[Bools, UInt64s]:
+    """Reads the `seed` of a vector environment's `reset`.
+
+    Args:
+        seed: None, one seed for all streams, or one seed or None for each stream.
+        n: the number of streams.
+
+    Returns:
+        (which streams are seeded, bool [n]; their seeds, uint64 [n], and 0 for the others).
 
     Raises:
-        ValueError: not one seed a stream, or a negative one.
+        ValueError: the number of seeds is not `n`, or a seed is negative.
     """
     if seed is None:
         return np.zeros(n, np.bool_), np.zeros(n, np.uint64)

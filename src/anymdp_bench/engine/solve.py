@@ -1,11 +1,15 @@
-"""Exact discounted solutions on the band: Howard's policy iteration with a banded elimination.
+"""Exact discounted solutions by Howard's policy iteration with a banded elimination.
 
-A policy's values solve (I - gamma P_pi) v = r_pi over the live states, v = 0 on terminal ones. The matrix
-is strictly diagonally dominant, so elimination needs no pivoting, and row s has its entries between the
-ends of its band: the work is S * (reach back) * (reach forward), not S**3 (Golub and Van Loan, section 4.3).
-Iteration stops when no action improves on the policy's own by more than 1e-12 of the largest |q|: then
-v is optimal to 1e-12 * max|q| / (1 - gamma).
-Sums run in one fixed order (no BLAS, no fast-math), so results do not depend on the machine.
+The values of a policy solve (I - gamma P_pi) v = r_pi over the live states; v = 0 on terminal states. The
+matrix is strictly diagonally dominant, so the elimination needs no pivoting. Row s has its entries between
+the ends of the band of s. The work is therefore S * (reach back) * (reach forward) instead of S**3 (Golub
+and Van Loan, Matrix Computations, section 4.3).
+
+The iteration stops when no action improves on the policy's own action by more than 1e-12 of the largest |q|.
+Then v is optimal to within 1e-12 * max|q| / (1 - gamma).
+
+All sums run in one fixed order, without BLAS and without fast-math. So the results do not depend on the
+machine.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ _TOLERANCE = 1e-12
 
 @njit(inline="always")
 def dot(x, x0, y, y0, n):
-    """Sum of x[x0 + k] * y[y0 + k], k < n, in four interleaved partial sums."""
+    """Sums x[x0 + k] * y[y0 + k] over k < n, in four interleaved partial sums."""
     s0 = s1 = s2 = s3 = 0.0
     k = 0
     while k + 4 <= n:
@@ -35,7 +39,7 @@ def dot(x, x0, y, y0, n):
 
 @njit(cache=True, nogil=True)
 def mean_reward(bands, n_actions):
-    """r[s,a] = sum over s' of P(s'|s,a) R(s,a,s'), float64 [S, A]."""
+    """Computes r[s,a] = sum over s' of P(s'|s,a) R(s,a,s'), float64 [S, A]."""
     out = np.zeros((len(bands.low), n_actions))
     for s in range(len(bands.low)):
         for a in range(n_actions):
@@ -46,7 +50,7 @@ def mean_reward(bands, n_actions):
 
 @njit(cache=True, nogil=True)
 def policy_matrix(bands, policy):
-    """P_pi[s,s'] = sum over a of pi(a|s) P(s'|s,a), dense float64 [S, S]; policy [S, A]."""
+    """Computes P_pi[s,s'] = sum over a of pi(a|s) P(s'|s,a), dense float64 [S, S], for a policy [S, A]."""
     n_states, n_actions = policy.shape
     out = np.zeros((n_states, n_states))
     for s in range(n_states):
@@ -62,7 +66,7 @@ def policy_matrix(bands, policy):
 
 @njit(cache=True, nogil=True)
 def _eliminate(matrix, first, last, value):
-    """Solves matrix @ x = value in place; row s is nonzero on first[s]..last[s]-1 and at s."""
+    """Solves matrix @ x = value in place; row s is nonzero only at s and on first[s]..last[s]-1."""
     n = len(value)
     for k in range(n):
         row = matrix[k]
@@ -75,7 +79,7 @@ def _eliminate(matrix, first, last, value):
             factor = matrix[i, k] * inverse
             if factor == 0.0:
                 continue
-            rest = matrix[i][k + 1 : end]  # as a view: 2.6 times faster than two indices
+            rest = matrix[i][k + 1 : end]  # a view is 2.6 times faster than two indices
             for j in range(len(rest)):
                 rest[j] -= factor * pivot[j]
             if last[i] < end:
@@ -90,7 +94,18 @@ def _eliminate(matrix, first, last, value):
 
 @njit(cache=True, nogil=True)
 def discounted_values(bands, reward, terminal, policy, gamma):
-    """v[s] of a stationary policy [S, A] at `gamma` < 1; reward is r[s,a]; float64 [S]."""
+    """Computes the discounted values of a stationary policy.
+
+    Args:
+        bands: the task's `Bands`.
+        reward: the mean rewards r[s,a], float64 [S, A].
+        terminal: which states are terminal, bool [S].
+        policy: action probabilities, float64 [S, A].
+        gamma: the discount, below 1.
+
+    Returns:
+        v, float64 [S]; 0 on terminal states.
+    """
     n_states, n_actions = reward.shape
     matrix = policy_matrix(bands, policy)
     first, last = np.empty(n_states, np.int64), np.empty(n_states, np.int64)
@@ -114,7 +129,7 @@ def discounted_values(bands, reward, terminal, policy, gamma):
 
 @njit(cache=True, nogil=True)
 def q_values(bands, reward, terminal, value, gamma, out):
-    """out[s,a] = r[s,a] + gamma sum P v, 0 on terminal states; `value` is 0 on them."""
+    """Writes out[s,a] = r[s,a] + gamma sum P v, and 0 on terminal states, where `value` must be 0."""
     n_states, n_actions = reward.shape
     for s in range(n_states):
         width = bands.width[s]
@@ -128,7 +143,18 @@ def q_values(bands, reward, terminal, value, gamma, out):
 
 @njit(cache=True, nogil=True)
 def policy_iteration(bands, reward, terminal, gamma, policy):
-    """Optimal (q [S,A], v [S]) at `gamma` in [0, 1), starting from `policy` int64 [S], improved in place."""
+    """Finds the optimal discounted values by policy iteration.
+
+    Args:
+        bands: the task's `Bands`.
+        reward: the mean rewards r[s,a], float64 [S, A].
+        terminal: which states are terminal, bool [S].
+        gamma: the discount, in [0, 1).
+        policy: the action to start from in each state, int64 [S]. It is improved in place.
+
+    Returns:
+        (q float64 [S, A], v float64 [S]).
+    """
     n_states, n_actions = reward.shape
     q = np.empty((n_states, n_actions))
     one_hot = np.zeros((n_states, n_actions))

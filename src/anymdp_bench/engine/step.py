@@ -1,15 +1,19 @@
-"""One step of a tabular task: O(1) next-state sampling by Walker's alias method, for any number of streams.
+"""One step of a tabular task for any number of streams, by Walker's alias method.
 
-Every (s, a) row of P, and the start distribution, is an alias table (Walker 1977, built as Vose 1991) over
-its positive entries. An entry is one 32-byte cell, so a step touches one or two cache lines:
+Sampling a next state takes constant time. Every row (s, a) of P has an alias table over its positive
+entries, and so has the start distribution (Walker 1977; the construction is Vose's, 1991). An entry is one
+cell of 32 bytes, so a step touches one or two cache lines:
 
     cell[0]  acceptance threshold (high 32 bits, in units of 2**-32) and alias, relative to the row (low 32)
     cell[1]  mean reward (float64 bits)
     cell[2]  sd of the reward's noise (float64 bits)
     cell[3]  next inner state (high 32 bits), observed id (bits 1..31), terminal flag (bit 0)
 
-`rows[t]` lists where task t's rows begin: S*A transition rows, the start row, its end, then the horizon.
-Entries below 2**-34 of their row are left out: a 32-bit threshold cannot tell them from zero.
+`rows[t]` says where the rows of task t begin. It holds the S*A transition rows, the start row, the end of
+the start row, and then the horizon. Entries below 2**-34 of their row are left out, because a threshold of
+32 bits cannot tell them from zero.
+
+A stream is one environment that is stepped. It has a record of four integers and a random stream of its own.
 """
 
 from __future__ import annotations
@@ -27,25 +31,38 @@ _NEGLIGIBLE = 2.0**-34
 
 _LINK, _MEAN, _NOISE, _NEXT = (np.uint64(k) for k in range(4))  # words of a cell
 
-STATE, LEFT, TASK, DONE = 0, 1, 2, 3  # columns of a stream's int64 record; LEFT = steps left
-_STATE, _LEFT, _TASK, _DONE = (np.uint64(k) for k in range(4))  # the same, unsigned: no index check
+STATE, LEFT, TASK, DONE = (
+    0,
+    1,
+    2,
+    3,
+)  # columns of a stream's int64 record; LEFT is the number of steps left
+_STATE, _LEFT, _TASK, _DONE = (
+    np.uint64(k) for k in range(4)
+)  # unsigned, so that no index is checked
 _BLOCK = 512  # streams stepped before their noise is drawn
 NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2  # what a finished stream does at the next call
 AUTORESET_MODES = {"NextStep": NEXT_STEP, "SameStep": SAME_STEP, "Disabled": DISABLED}
-"""The modes by the values of Gymnasium's `AutoresetMode`."""
+"""The mode that belongs to each value of Gymnasium's `AutoresetMode`."""
 
 
 class StepTables(NamedTuple):
-    """The alias tables of one or more tasks of equal action count."""
+    """The alias tables of one or more tasks with the same number of actions.
 
-    rows: Int64s  # [T, max(S*A) + 3]
-    cells: UInt64s  # [K, 4]
-    values: Float64s  # the same memory as `cells`, read as float64
+    Attributes:
+        rows: where the rows of each task begin, int64 [T, max(S*A) + 3].
+        cells: the cells, uint64 [K, 4].
+        values: the same memory as `cells`, read as float64.
+    """
+
+    rows: Int64s
+    cells: UInt64s
+    values: Float64s
 
 
 @njit(cache=True, nogil=True)
 def _alias_row(weight, count, begin, cells, scratch, small, large):
-    """Vose's construction over `weight[:count]`, into the cells from `begin` on."""
+    """Builds the alias table of `weight[:count]` by Vose's method, in the cells from `begin` on."""
     total = 0.0
     for k in range(count):
         total += weight[k]
@@ -73,7 +90,7 @@ def _alias_row(weight, count, begin, cells, scratch, small, large):
 
 @njit(cache=True, nogil=True)
 def fill_tables(bands, start, terminal, observation, n_actions, row, cells, values):
-    """Writes one task's rows and cells; returns the number of cells used."""
+    """Writes the rows and cells of one task, and returns the number of cells that it used."""
     n_states = len(start)
     weight, scratch = np.empty(n_states), np.empty(n_states)
     small, large = np.empty(n_states, np.int64), np.empty(n_states, np.int64)
@@ -113,7 +130,16 @@ def step_tables(
     n_actions: int,
     horizon: int,
 ) -> StepTables:
-    """The alias tables of one task. Shapes: start, terminal, observation [S]; see `StepTables`."""
+    """Builds the alias tables of one task.
+
+    Args:
+        bands: the transitions and rewards.
+        start: the start distribution, float64 [S].
+        terminal: which states are terminal, bool [S].
+        observation: the id that each state shows, int64 [S].
+        n_actions: the number of actions.
+        horizon: the longest episode, in steps.
+    """
     size = int(np.count_nonzero(bands.prob > _NEGLIGIBLE) + np.count_nonzero(start))
     cells = np.zeros((size, 4), np.uint64)
     rows = np.zeros((1, len(start) * n_actions + 3), np.int64)
@@ -125,10 +151,11 @@ def step_tables(
     return StepTables(rows, cells, cells.view(np.float64))
 
 
-def stack(tables: list[StepTables]) -> StepTables:
-    """Several tasks in one table; stream column TASK then picks among them.
+def stack_tables(tables: list[StepTables]) -> StepTables:
+    """Puts the tables of several tasks into one table.
 
-    Tasks may differ in S: shorter rows are padded before the start row's columns, which stay last.
+    The column TASK of a stream's record then chooses among them. Tasks may differ in the number of states.
+    Shorter rows are padded before the last three columns (the start row, its end and the horizon).
     """
     if len(tables) == 1:
         return tables[0]
@@ -148,7 +175,7 @@ def stack(tables: list[StepTables]) -> StepTables:
 
 @njit(inline="always")
 def _draw(row, k, cells, u):
-    """Index (uint64) of the cell that 64 random bits pick from alias row number `k`; all unsigned."""
+    """Returns the index (uint64) of the cell that 64 random bits choose from alias row number `k`."""
     begin = np.uint64(row[k])
     size = np.uint64(row[k + _ONE]) - begin
     j = ((u >> _S32) * size) >> _S32
@@ -158,36 +185,36 @@ def _draw(row, k, cells, u):
 
 @njit(inline="always")
 def unpack(word):
-    """(next inner state, observed id, terminal) of a cell's last word."""
+    """Reads (next inner state, observed id, whether it is terminal) from the last word of a cell."""
     low = word & _LOW32
     return np.int64(word >> _S32), np.int64(low >> _ONE), (low & _ONE) != np.uint64(0)
 
 
 @njit(inline="always")
-def first_state(row, cells, rng, i):
-    """Draws a start: the last word of its cell (see `unpack`)."""
+def draw_start(row, cells, rng, i):
+    """Draws a start state and returns the last word of its cell; see `unpack`."""
     return cells[_draw(row, np.uint64(len(row) - 3), cells, bits(rng, i)), _NEXT]
 
 
 @njit(inline="always")
-def transition(row, cells, values, state_action, rng, i):
-    """Draws (last word of the next state's cell, mean reward, sd); `state_action` = s * A + a."""
+def draw_transition(row, cells, values, state_action, rng, i):
+    """Draws (last word of the next state's cell, mean reward, its sd); `state_action` is s * A + a."""
     k = _draw(row, np.uint64(state_action), cells, bits(rng, i))
     return cells[k, _NEXT], values[k, _MEAN], values[k, _NOISE]
 
 
 @njit(inline="always")
-def noisy(mean, noise, rng, i):
-    """The reward: its mean plus, where there is noise, one normal draw of it."""
+def add_noise(mean, noise, rng, i):
+    """Returns the reward, which is its mean plus one normal draw of the noise if there is noise."""
     return mean + noise * normal(rng, i) if noise > 0.0 else mean
 
 
 @njit(cache=True, nogil=True)
 def reset_streams(streams, rng, rows, cells, mask, obs):
-    """Starts an episode in every stream of `mask` (bool [n]); writes its observation to `obs`."""
+    """Starts an episode in every stream of `mask` (bool [n]) and writes its observation to `obs`."""
     for i in range(len(streams)):
         if mask[i]:
-            word = first_state(rows[streams[i, TASK]], cells, rng, i)
+            word = draw_start(rows[streams[i, TASK]], cells, rng, i)
             streams[i, STATE], obs[i], _ = unpack(word)
             row = rows[streams[i, TASK]]
             streams[i, LEFT] = row[len(row) - 1]
@@ -195,10 +222,10 @@ def reset_streams(streams, rng, rows, cells, mask, obs):
 
 
 @njit(cache=True, nogil=True)
-def first_refused(streams, actions, n_actions, mode):
-    """Index of the first stream that cannot take its action, or -1.
+def find_refused(streams, actions, n_actions, mode):
+    """Returns the index of the first stream that cannot take its action, or -1.
 
-    It cannot where the action is out of range, or where it is finished in DISABLED mode.
+    A stream cannot take an action that is out of range. In DISABLED mode a finished stream takes none.
     """
     for i in range(len(streams)):
         if (
@@ -228,10 +255,11 @@ def _step_block(
     fresh,
     last,
 ):
-    """Steps streams lo..hi-1, at most _BLOCK of them; returns how many were reset. See `step_streams`.
+    """Steps streams lo..hi-1, at most _BLOCK of them, and returns how many were reset; see `step_streams`.
 
-    Two short loops instead of one: each has few instructions between its memory loads, so that the
-    processor has many of them under way at once. That is what distinct tasks, which fill no cache, need.
+    There are two short loops instead of one long loop. Each has few instructions between its memory loads,
+    so that the processor can have many loads under way at once. Many distinct tasks need this, because they
+    do not fit into a cache.
     """
     begin, low = np.uint64(lo), np.uint64(len(rows[0]) - 3)
     pick = np.empty(_BLOCK, np.uint64)
@@ -261,7 +289,7 @@ def _step_block(
         ended[np.uint64(0), j] = terminated
         ended[np.uint64(1), j] = truncated
         n_over += terminated | truncated
-        listed[n_listed] = np.int64(j)  # counted without a branch, which no predictor would guess
+        listed[n_listed] = np.int64(j)  # without a branch, because no predictor could guess it
         n_listed += np.uint64(values[k, _NOISE] > 0.0)
     for j in listed[:n_listed]:
         reward[j] += noise[j - lo] * normal(rng, j)
@@ -272,7 +300,7 @@ def _step_block(
                 fresh[j] = True
                 resets += 1
                 row = rows[streams[j, TASK]]
-                streams[j, STATE], obs[j], _ = unpack(first_state(row, cells, rng, j))
+                streams[j, STATE], obs[j], _ = unpack(draw_start(row, cells, rng, j))
                 streams[j, LEFT] = row[len(row) - 1]
                 streams[j, DONE] = 0
     return resets
@@ -284,13 +312,26 @@ def step_streams(
 ):
     """Steps every stream and writes its observation, reward and flags.
 
-    Shapes: streams int64 [n, 4]; rng uint64 [n]; actions, obs, last int64 [n]; reward float64 [n];
-    ended bool [2, n] (terminated, truncated); fresh bool [n], whether the stream was reset by itself;
-    `last` is written where `mode` is SAME_STEP and an episode ended: its last observation.
-    Returns the number of streams reset, or -(i + 1) where stream i was refused (see `first_refused`) and
-    nothing has changed.
+    Args:
+        streams: the records of the streams, int64 [n, 4].
+        rng: their random streams, uint64 [n].
+        rows: the first array of the tasks' `StepTables`.
+        cells: the second array of the tasks' `StepTables`.
+        values: the third array of the tasks' `StepTables`.
+        actions: the actions, int64 [n].
+        n_actions: the number of actions.
+        mode: what a finished stream does at the next call: NEXT_STEP, SAME_STEP or DISABLED.
+        obs: receives the observations, int64 [n].
+        reward: receives the rewards, float64 [n].
+        ended: receives (terminated, truncated), bool [2, n].
+        fresh: receives whether the stream was reset automatically, bool [n].
+        last: receives the last observation of an episode that ended in SAME_STEP mode, int64 [n].
+
+    Returns:
+        The number of streams that were reset, or -(i + 1) if stream i was refused. Then nothing has changed;
+        see `find_refused`.
     """
-    refused = first_refused(streams, actions, n_actions, mode)
+    refused = find_refused(streams, actions, n_actions, mode)
     if refused >= 0:
         return -(refused + 1)
     n = len(streams)
@@ -307,8 +348,8 @@ def step_streams(
 def step_streams_parallel(
     streams, rng, rows, cells, values, actions, n_actions, mode, obs, reward, ended, fresh, last
 ):
-    """`step_streams` on all threads; streams share nothing, so the numbers are the same."""
-    refused = first_refused(streams, actions, n_actions, mode)
+    """Does what `step_streams` does, on all threads. Streams share nothing, so the numbers are the same."""
+    refused = find_refused(streams, actions, n_actions, mode)
     if refused >= 0:
         return -(refused + 1)
     n = len(streams)
@@ -324,8 +365,8 @@ def step_streams_parallel(
 
 @njit(cache=True, nogil=True)
 def reset_one(stream, rng, rows, cells):
-    """Starts an episode of one stream (int64 [4]) on the table's only task; returns the observation."""
-    stream[STATE], seen, _ = unpack(first_state(rows[0], cells, rng, 0))
+    """Starts an episode of one stream (int64 [4]) on the only task of the tables; returns the observation."""
+    stream[STATE], seen, _ = unpack(draw_start(rows[0], cells, rng, 0))
     stream[LEFT] = rows[0, -1]
     stream[DONE] = 0
     return seen
@@ -333,10 +374,12 @@ def reset_one(stream, rng, rows, cells):
 
 @njit(cache=True, nogil=True)
 def step_one(stream, rng, rows, cells, values, n_actions, action):
-    """One step of one stream (int64 [4]): (observation, reward, terminated, truncated)."""
+    """Steps one stream (int64 [4]) and returns (observation, reward, terminated, truncated)."""
     row = rows[0]
-    word, mean, noise = transition(row, cells, values, stream[STATE] * n_actions + action, rng, 0)
-    reward = noisy(mean, noise, rng, 0)
+    word, mean, noise = draw_transition(
+        row, cells, values, stream[STATE] * n_actions + action, rng, 0
+    )
+    reward = add_noise(mean, noise, rng, 0)
     stream[STATE], seen, terminated = unpack(word)
     stream[LEFT] -= 1
     truncated = not terminated and stream[LEFT] <= 0

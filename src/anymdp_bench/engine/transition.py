@@ -1,4 +1,4 @@
-"""One step of many runs side by side, as every part of the project passes it on."""
+"""`Transition`: one step of many runs side by side."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ class Transition(NamedTuple):
     truncated: Bools
 
     def select(self, runs: slice | Int64s | Bools) -> Transition:
-        """The same step of some of the runs, as contiguous arrays."""
+        """Returns the same step of some of the runs, as contiguous arrays."""
         parts: list[Any] = [np.ascontiguousarray(array[runs]) for array in self]
         return Transition(*parts)

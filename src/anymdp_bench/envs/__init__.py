@@ -1,1 +1,1 @@
-"""The Gymnasium skin over the engine: single and vector environments, rendering, registration."""
+"""The Gymnasium environments: single and vector environments of tasks, and their registration."""

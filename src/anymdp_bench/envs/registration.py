@@ -8,7 +8,7 @@ from anymdp_bench.tasks.family import families
 
 
 def register_all() -> None:
-    """Registers what is not registered yet; cheap, imports no environment."""
+    """Registers all ids that are not registered yet. It is cheap and imports no environment."""
     for family in families().values():
         for env_id, keywords in family.ids.items():
             if family.env is not None and env_id not in registry:

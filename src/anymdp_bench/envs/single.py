@@ -1,40 +1,44 @@
-"""TabularEnv: one stream of a tabular task as a Gymnasium environment."""
+"""`TabularEnv`: one stream of a tabular task as a Gymnasium environment."""
 
 from __future__ import annotations
 
-from operator import index
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
 from anymdp_bench.engine.arrays import Int64s, UInt64s
-from anymdp_bench.engine.seeding import dynamics_streams
 from anymdp_bench.engine.step import DONE, LEFT, STATE, reset_one, step_one
-from anymdp_bench.envs.task_info import Insight, task_of
+from anymdp_bench.envs.oracle_info import OracleInfo, parse_task_options
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.rendering.cells import draw_cells, write_cells
 from anymdp_bench.rendering.state_strip import render_ansi, render_rgb
+from anymdp_bench.tasks.env_arguments import (
+    check_render_mode,
+    make_dynamics_stream,
+    parse_action,
+)
 from anymdp_bench.tasks.family import TaskSource, families
 
 
 class TabularEnv(gym.Env[np.int64, np.int64]):
-    """One tabular task; observations and actions are Discrete.
+    """One tabular task. Observations and actions are Discrete.
+
+    `reset(seed=)` seeds the dynamics alone. The options `{"task_seed": k}` and `{"task": mdp}` of `reset`
+    change the task. The spaces stay as they are, so the new task must have the same sizes. The `info` of
+    `reset` holds `task_seed`, which is -1 for a task that the caller gives.
 
     Args:
-        family: name of the task family.
-        task_seed: which task of the family; `reset(options={"task_seed": k})` or
-            `reset(options={"task": mdp})` changes it (the spaces stay, so sizes must agree).
+        family: the name of the task family.
+        task_seed: which task of the family is played.
         render_mode: None, "ansi" or "rgb_array".
-        privileged_info: put the oracle's action (`optimal_action`, for the observation returned) and
-        the regret of
-            the action just played (`regret`) into `info`. Not for agents under test.
-        **keywords: the family's own.
-
-    `reset(seed=)` seeds the dynamics alone. `info` of `reset` holds `task_seed` (-1: a task from outside).
+        privileged_info: whether `info` holds the oracle's action for the observation that is returned
+            (`optimal_action`) and the regret of the action that was played (`regret`). Agents under test must
+            not see them.
+        **keywords: the keywords of the family.
     """
 
-    metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 8}  # noqa: RUF012 (Gymnasium's own)
+    metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 8}  # noqa: RUF012 (a name of Gymnasium)
 
     def __init__(
         self,
@@ -44,9 +48,7 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
         privileged_info: bool = False,
         **keywords: Any,
     ) -> None:
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(f"render_mode is {render_mode!r}; give None, 'ansi' or 'rgb_array'")
-        self.render_mode = render_mode
+        self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self._privileged = privileged_info
         self._source = TaskSource(families()[family], tuple(sorted(keywords.items())))
         self._stream: Int64s = np.zeros(4, np.int64)
@@ -62,13 +64,24 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
         self.task_seed = task_seed
         self._tables = task.step_tables
         self._n_actions = task.n_actions
-        self._insight = Insight(task) if self._privileged else None
+        self._oracle_info = OracleInfo(task) if self._privileged else None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.int64, dict[str, Any]]:
-        """Starts an episode; see the class for `options`. Where something is refused, nothing has changed."""
-        task, task_seed = task_of(self._source, options)
+        """Starts an episode.
+
+        After an error nothing has changed.
+
+        Args:
+            seed: the seed of the dynamics. None goes on with the random stream.
+            options: see the class.
+
+        Raises:
+            TaskError: the task seed makes no task.
+            ValueError: the options are wrong, or the task has other sizes.
+        """
+        task, task_seed = parse_task_options(self._source, options)
         if task is not None:
             size, own = (task.n_observations, task.n_actions), self._size
             if size != own:
@@ -80,48 +93,43 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
         if task is not None:
             self._set_task(task, task_seed)
         if seed is not None or self._rng is None:
-            start = (
-                self.np_random.integers(2**64, dtype=np.uint64) if seed is None else seed % 2**64
-            )
-            self._rng = dynamics_streams(np.array([start], np.uint64))
+            self._rng = make_dynamics_stream(seed, self.np_random)
         seen = np.int64(reset_one(self._stream, self._rng, self._tables.rows, self._tables.cells))
         self._last = None
         info: dict[str, Any] = {"task_seed": self.task_seed}
-        if self._insight is not None:
-            info["optimal_action"] = self._insight.action(self._stream[STATE])
+        if self._oracle_info is not None:
+            info["optimal_action"] = self._oracle_info.action(self._stream[STATE])
         return seen, info
 
     def step(self, action: np.int64 | int) -> tuple[np.int64, float, bool, bool, dict[str, Any]]:
-        """One step; `terminated` on entering a terminal state, else `truncated` at the horizon.
+        """Plays one action.
+
+        The episode is `terminated` when it enters a terminal state. Otherwise it is `truncated` at the
+        horizon.
 
         Raises:
             gymnasium.error.ResetNeeded: the episode is over.
-            ValueError: `action` is no integer in 0..A-1; nothing has changed.
+            ValueError: `action` is no integer in 0..A-1. Nothing has changed then.
         """
         stream = self._stream
         if stream[DONE]:
             raise gym.error.ResetNeeded("the episode is over; call reset() before step()")
-        try:
-            played = index(action)  # also of an array of no dimensions, as Stable-Baselines3 gives
-        except TypeError:
-            played = -1
-        if not 0 <= played < self._n_actions:
-            raise ValueError(f"action is {action!r}; give an integer in 0..{self._n_actions - 1}")
+        played = parse_action(action, self._n_actions)
         rows, cells, values = self._tables
-        if self._insight is not None:
-            regret = self._insight.regret(int(stream[LEFT]), stream[STATE], played)
+        if self._oracle_info is not None:
+            regret = self._oracle_info.regret(int(stream[LEFT]), stream[STATE], played)
         seen, reward, terminated, truncated = step_one(
             stream, self._rng, rows, cells, values, self._n_actions, played
         )
         self._last = (played, reward)
         info: dict[str, Any] = {}
-        if self._insight is not None:
-            info["optimal_action"] = self._insight.action(stream[STATE])
+        if self._oracle_info is not None:
+            info["optimal_action"] = self._oracle_info.action(stream[STATE])
             info["regret"] = regret
         return np.int64(seen), reward, terminated, truncated, info
 
     def render(self) -> Any:
-        """The task with the current state: a string ("ansi") or uint8 [height, width, 3] ("rgb_array")."""
+        """Shows the task with the current state, as a string ("ansi") or a frame ("rgb_array")."""
         if self.render_mode is None:
             gym.logger.warn("render() needs gym.make(..., render_mode='ansi' or 'rgb_array')")
             return None

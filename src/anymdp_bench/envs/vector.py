@@ -1,9 +1,9 @@
-"""TabularVectorEnv: many streams stepped by one compiled call, on all cores where it pays."""
+"""`TabularVectorEnv`: many streams of tabular tasks that one compiled call steps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
-from anymdp_bench.engine.seeding import asked_mask, asked_seeds, dynamics_streams
+from anymdp_bench.engine.seeding import dynamics_streams, parse_reset_mask, parse_seeds
 from anymdp_bench.engine.step import (
     AUTORESET_MODES,
     DONE,
@@ -20,34 +20,36 @@ from anymdp_bench.engine.step import (
     STATE,
     TASK,
     reset_streams,
-    stack,
+    stack_tables,
     step_streams,
     step_streams_parallel,
 )
-from anymdp_bench.envs.task_info import Insight, task_of
+from anymdp_bench.envs.oracle_info import OracleInfo, parse_task_options
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.rendering.cells import draw_cells
 from anymdp_bench.rendering.state_strip import render_rgb
+from anymdp_bench.tasks.env_arguments import check_render_mode, parse_actions, refuse_action
 from anymdp_bench.tasks.family import TaskSource, families
 
-_WORTH_THREADS = 1024  # streams from which on a step is spread over the cores
+_WORTH_THREADS = 1024  # with as many streams, a step runs on all cores
 
 
 class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
-    """`num_envs` streams over one or many tasks of a family, stepped natively.
+    """`num_envs` streams over one or many tasks of a family.
+
+    With seed s, stream i plays what a single environment with seed s + i plays. `reset` takes Gymnasium's
+    `options={"reset_mask": bool [num_envs]}`. The options "task_seed" (an int, or one for each stream) and
+    "task" change the tasks of the streams that are reset. The caller may keep and change the arrays that
+    `reset` and `step` return.
 
     Args:
-        num_envs: number of streams.
-        family: name of the task family.
+        num_envs: the number of streams.
+        family: the name of the task family.
         task_seeds: one task seed for all streams, or `num_envs` of them.
         autoreset_mode: one of Gymnasium's `AutoresetMode`, or its value.
         render_mode: None or "rgb_array".
-        privileged_info: `optimal_action` and `regret` in `info`, as in `TabularEnv`.
-        **keywords: the family's own.
-
-    With seed s, stream i plays what a single environment with seed s + i plays. `reset` takes Gymnasium's
-    `options={"reset_mask": bool [num_envs]}`, and with it or without `"task_seed"` (an int or one a
-    stream) or `"task"`. The arrays that `reset` and `step` return are the caller's to keep.
+        privileged_info: whether `info` holds `optimal_action` and `regret`, as in `TabularEnv`.
+        **keywords: the keywords of the family.
     """
 
     def __init__(
@@ -63,10 +65,8 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs is {num_envs}; give at least 1")
-        if render_mode not in (None, "rgb_array"):
-            raise ValueError(f"render_mode is {render_mode!r}; give None or 'rgb_array'")
         self.num_envs = num_envs
-        self.render_mode = render_mode
+        self.render_mode = check_render_mode(render_mode, ("rgb_array",))
         self._mode = AutoresetMode(autoreset_mode)
         self._kernel_mode = AUTORESET_MODES[self._mode.value]
         self._kernel = step_streams_parallel if num_envs >= _WORTH_THREADS else step_streams
@@ -91,7 +91,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         self.action_space = batch_space(self.single_action_space, num_envs)
 
     def _sample(self, seeds: int | Sequence[int] | Int64s) -> list[tuple[TabularMDP, int]]:
-        """(task, recorded seed) for each stream; equal seeds share one task."""
+        """Samples (task, recorded seed) for each stream. Equal seeds share one task."""
         wanted = np.asarray(seeds)
         if wanted.ndim == 0:
             wanted = np.full(self.num_envs, wanted)
@@ -116,15 +116,15 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         unique = {id(task): task for task, _ in self._tasks}
         index = {key: k for k, key in enumerate(unique)}
         self._streams[:, TASK] = [index[id(task)] for task, _ in self._tasks]
-        self._tables = stack([task.step_tables for task in unique.values()])
+        self._tables = stack_tables([task.step_tables for task in unique.values()])
         self._n_actions = first.n_actions
         self.task_seeds: Int64s = np.array([seed for _, seed in self._tasks])
         self.task_seeds.setflags(write=False)
-        self._insights = [Insight(t) for t in unique.values()] if self._privileged else []
+        self._oracle_infos = [OracleInfo(t) for t in unique.values()] if self._privileged else []
 
     @property
     def tasks(self) -> tuple[TabularMDP, ...]:
-        """The task of each stream."""
+        """The task of each stream, in order."""
         return tuple(task for task, _ in self._tasks)
 
     def reset(
@@ -133,20 +133,25 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Int64s, dict[str, Any]]:
-        """Starts episodes, in all streams or those of `options["reset_mask"]`.
+        """Starts episodes in all streams, or in those of `options["reset_mask"]`.
+
+        Args:
+            seed: one seed for all streams, or one seed or None for each stream; see the class.
+            options: see the class.
 
         Raises:
-            TypeError, ValueError: the seeds or options are refused; nothing has changed then.
+            TypeError: the reset mask is no array of bool. Nothing has changed then.
+            ValueError: the seeds or options are wrong. Nothing has changed then.
         """
-        mask = asked_mask(options, self.num_envs)
+        mask = parse_reset_mask(options, self.num_envs)
         seeded, words = self._dynamics(seed, mask)
-        seen = self._observations()  # of the streams that go on, before others change their tasks
+        seen = self._observations()  # before some streams get other tasks
         if options and "task_seed" in options and np.ndim(options["task_seed"]) > 0:
             if "task" in options:
                 raise ValueError("options has both 'task' and 'task_seed'; give one of them")
             self._assign(self._sample(options["task_seed"]), mask)
         else:
-            task, task_seed = task_of(self._source, options)
+            task, task_seed = parse_task_options(self._source, options)
             if task is not None:
                 self._assign([(task, task_seed)] * self.num_envs, mask)
         if not self._seeded:
@@ -166,59 +171,43 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
     def _dynamics(
         self, seed: int | Sequence[int | None] | None, mask: Bools
     ) -> tuple[Bools, UInt64s]:
-        """(the streams of `mask` that `seed` seeds, bool [num_envs]; the random stream of each of them).
+        """Returns (which streams of `mask` are seeded, bool [num_envs]; the random stream of each of them).
 
         Raises:
-            ValueError: not one seed a stream, or a negative one.
+            ValueError: the number of seeds is not `num_envs`, or a seed is negative.
         """
-        given, seeds = asked_seeds(seed, self.num_envs)
+        given, seeds = parse_seeds(seed, self.num_envs)
         if isinstance(seed, (int, np.integer)):
             super().reset(seed=int(seed))
         chosen = given & mask
         return chosen, dynamics_streams(seeds[chosen])
 
     def step(self, actions: npt.ArrayLike) -> tuple[Int64s, Float64s, Bools, Bools, dict[str, Any]]:
-        """One step of every stream; a finished one does what the autoreset mode says.
+        """Plays one action in every stream. A finished stream does what the autoreset mode says.
 
         Raises:
-            ValueError: an action is out of range; no stream has moved then.
+            ValueError: an action is out of range. No stream has moved then.
             gymnasium.error.ResetNeeded: a finished stream is stepped in the DISABLED mode.
         """
-        played = np.asarray(actions)
-        if played.dtype != np.int64 or played.shape != (self.num_envs,):
-            if played.shape != (self.num_envs,) or played.dtype.kind not in "iu":
-                raise ValueError(
-                    f"actions have shape {list(played.shape)} and dtype {played.dtype};"
-                    f" give {self.num_envs} integers"
-                )
-            played = played.astype(np.int64)
+        played = parse_actions(actions, self.num_envs)
         before = self._streams.copy() if self._privileged else None
         n = self.num_envs
         seen, reward = np.empty(n, np.int64), np.empty(n)
         ended, fresh = np.empty((2, n), np.bool_), np.empty(n, np.bool_)
         resets = self._kernel(
-            self._streams, self._rng, *self._tables, np.ascontiguousarray(played),
+            self._streams, self._rng, *self._tables, played,
             self._n_actions, self._kernel_mode, seen, reward, ended, fresh, self._last,
         )  # fmt: skip
         if resets < 0:
-            self._refuse(-resets - 1, played)
-        quiet = not resets and before is None
-        info = {} if quiet else self._step_info(played, before, fresh, ended[0])
+            refuse_action(-resets - 1, int(played[-resets - 1]), self._n_actions)
+        is_quiet = not resets and before is None
+        info = {} if is_quiet else self._step_info(played, before, fresh, ended[0])
         return seen, reward, ended[0], ended[1], info
-
-    def _refuse(self, i: int, played: Int64s) -> NoReturn:
-        if 0 <= played[i] < self._n_actions:
-            raise gym.error.ResetNeeded(
-                f"stream {i} is over; reset it with options={{'reset_mask': ...}} before step()"
-            )
-        raise ValueError(
-            f"action {played[i]} of stream {i} is out of range; give 0..{self._n_actions - 1}"
-        )
 
     def _step_info(
         self, played: Int64s, before: Int64s | None, fresh: Bools, terminated: Bools
     ) -> dict[str, Any]:
-        """`info` of a step: who was reset by itself, and privileged information."""
+        """Returns the `info` of a step: which streams were reset, and privileged information."""
         info: dict[str, Any] = {}
         final: dict[str, Any] = {}
         if before is not None:
@@ -240,30 +229,30 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         return info
 
     def _observations(self) -> Int64s:
-        """What every stream shows now."""
+        """Returns what every stream shows now, int64 [num_envs]."""
         pairs = zip(self._tasks, self._streams[:, STATE], strict=True)
         return np.array([task.observation[s] for (task, _), s in pairs], np.int64)
 
     def _optimal(self) -> Int64s:
         pairs = zip(self._streams[:, TASK], self._streams[:, STATE], strict=True)
-        return np.array([self._insights[k].action(s) for k, s in pairs], np.int64)
+        return np.array([self._oracle_infos[k].action(s) for k, s in pairs], np.int64)
 
     def _optimal_at_end(self, alive: Bools) -> Int64s:
-        """The oracle's actions in the last states of the episodes that were cut (bool [n]), else 0."""
+        """Returns the oracle's action in the last state of each episode in `alive` (bool [n]), else 0."""
         out = np.zeros(self.num_envs, np.int64)
         for i in np.flatnonzero(alive):
-            out[i] = self._insights[self._streams[i, TASK]].action_at(self._last[i])
+            out[i] = self._oracle_infos[self._streams[i, TASK]].action_at(self._last[i])
         return out
 
     def _regret(self, before: Int64s, played: Int64s, moved: Bools) -> Float64s:
         out = np.zeros(self.num_envs)
         for i in np.flatnonzero(moved):
             state, left, k = before[i, [STATE, LEFT, TASK]]
-            out[i] = self._insights[k].regret(int(left), state, played[i])
+            out[i] = self._oracle_infos[k].regret(int(left), state, played[i])
         return out
 
     def render(self) -> tuple[npt.NDArray[np.uint8], ...] | None:
-        """One picture a stream, as `TabularEnv` draws it."""
+        """Draws one frame for each stream, as `TabularEnv` does."""
         if self.render_mode is None:
             gym.logger.warn("render() needs make_vec(..., render_mode='rgb_array')")
             return None

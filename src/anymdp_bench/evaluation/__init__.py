@@ -1,7 +1,8 @@
-"""Evaluation: any agent on any task, with the scores and counts kept by the evaluation itself.
+"""Evaluation: any agent plays any task, and the evaluation keeps the scores and the counts.
 
-A learner that trains is stopped at test points. Where its policy is a table, the exact expected score of that
-table is taken, free of charge. Of an in-context agent every episode is scored, with the variance-free score.
+A learner that trains is stopped at test points. If its policy is a table, the exact expected score of the
+table is computed, and this costs no steps. For an in-context agent every episode is scored, with the
+control variate of `anymdp_bench.scoring`.
 """
 
 from anymdp_bench.evaluation.compiled import play_compiled

@@ -1,4 +1,4 @@
-"""Compiled learners: whole episodes at a time, a test at every test point, exact where that can be had."""
+"""The evaluation of compiled learners, which are tested at test points."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from anymdp_bench.tasks.task import CompiledRun
 
 
 def make_compiled_run(agent: CompiledAgent, run: Run) -> CompiledRun:
-    """A compiled learner with an empty memory, one copy a player, on the run's task."""
+    """Puts a compiled learner with an empty memory on the task of a run, with one copy for each player."""
     batches = run_batch([run], privileged=False).split()
     learner = CompiledLearner(
         agent.compiled_act,
@@ -41,7 +41,16 @@ def make_compiled_run(agent: CompiledAgent, run: Run) -> CompiledRun:
 def play_compiled(
     agent: CompiledAgent, run: Run, budget: Budget, report: Report | None = None
 ) -> Curve:
-    """Plays one run of a compiled learner and tests it at the test points."""
+    """Plays one run of a compiled learner, and tests it at the test points.
+
+    A test is exact if the task is countable. Otherwise test episodes are played.
+
+    Args:
+        agent: the learner.
+        run: the run.
+        budget: how long the run lasts.
+        report: called at each test point.
+    """
     task, play = run.task, make_compiled_run(agent, run)
     exact = len(task.observed) > 0
     chosen = test_points if exact else sampled_test_points
@@ -50,14 +59,13 @@ def play_compiled(
     for point in chosen(budget.episodes or budget.steps):
         regret += play.learn(int(point), budget.steps or FOREVER)
         is_cut = bool(play.counts[EPISODES] < point)
+        # A run that is cut before its first test by episodes is tested at its end.
         is_untested = not exact and not recorder.rows and play.counts[EPISODES] > 0
-        if (
-            is_cut and not is_untested
-        ):  # one that was cut before its first played test is tested at its end
+        if is_cut and not is_untested:
             break
         if exact:
             policies = play.policy()
-            if policies.tobytes() != tested:  # an unchanged policy keeps its value
+            if policies.tobytes() != tested:  # an unchanged policy has the same value
                 tested = policies.tobytes()
                 value = corrected = expected_return(task, policies)
         else:

@@ -1,7 +1,7 @@
-"""Starting contexts: what an in-context agent is shown before its scored steps (the paper's section 5).
+"""Demonstrations: what an in-context agent sees before its scored steps (arXiv 2502.02869, section 5).
 
-A demonstrator plays whole episodes on the run's own task: the oracle, or the oracle with a share of uniform
-random actions. These steps do not count as steps of the run. Each run has a random stream of its own for
+A demonstrator plays whole episodes on the task of the run. It is the oracle, or the oracle with a share of
+uniform random actions. These steps do not count as steps of the run. Each run has its own random stream for
 them.
 """
 
@@ -20,7 +20,12 @@ from anymdp_bench.evaluation.runs import Run
 
 @dataclass(frozen=True)
 class Demonstrations:
-    """Whole `episodes` of the oracle, of which each action is random with probability `noise`."""
+    """Whole episodes of the oracle with random actions between.
+
+    Attributes:
+        episodes: how many episodes are demonstrated.
+        noise: the probability that an action is uniform random instead of the oracle's.
+    """
 
     episodes: int
     noise: float
@@ -31,6 +36,7 @@ CONTEXTS: dict[str, Demonstrations | None] = {
     "offline": Demonstrations(100, 0.3),
     "imitation": Demonstrations(100, 0.0),
 }
+"""The demonstrations of each context; an empty context has none."""
 
 
 @njit(cache=True)
@@ -43,7 +49,12 @@ def _choose(best: Int64s, n_actions: int, noise: float, rng: UInt64s) -> Int64s:
 
 
 class Demonstrator:
-    """Plays the demonstrations of runs side by side."""
+    """Plays the demonstrations of runs side by side.
+
+    Args:
+        runs: the runs.
+        demonstrations: what is demonstrated.
+    """
 
     def __init__(self, runs: Sequence[Run], demonstrations: Demonstrations) -> None:
         self.episodes = demonstrations.episodes
@@ -51,7 +62,11 @@ class Demonstrator:
         self._rng = np.concatenate([run.streams("demonstration") for run in runs])
         self._n_actions = runs[0].task.n_actions
 
-    def actions(self, oracle: Int64s) -> Int64s:
-        """The demonstrator's action in every stream, int64 [n], where the oracle's is `oracle`."""
+    def act(self, oracle: Int64s) -> Int64s:
+        """Chooses the demonstrator's actions, int64 [n].
+
+        Args:
+            oracle: the oracle's actions, int64 [n].
+        """
         out: Int64s = _choose(oracle, self._n_actions, self._noise, self._rng)
         return out

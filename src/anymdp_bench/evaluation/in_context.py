@@ -1,4 +1,4 @@
-"""In-context agents: all runs of an environment side by side, every episode is scored."""
+"""The evaluation of in-context agents: every episode of all runs of an environment is scored."""
 
 from __future__ import annotations
 
@@ -28,17 +28,21 @@ def play_in_context(
     report: Report | None = None,
     demonstrations: Demonstrations | None = None,
 ) -> list[Curve]:
-    """Plays all runs of one environment side by side; every episode is scored.
+    """Plays all runs of one environment side by side, and scores every episode.
 
-    The agent is given shaped rewards where the environment has them, unless its attribute `shaped` is False.
+    The agent gets the shaped rewards of the environment, if there are any and its attribute `shaped` is not
+    False.
 
     Args:
         agent: the agent.
         runs: the runs, all of one environment.
         budget: how long each run lasts.
         report: called from time to time.
-        demonstrations: what another player shows first in each run. The agent takes these steps in like its
-            own, and they are not counted. A run whose demonstrations are over goes on at once.
+        demonstrations: what a demonstrator plays first in each run. The agent learns from these steps, and
+            they are not counted. As soon as the demonstrations of a run are over, the agent plays it.
+
+    Returns:
+        The curve of each run.
 
     Raises:
         AgentError: the agent broke the contract, or refused the runs.
@@ -50,22 +54,22 @@ def play_in_context(
     start_agent(agent, run_batch(runs, is_privileged(agent), simulator))
     play = Interaction(agent, simulator)
     demonstrator = Demonstrator(runs, demonstrations) if demonstrations else None
-    shown_episodes = demonstrator.episodes if demonstrator else 0
+    demonstration_episodes = demonstrator.episodes if demonstrator else 0
     recorders = [CurveRecorder("episode") for _ in runs]
     scales = [run.task.references for run in runs]
     regret, latest = np.zeros(len(runs)), np.zeros(len(runs))
     most_episodes, most_steps = budget.episodes or FOREVER, budget.steps or FOREVER
-    begun = np.full(len(runs), FOREVER if demonstrator else 0)  # steps when the agent's own began
-    last = shown_episodes + most_episodes
+    begun = np.full(len(runs), FOREVER if demonstrator else 0)  # the agent's own steps begin here
+    last = demonstration_episodes + most_episodes
     while ((play.steps - begun < most_steps) & (play.episodes < last)).any():
         action = play.act()
         demonstrated = None
-        if demonstrator and (play.episodes < shown_episodes).any():
-            demonstrated = (play.episodes < shown_episodes).repeat(simulator.players)
-            shown = demonstrator.actions(simulator.oracle_actions())
-            action = np.where(demonstrated, shown, action)
+        if demonstrator and (play.episodes < demonstration_episodes).any():
+            demonstrated = (play.episodes < demonstration_episodes).repeat(simulator.players)
+            demonstrator_action = demonstrator.act(simulator.oracle_actions())
+            action = np.where(demonstrated, demonstrator_action, action)
         for i, return_, advantage_sum in play.play(action, demonstrated):
-            episode = int(play.episodes[i]) - shown_episodes
+            episode = int(play.episodes[i]) - demonstration_episodes
             if episode == 0:
                 begun[i] = play.steps
             steps = int(play.steps - begun[i])
@@ -77,6 +81,6 @@ def play_in_context(
             recorders[i].rows.append((episode, steps, return_, corrected, latest[i], regret[i]))
         if report is not None and play.steps % 64 == 0:
             steps = max(int(play.steps - begun.max()), 0)
-            episodes = max(int(play.episodes.min()) - shown_episodes, 0)
+            episodes = max(int(play.episodes.min()) - demonstration_episodes, 0)
             report(budget.share(episodes, steps), float(latest.mean()))
     return [recorder.curve() for recorder in recorders]

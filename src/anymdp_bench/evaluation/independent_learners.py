@@ -1,4 +1,4 @@
-"""Several copies of a learner in plain Python that play one task together; they are never privileged."""
+"""`IndependentLearners`: several copies of a learner that play one task together."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from anymdp_bench.engine.arrays import Int64s
 
 
 class IndependentLearners(Agent):
-    """An `Agent` made of one copy a player, each of which plays its own streams and knows of no other.
+    """An `Agent` that has one copy of a learner for each player.
 
-    Where the learner steps several copies of its task at once, so does each copy of it: stream k * players
-    + i is player i of copy k of the task.
+    Each copy plays its own streams and knows nothing of the others. A privileged learner gets no tasks
+    here. If the learner steps several copies of its task at once, stream k * players + i is player i of
+    copy k of the task.
+
+    Args:
+        copies: one copy of the learner for each player.
     """
 
     trains: ClassVar[bool] = True
@@ -31,7 +35,11 @@ class IndependentLearners(Agent):
             copy.start(own)
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
-        """The copies' actions, int64 [streams]."""
+        """Returns the actions of the copies, int64 [streams].
+
+        Raises:
+            AgentError: a copy returned no integers, or too few of them.
+        """
         players, n = len(self._copies), len(observation) // len(self._copies)
         action = np.empty(len(observation), np.int64)
         for i, copy in enumerate(self._copies):
@@ -45,12 +53,12 @@ class IndependentLearners(Agent):
         return action
 
     def learn(self, transition: Transition) -> None:
-        """Shows each copy its own part of the step."""
+        """Gives each copy its own part of the step."""
         for i, copy in enumerate(self._copies):
             copy.learn(transition.select(slice(i, None, len(self._copies))))
 
     def policy(self) -> npt.ArrayLike | None:
-        """The copies' tables, [players, ...], or None."""
+        """Returns the tables of the copies, [players, ...], or None if a copy has none."""
         tables = [copy.policy() for copy in self._copies]
         known = [np.asarray(table)[0] for table in tables if table is not None]
         return np.stack(known) if len(known) == len(tables) else None

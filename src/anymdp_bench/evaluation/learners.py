@@ -1,4 +1,4 @@
-"""Learners in plain Python that train: one run at a time, tested apart."""
+"""The evaluation of learners in plain Python: one run at a time, tested at test points."""
 
 from __future__ import annotations
 
@@ -23,11 +23,18 @@ from anymdp_bench.evaluation.runs import (
 
 
 def play_training(agent: Agent, run: Run, budget: Budget, report: Report | None = None) -> Curve:
-    """Plays one run of a learner in plain Python and tests it at the test points.
+    """Plays one run of a learner in plain Python, and tests it at the test points.
 
-    A test is exact where the learner's policy is a table and the task is countable. A learner that steps
-    several copies of the task at once is charged for the steps and episodes of all. Where episodes that end
-    in the same step pass several test points, one test, after that step, serves them all.
+    A test is exact if the policy of the learner is a table and the task is countable. Otherwise test
+    episodes are played. If a learner steps several copies of the task at once, the steps and episodes of
+    all copies count. Several episodes can end in the same step and pass several test points. Then one test
+    after the step serves all of them.
+
+    Args:
+        agent: the learner.
+        run: the run.
+        budget: how long the run lasts.
+        report: called at each test.
 
     Raises:
         AgentError: the agent broke the contract, or refused the runs.
@@ -59,14 +66,16 @@ def play_training(agent: Agent, run: Run, budget: Budget, report: Report | None 
         recorder.rows += [(int(p), steps, return_, corrected, score, regret) for p in passed]
         if report is not None:
             report(budget.share(episode, steps), score)
-    if not exact and not recorder.rows and episode:  # cut before its first sampled test
+    if (
+        not exact and not recorder.rows and episode
+    ):  # the run was cut before its first test by episodes
         return_, corrected = _test(agent, run, tests, exact)
         recorder.rows.append((episode, steps, return_, corrected, scale.score(corrected), regret))
     return recorder.curve()
 
 
 def _test(agent: Agent, run: Run, tests: Interaction, exact: bool) -> tuple[float, float]:
-    """(return, corrected return) of the policy learned so far."""
+    """Tests the current policy, and returns (return, corrected return)."""
     if exact:
         value = expected_return(run.task, np.asarray(agent.policy()))
         return value, value

@@ -1,7 +1,7 @@
 """The one loop of the project: an agent acts, the simulator steps, the agent learns.
 
-Every part that plays an agent in plain Python goes through `Interaction`. Compiled learners have a loop of
-their own inside the compiled code; tests hold the two to be equal.
+All code that plays an agent in plain Python uses `Interaction`. Compiled learners have their own loop
+inside the compiled code. Tests check that the two loops give the same results.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class FinishedEpisode(NamedTuple):
     Attributes:
         run: the index of its run.
         return_: its undiscounted return.
-        advantage_sum: the sum of the oracle's advantages of what was played in it.
+        advantage_sum: the sum of the oracle's advantages over the episode.
     """
 
     run: int
@@ -32,10 +32,15 @@ class FinishedEpisode(NamedTuple):
 
 
 def check_actions(given: npt.ArrayLike, n: int, n_actions: int) -> Int64s:
-    """An agent's actions as int64 [n].
+    """Checks the actions of an agent, and returns them as int64 [n].
+
+    Args:
+        given: what `act` returned.
+        n: the number of streams.
+        n_actions: the number of actions.
 
     Raises:
-        AgentError: they have a wrong shape, are no integers, or are out of range.
+        AgentError: the actions have a wrong shape, are no integers, or are out of range.
     """
     action = np.asarray(given)
     if action.shape != (n,) or action.dtype.kind not in "iu":
@@ -55,8 +60,7 @@ def observe(agent: Agent, transition: Transition, demonstrated: Bools | None = N
     Args:
         agent: the agent.
         transition: the step of every stream.
-        demonstrated: the streams in which a demonstrator acted, bool [n]; None where there is no
-            demonstrator.
+        demonstrated: in which streams a demonstrator acted, bool [n]; None if there is no demonstrator.
     """
     if demonstrated is not None and isinstance(agent, DemonstrationAgent):
         agent.demonstrate(transition, demonstrated)
@@ -65,16 +69,16 @@ def observe(agent: Agent, transition: Transition, demonstrated: Bools | None = N
 
 
 class Interaction:
-    """An agent that plays the runs of a simulator, with the numbers of steps and episodes and the returns.
+    """An agent that plays the runs of a simulator. It counts steps and episodes, and adds up returns.
 
     Args:
-        agent: the agent; it has been started.
+        agent: the agent, which has been started.
         simulator: the runs.
-        test: whether the agent is asked for its policy without exploration, and shown nothing.
+        test: whether the agent plays without exploration and learns nothing.
 
     Attributes:
-        steps: steps that were played in each run.
-        episodes: episodes that ended in each run, int64 [runs].
+        steps: the number of steps in each run.
+        episodes: the number of episodes that ended in each run, int64 [runs].
     """
 
     def __init__(self, agent: Agent, simulator: VectorSimulator, test: bool = False) -> None:
@@ -85,7 +89,7 @@ class Interaction:
         self._return: Float64s = np.zeros(runs)
 
     def act(self) -> Int64s:
-        """The agent's actions for the present observations, checked, int64 [n].
+        """Returns the agent's actions for the current observations, after checking them, int64 [n].
 
         Raises:
             AgentError: the agent broke the contract.
@@ -96,7 +100,15 @@ class Interaction:
         return check_actions(given, simulator.n, simulator.n_actions)
 
     def play(self, action: Int64s, demonstrated: Bools | None = None) -> list[FinishedEpisode]:
-        """Steps every run with `action` and shows the agent what came of it; the episodes that ended."""
+        """Steps every run, and lets the agent learn from the step.
+
+        Args:
+            action: the actions, int64 [n].
+            demonstrated: in which streams a demonstrator acted, bool [n], or None.
+
+        Returns:
+            The episodes that ended with this step.
+        """
         result = self.simulator.step(action)
         self.steps += 1
         self._return += result.reward
@@ -112,5 +124,5 @@ class Interaction:
         return finished
 
     def step(self) -> list[FinishedEpisode]:
-        """One step of every run: the agent acts and learns; the episodes that ended."""
+        """Lets the agent act and learn in one step of every run, and returns the episodes that ended."""
         return self.play(self.act())

@@ -1,4 +1,4 @@
-"""Records an agent at play as a video, GIF or MP4."""
+"""Records the episodes of an agent as a video, GIF or MP4."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from anymdp_bench.agents import (
     is_shaped,
     start_agent,
 )
+from anymdp_bench.engine.arrays import Frame
 from anymdp_bench.evaluation.independent_learners import IndependentLearners
 from anymdp_bench.evaluation.loop import Interaction
 from anymdp_bench.evaluation.runs import Run, make_simulator, run_batch
 from anymdp_bench.evaluation.stepped import SteppedAgent
 from anymdp_bench.rendering.video import check_suffix, write_video
 from anymdp_bench.tasks.family import task_source
-from anymdp_bench.tasks.task import Frame, Task
+from anymdp_bench.tasks.task import Task
 
 
 def record_video(
@@ -32,10 +33,19 @@ def record_video(
     episodes: int = 1,
     after: int = 0,
 ) -> list[float]:
-    """Records `episodes` episodes of a fresh agent that has played `after` before them.
+    """Records episodes of a new agent.
 
-    It is the run that `anymdp-bench run` plays with this task seed and run seed: in-context agents are given
-    shaped rewards where the environment has them, and the returns are plain.
+    The run is the same as in `anymdp-bench run` with this task seed and run seed. In-context agents get the
+    shaped rewards of environments that have them. The returns are never shaped.
+
+    Args:
+        env_id: the environment.
+        spec: the agent.
+        out: the video file; its suffix is .gif or .mp4.
+        task_seed: the task seed.
+        seed: the run seed.
+        episodes: how many episodes are recorded.
+        after: how many episodes are played before the first recorded one.
 
     Returns:
         The undiscounted returns of the episodes that were recorded.
@@ -65,7 +75,7 @@ def record_video(
 
 
 def _make_agent(spec: AgentSpec, env_id: str, task: Task) -> Agent:
-    """The agent as one in plain Python, one copy a player where it trains."""
+    """Makes the agent in plain Python, with one copy for each player if it trains."""
     plain: list[Agent] = []
     for _ in range(task.players):
         agent = spec.make(env_id)
@@ -74,7 +84,7 @@ def _make_agent(spec: AgentSpec, env_id: str, task: Task) -> Agent:
 
 
 def _frame_rate(env_id: str) -> int:
-    """Frames a second: those of the family's Gymnasium environment, else 4."""
+    """Returns the frames per second of the family's Gymnasium environment, or 4 if there is none."""
     import importlib
 
     where = task_source(env_id).family.env

@@ -1,4 +1,4 @@
-"""Runs: what is played, for how long, when it is tested, and what comes out of it."""
+"""`Run`, `Budget` and `Curve`: what is played, for how long, when it is tested, and the result."""
 
 from __future__ import annotations
 
@@ -13,22 +13,27 @@ from anymdp_bench.engine.arrays import Float64s, Int64s, UInt64s
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.tasks.task import Task, VectorSimulator
 
-FOREVER = 2**62
-TEST_EPISODES = 5  # played at a test point where no exact value can be had
+FOREVER = 2**62  # more steps or episodes than any run has
+TEST_EPISODES = 5  # how many are played at a test point that has no exact value
 
 Report = Callable[[float, float], None]
-"""report(share of the budget that is used, latest score): called from time to time."""
+"""A function report(share of the budget that is used, latest score) that is called from time to time."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a run lasts: `episodes` or `steps`, whichever comes first; None is no limit."""
+    """How long a run lasts. The limit that is reached first ends it.
+
+    Attributes:
+        episodes: the most episodes, or None for no limit.
+        steps: the most steps, or None for no limit.
+    """
 
     episodes: int | None = None
     steps: int | None = None
 
     def share(self, episodes: int, steps: int) -> float:
-        """How much of the budget is used, 0 to 1."""
+        """Returns how much of the budget is used, from 0 to 1."""
         parts = [episodes / self.episodes if self.episodes else 0.0]
         parts.append(steps / self.steps if self.steps else 0.0)
         return min(max(parts), 1.0)
@@ -36,13 +41,13 @@ class Budget:
 
 @dataclass(frozen=True)
 class Run:
-    """One run to play: a learner with an empty memory on one task.
+    """One run: an agent with an empty memory plays one task.
 
     Attributes:
-        env_id: the environment's id; it names the run's random streams.
+        env_id: the id of the environment. It is a part of the names of the run's random streams.
         task: the task.
         run_seed: the seed of the run.
-        copy: tells the copies of the task apart that one learner steps at once.
+        copy: the number of this copy of the task, if one learner steps several copies at once.
     """
 
     env_id: str
@@ -51,11 +56,15 @@ class Run:
     copy: int = 0
 
     def copies(self, n: int) -> list[Run]:
-        """`n` copies of the run, the run itself first."""
+        """Returns `n` copies of the run. The first one is the run itself."""
         return [replace(self, copy=k) for k in range(n)]
 
     def streams(self, purpose: str) -> UInt64s:
-        """The run's random streams for a purpose ("agent", "environment", "test"), uint64 [players]."""
+        """Returns the random streams of the run for a purpose, uint64 [players].
+
+        Args:
+            purpose: "agent", "environment", "test" or "demonstration".
+        """
         name: tuple[int | str, ...] = ("run", purpose, self.env_id, self.task.seed, self.run_seed)
         name += ("copy", self.copy) if self.copy else ()
         others = [stream(*name, i) for i in range(1, self.task.players)]
@@ -64,9 +73,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Curve:
-    """What a run gave.
+    """The result of a run. The arrays [n] have one entry for each scored episode or test point.
 
-    Arrays [n], one entry for each scored episode or test point; units as in `RunRecord`.
+    Attributes:
+        measure: "exact", "test" or "episode": how the entries were measured.
+        episode: the number of episodes that the run had played.
+        steps: the number of steps that it had played.
+        return_: the undiscounted return.
+        return_corrected: the return with the control variate.
+        score: the corrected return on the scale where random is 0 and the oracle is 1.
+        regret: the regret so far.
     """
 
     measure: str
@@ -79,14 +95,18 @@ class Curve:
 
 
 class CurveRecorder:
-    """Collects the entries of one run."""
+    """Collects the entries of one run.
+
+    Args:
+        measure: the measure of the curve.
+    """
 
     def __init__(self, measure: str) -> None:
         self.measure = measure
         self.rows: list[tuple[int, int, float, float, float, float]] = []
 
     def curve(self) -> Curve:
-        """The entries as arrays."""
+        """Returns the entries as a curve."""
         columns = list(zip(*self.rows, strict=True)) or [()] * 6
         episode, steps = (np.array(column, np.int64) for column in columns[:2])
         real = [np.array(column, np.float64) for column in columns[2:]]
@@ -94,7 +114,13 @@ class CurveRecorder:
 
 
 def test_points(episodes: int | None) -> Int64s:
-    """Episodes after which a learner is tested: 1..20, geometric (x1.05), multiples of 100."""
+    """Returns the episodes after which a learner is tested.
+
+    They are 1..20, then a geometric sequence with the factor 1.05, and all multiples of 100.
+
+    Args:
+        episodes: the last episode; None means 10,000.
+    """
     limit = 10_000 if episodes is None else episodes
     points = set(range(1, 21)) | set(range(100, limit + 1, 100))
     value = 20.0
@@ -105,7 +131,13 @@ def test_points(episodes: int | None) -> Int64s:
 
 
 def sampled_test_points(episodes: int | None) -> Int64s:
-    """Those where test episodes have to be played: multiples of 100; the last one where none fits."""
+    """Returns the test points at which test episodes are played.
+
+    They are the multiples of 100, or the last episode if there is no multiple.
+
+    Args:
+        episodes: the last episode; None means 10,000.
+    """
     points = test_points(episodes)
     hundreds = points[points % 100 == 0]
     return hundreds if len(hundreds) or not episodes else np.array([episodes], np.int64)
@@ -114,12 +146,12 @@ def sampled_test_points(episodes: int | None) -> Int64s:
 def make_simulator(
     runs: Sequence[Run], purpose: str = "environment", shaped: bool = False
 ) -> VectorSimulator:
-    """The simulator of `runs`, all of one environment, side by side.
+    """Makes the simulator of runs of one environment, side by side.
 
     Args:
         runs: the runs.
-        purpose: which of their random streams the dynamics draw from.
-        shaped: whether agents are given shaped rewards where the environment has them.
+        purpose: the purpose of the random streams that the dynamics draw from.
+        shaped: whether agents get the shaped rewards of an environment that has them.
     """
     tasks = [run.task for run in runs]
     rng = np.concatenate([run.streams(purpose) for run in runs])
@@ -129,12 +161,12 @@ def make_simulator(
 def run_batch(
     runs: Sequence[Run], privileged: bool, simulator: VectorSimulator | None = None
 ) -> RunBatch:
-    """What an agent is told of `runs`.
+    """Makes the batch that an agent gets about its runs.
 
     Args:
         runs: the runs, all of one environment.
-        privileged: whether the agent is shown the tasks.
-        simulator: what a privileged agent asks for the oracle's actions where the tasks are no tables.
+        privileged: whether the agent sees the tasks.
+        simulator: gives a privileged agent the oracle's actions if the tasks are no tables.
     """
     task = runs[0].task
     tables = tuple(run.task.table for run in runs if run.task.table is not None)
@@ -149,27 +181,27 @@ def run_batch(
 
 
 def expected_return(task: Task, policies: npt.ArrayLike) -> float:
-    """The exact expected return of one episode under policies by observation.
+    """Computes the exact expected return of one episode under policies by observation.
 
     Args:
         task: the task.
-        policies: one policy a player: actions [players, O] or probabilities [players, O, A].
+        policies: one policy for each player, as actions [players, O] or probabilities [players, O, A].
 
     Raises:
-        AgentError: a policy has a wrong shape, or holds no actions or probabilities.
+        AgentError: a policy has a wrong shape, or its entries are no actions or probabilities.
         TypeError: the task has no exact tests.
     """
     given = np.asarray(policies)
     size = (task.n_observations, task.n_actions)
     return task.expected_return(
-        [_probabilities(given[i], *size, seen) for i, seen in enumerate(task.observed)]
+        [_select_probabilities(given[i], *size, seen) for i, seen in enumerate(task.observed)]
     )
 
 
-def _probabilities(
+def _select_probabilities(
     table: npt.ArrayLike, n_observations: int, n_actions: int, seen: Int64s
 ) -> Float64s:
-    """The table's action probabilities where `seen` is observed, float64 [len(seen), A]."""
+    """Returns the action probabilities of a table for the observations `seen`, float64 [len(seen), A]."""
     given = np.asarray(table)
     if given.ndim == 1 and given.dtype.kind in "iu" and given.shape[0] == n_observations:
         if ((given < 0) | (given >= n_actions)).any():

@@ -1,4 +1,4 @@
-"""A compiled learner played step by step, as an agent in plain Python: for recordings and verification."""
+"""`SteppedAgent`: a compiled learner as an agent in plain Python, for recordings and verification."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ from anymdp_bench.engine.rollout import draw_action
 
 
 def test_action_stream(seeds: UInt64s) -> UInt64s:
-    """The stream, uint64 [1], from which a learner with seeds [1] draws its actions in test episodes."""
+    """Returns the stream, uint64 [1], from which a learner with `seeds` [1] draws the actions of tests."""
     return stream("test actions", int(seeds[0]))
 
 
 class SteppedAgent(Agent):
-    """The `Agent` that plays one stream with a `CompiledAgent`'s functions, choice for choice the same."""
+    """An `Agent` that plays one stream with the functions of a `CompiledAgent`.
+
+    Its choices are the same as in the compiled loop.
+
+    Args:
+        agent: the compiled agent.
+    """
 
     trains: ClassVar[bool] = True
 
@@ -26,7 +32,7 @@ class SteppedAgent(Agent):
         self._agent = agent
 
     def start(self, batch: RunBatch) -> None:
-        """Makes a fresh memory for the one stream."""
+        """Makes a new memory for the one stream."""
         self._rng, self._test_rng = batch.seeds.copy(), test_action_stream(batch.seeds)
         self._size = (batch.n_observations, batch.n_actions)
         self._settings = self._agent.settings(batch)
@@ -34,7 +40,7 @@ class SteppedAgent(Agent):
         self._table: Float64s | None = None
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
-        """The learner's action, or one drawn from its test policy, int64 [1]."""
+        """Returns the learner's action, or an action from its test policy, int64 [1]."""
         if test:
             row = self.policy()[0, observation[0]]
             return np.array([draw_action(row, self._test_rng)], np.int64)
@@ -44,7 +50,7 @@ class SteppedAgent(Agent):
         return np.array([action], np.int64)
 
     def learn(self, transition: Transition) -> None:
-        """Takes in one step of learning."""
+        """Learns from one step."""
         self._table = None
         observation, action, reward, following, terminated, truncated = transition
         self._agent.compiled_learn(
@@ -54,7 +60,7 @@ class SteppedAgent(Agent):
         )  # fmt: skip
 
     def policy(self) -> Float64s:
-        """The policy to test, float64 [1, O, A]."""
+        """Returns the policy to test, float64 [1, O, A]."""
         if self._table is None:
             self._table = np.zeros(self._size)
             self._agent.compiled_policy(*self._size, self._memory, self._settings, self._table)

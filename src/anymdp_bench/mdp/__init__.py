@@ -1,4 +1,4 @@
-"""Tabular MDPs: a task as data, its checks, its exact solution, and measures of how hard it is."""
+"""Tabular MDPs: a task as data, the checks of its arrays, and its exact solution."""
 
 from anymdp_bench.mdp.tabular import TabularMDP, TaskError
 

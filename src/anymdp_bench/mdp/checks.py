@@ -1,4 +1,4 @@
-"""The checks of a task: every refusal is one line that names the array, the place and the mend."""
+"""The checks of a task. Each error message is one line that names the array, the place and the fix."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ import numpy.typing as npt
 from anymdp_bench.engine.arrays import AnyArray, Bands, Bools, Float64s
 
 _SUM_TOLERANCE = 1e-6
-_ROUNDING = 1e-12  # sums this near 1 are left alone: a task made again from its own arrays is equal
+_ROUNDING = 1e-12  # nearer to 1 is not rescaled, so that a task made from its own arrays is equal
 _MAX_IDS = 2**31
 
 
 class TaskError(ValueError):
-    """A task that is none: the message says which array, where, and how to mend it."""
+    """The given arrays or keywords make no task. The message says what is wrong, where, and how to fix it."""
 
 
 def refuse(message: str) -> NoReturn:
-    """Raises the TaskError."""
+    """Raises a `TaskError` with the given message."""
     raise TaskError(message)
 
 
-def where(mask: AnyArray) -> str:
-    """The first place that a mask marks, as text."""
+def locate(mask: AnyArray) -> str:
+    """Returns the first place where `mask` is true, as text."""
     return str([int(k) for k in np.argwhere(mask)[0]])
 
 
-def floats(name: str, value: npt.ArrayLike) -> Float64s:
-    """A finite float64 array, or a refusal."""
+def to_floats(name: str, value: npt.ArrayLike) -> Float64s:
+    """Converts `value` to a float64 array of finite numbers, or raises a `TaskError`."""
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
         refuse(f"{name} is not an array of numbers")
     if not np.isfinite(array).all():
-        refuse(f"{name} has a NaN or infinity at {where(~np.isfinite(array))}; replace it")
+        refuse(f"{name} has a NaN or infinity at {locate(~np.isfinite(array))}; replace it")
     return array
 
 
-def vector(name: str, value: npt.ArrayLike, size: int, dtype: type[np.generic]) -> AnyArray:
-    """A copy of one entry a state, of the given dtype, or a refusal."""
+def to_vector(name: str, value: npt.ArrayLike, size: int, dtype: type[np.generic]) -> AnyArray:
+    """Copies `value`, which must have one entry for each state, as `dtype`, or raises a `TaskError`."""
     try:
         array = np.asarray(value)
     except (TypeError, ValueError):
@@ -52,12 +52,12 @@ def vector(name: str, value: npt.ArrayLike, size: int, dtype: type[np.generic]) 
     if dtype is np.int64 and array.dtype.kind not in "iu":
         refuse(f"{name} has dtype {array.dtype}; give integers")
     if dtype is np.float64:
-        array = floats(name, array)
+        array = to_floats(name, array)
     return array.astype(dtype, copy=True)
 
 
-def integer(name: str, value: Any, least: int) -> int:
-    """An int from `least` on, or a refusal."""
+def to_integer(name: str, value: Any, least: int) -> int:
+    """Converts `value` to an int of at least `least`, or raises a `TaskError`."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         refuse(f"{name} is {value!r:.40}; give an integer")
     if not least <= value < _MAX_IDS:
@@ -66,8 +66,8 @@ def integer(name: str, value: Any, least: int) -> int:
 
 
 def broadcast(name: str, value: npt.ArrayLike, shape: tuple[int, ...]) -> Float64s:
-    """A float64 view of `shape`, or a refusal."""
-    array = floats(name, value)
+    """Broadcasts `value` to a float64 view of `shape`, or raises a `TaskError`."""
+    array = to_floats(name, value)
     try:
         return np.broadcast_to(array, shape)
     except ValueError:
@@ -79,10 +79,14 @@ def broadcast(name: str, value: npt.ArrayLike, shape: tuple[int, ...]) -> Float6
 
 
 def check_rows(prob: Float64s, terminal: Bools) -> None:
-    """Refuses dense transitions [S, A, S] whose live rows are no distributions."""
+    """Checks that the live rows of dense transitions, [S, A, S], are distributions.
+
+    Raises:
+        TaskError: a row is no distribution.
+    """
     outside = (prob < 0) | (prob > 1 + _SUM_TOLERANCE)
     if outside.any():
-        refuse(f"transition is outside 0..1 at {where(outside)}; give probabilities")
+        refuse(f"transition is outside 0..1 at {locate(outside)}; give probabilities")
     off = (abs(prob.sum(axis=-1) - 1.0) > _SUM_TOLERANCE) & ~terminal[:, None]
     if off.any():
         s, a = (int(k) for k in np.argwhere(off)[0])
@@ -92,19 +96,25 @@ def check_rows(prob: Float64s, terminal: Bools) -> None:
         )
 
 
-def checked_bands(bands: Bands, terminal: Bools) -> Bands:
-    """A copy of `bands`; refuses storage that points outside itself, or rows that are no distributions."""
+def validate_bands(bands: Bands, terminal: Bools) -> Bands:
+    """Copies `bands` after checking them.
+
+    Raises:
+        TaskError: the storage points outside itself, or a row is no distribution.
+    """
     n_states = len(terminal)
     low, width, offset = (
-        vector(name, getattr(bands, name), n_states, np.int64)
+        to_vector(name, getattr(bands, name), n_states, np.int64)
         for name in ("low", "width", "offset")
     )
     for name in ("prob", "reward", "noise"):
         array = getattr(bands, name)
         if array.dtype != np.float64 or array.shape != bands.prob.shape or array.ndim != 1:
-            refuse(f"{name} has shape {list(array.shape)}; give float64, one entry a band entry")
-        floats(name, array)
-    # Compared so that no sum can wrap: width first, then low against what width leaves.
+            refuse(
+                f"{name} has shape {list(array.shape)}; give float64, one number for each band entry"
+            )
+        to_floats(name, array)
+    # No sum can overflow here: width is checked first, and then low against what width leaves.
     inside = (width >= 0) & (width <= n_states) & (low >= 0) & (low <= n_states - width)
     inside &= terminal | (width > 0)
     if not inside.all():
@@ -125,7 +135,7 @@ def checked_bands(bands: Bands, terminal: Bools) -> Bands:
         if name == "prob":
             wrong |= bands.prob > 1 + _SUM_TOLERANCE
         if wrong.any():
-            refuse(f"{name} is negative (or no probability) at {where(wrong)}; mend it")
+            refuse(f"{name} is negative (or no probability) at {locate(wrong)}; fix it")
     used = np.flatnonzero(width > 0)
     begins = offset[used, None] + np.arange(n_actions) * width[used, None]
     sums = np.add.reduceat(bands.prob, begins.ravel()).reshape(-1, n_actions)
@@ -140,29 +150,29 @@ def checked_bands(bands: Bands, terminal: Bools) -> Bands:
     return Bands(low, width, offset, *(np.array(x) for x in bands[3:]))
 
 
-def scaled(rows: Float64s) -> Float64s:
-    """Rows that sum to 1 but for rounding as they are, others divided by their sum."""
+def normalise_rows(rows: Float64s) -> Float64s:
+    """Divides rows by their sums. Rows that sum to 1 up to rounding stay as they are."""
     sums = rows.sum(axis=-1, keepdims=True)
     out: Float64s = np.where(abs(sums - 1.0) > _ROUNDING, rows / sums, rows)
     return out
 
 
-def checked_start(start: Float64s, terminal: Bools) -> Float64s:
-    """The start distribution, scaled to sum to 1, or a refusal."""
+def validate_start(start: Float64s, terminal: Bools) -> Float64s:
+    """Returns the start distribution, scaled to sum to 1, or raises a `TaskError`."""
     if (start < 0).any():
-        refuse(f"start is negative at {where(start < 0)}; give probabilities")
+        refuse(f"start is negative at {locate(start < 0)}; give probabilities")
     if (start > 1 + _SUM_TOLERANCE).any():
-        refuse(f"start is above 1 at {where(start > 1)}; give probabilities")
+        refuse(f"start is above 1 at {locate(start > 1)}; give probabilities")
     if abs(start.sum() - 1.0) > _SUM_TOLERANCE:
         refuse(f"start sums to {start.sum():.6g}, not 1; normalise it")
     if (start[terminal] > 0).any():
         s = int(np.flatnonzero(terminal & (start > 0))[0])
         refuse(f"state {s} is terminal and a start state; an episode cannot end before it starts")
-    return scaled(start)
+    return normalise_rows(start)
 
 
 def to_bands(prob: Float64s, reward: Float64s, noise: Float64s) -> Bands:
-    """Banded storage of dense [S, A, S] arrays, with every nonzero entry of any of the three kept."""
+    """Stores dense arrays [S, A, S] as `Bands`. A band covers every nonzero entry of all three arrays."""
     used = ((prob != 0) | (reward != 0) | (noise != 0)).any(axis=1)
     n_states, n_actions, _ = prob.shape
     low = np.where(used.any(axis=1), used.argmax(axis=1), 0).astype(np.int64)

@@ -1,15 +1,21 @@
-"""The same content, the same bytes: safetensors by itself shuffles a file's metadata, from call to call."""
+"""Safetensors files with the same bytes for the same content.
+
+The library safetensors writes the metadata of a file in another order at each call.
+"""
 
 from __future__ import annotations
 
 import json
 
 
-def ordered(blob: bytes) -> bytes:
-    """A safetensors file with its metadata in order of their names, and otherwise as it was.
+def sort_metadata(blob: bytes) -> bytes:
+    """Sorts the metadata of a safetensors file by name, and changes nothing else.
 
-    Layout: the header's length (8 bytes, little-endian), the header (JSON, padded with spaces), the arrays,
-    which begin at a multiple of 8.
+    The file holds the length of the header (8 bytes, little-endian), the header (JSON, padded with spaces)
+    and the arrays, which begin at a multiple of 8.
+
+    Args:
+        blob: the bytes of the file.
     """
     size = int.from_bytes(blob[:8], "little")
     header = json.loads(blob[8 : 8 + size])

@@ -1,4 +1,4 @@
-"""Exact answers about one task: optimal values, expected returns, long-run state distributions."""
+"""Exact answers about one task: optimal values, expected returns and stationary distributions."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from anymdp_bench.mdp import TabularMDP
 
 @dataclass(frozen=True)
 class Solution:
-    """Optimal discounted values of a task, by inner state; 0 on terminal states.
+    """The optimal discounted values of a task by inner state. They are 0 on terminal states.
 
     Attributes:
         q: action values, float64 [S, A].
         v: state values, float64 [S].
-        policy: an optimal action for each state, int64 [S]: the first of the best.
+        policy: an optimal action for each state, int64 [S]. Of several it is the first.
     """
 
     q: Float64s
@@ -33,9 +33,13 @@ class Solution:
 
 
 def solve(mdp: TabularMDP, gamma: float = 0.994) -> Solution:
-    """The optimal stationary policy of `mdp` at discount `gamma`, by policy iteration.
+    """Finds the optimal stationary policy of a task by policy iteration.
 
     The horizon plays no part. The values are exact to about 1e-12 * max|q| / (1 - gamma).
+
+    Args:
+        mdp: the task.
+        gamma: the discount, from 0 to below 1.
 
     Raises:
         ValueError: `gamma` is not in [0, 1).
@@ -49,10 +53,14 @@ def solve(mdp: TabularMDP, gamma: float = 0.994) -> Solution:
 
 
 def policy_array(mdp: TabularMDP, policy: npt.ArrayLike) -> Float64s:
-    """Action probabilities, float64 [S, A], of a policy given as ints [S] or probabilities [S, A].
+    """Converts a policy to action probabilities, float64 [S, A].
+
+    Args:
+        mdp: the task.
+        policy: an action for each inner state, ints [S], or action probabilities [S, A].
 
     Raises:
-        ValueError: the shape, an action or a row's sum is wrong.
+        ValueError: the shape, an action or the sum of a row is wrong.
     """
     given = np.asarray(policy)
     shape = (mdp.n_states, mdp.n_actions)
@@ -75,21 +83,32 @@ def policy_array(mdp: TabularMDP, policy: npt.ArrayLike) -> Float64s:
 
 
 def expected_return(mdp: TabularMDP, policy: npt.ArrayLike) -> float:
-    """The exact expected undiscounted return of one episode (at most `max_steps` steps).
+    """Computes the exact expected undiscounted return of one episode of at most `max_steps` steps.
 
     Args:
         mdp: the task.
         policy: an action for each inner state, ints [S], or action probabilities [S, A].
 
     Raises:
-        ValueError: `policy` is none.
+        ValueError: `policy` is no policy of this task.
     """
     value = episode_values(mdp.bands, mdp.terminal, policy_array(mdp, policy), mdp.max_steps)
     return float(mdp.start @ value)
 
 
 def return_moments(mdp: TabularMDP, policy: npt.ArrayLike) -> tuple[float, float]:
-    """(mean, standard deviation) of one episode's return, exact; arguments as `expected_return`."""
+    """Computes the exact mean and standard deviation of one episode's return.
+
+    Args:
+        mdp: the task.
+        policy: an action for each inner state, ints [S], or action probabilities [S, A].
+
+    Returns:
+        (mean, standard deviation).
+
+    Raises:
+        ValueError: `policy` is no policy of this task.
+    """
     value, variance = episode_moments(
         mdp.bands, mdp.terminal, policy_array(mdp, policy), mdp.max_steps
     )
@@ -100,18 +119,25 @@ def return_moments(mdp: TabularMDP, policy: npt.ArrayLike) -> tuple[float, float
 
 
 def stationary_distribution(mdp: TabularMDP, policy: npt.ArrayLike) -> Float64s:
-    """Long-run share of time in each inner state, float64 [S], terminal states leading back to the start.
+    """Computes the long-run share of time that is spent in each inner state.
 
-    The stationary distribution is that of the recurrent class reached from the start; where there are
-    several classes, the one that the start distribution's own occupancy weighs.
+    Terminal states lead back to the start distribution. Where several recurrent classes can be reached,
+    each is weighted by the probability of reaching it from the start.
+
+    Args:
+        mdp: the task.
+        policy: an action for each inner state, ints [S], or action probabilities [S, A].
+
+    Returns:
+        The stationary distribution, float64 [S].
 
     Raises:
-        ValueError: `policy` is none.
+        ValueError: `policy` is no policy of this task.
     """
     matrix = policy_matrix(mdp.bands, policy_array(mdp, policy))
     restart_terminals(matrix, mdp.terminal, mdp.start)
-    # The lazy chain (half the time stay) has the same stationary distribution and no period; squaring it
-    # 60 times takes it 2**60 steps.
+    # The lazy chain stays where it is half of the time. It has the same stationary distribution, and no
+    # period. Squaring it 60 times takes it 2**60 steps ahead.
     power = 0.5 * (matrix + np.eye(mdp.n_states))
     for _ in range(60):
         power = power @ power

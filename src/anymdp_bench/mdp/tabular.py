@@ -1,4 +1,4 @@
-"""TabularMDP: one task as data, its checks, its file and its fingerprint."""
+"""`TabularMDP`: one task as data, with its file and its fingerprint."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from anymdp_bench.mdp.checks import (
     TaskError,
     broadcast,
     check_rows,
-    checked_bands,
-    checked_start,
-    floats,
-    integer,
+    locate,
+    normalise_rows,
     refuse,
-    scaled,
     to_bands,
-    vector,
-    where,
+    to_floats,
+    to_integer,
+    to_vector,
+    validate_bands,
+    validate_start,
 )
-from anymdp_bench.mdp.file_bytes import ordered
+from anymdp_bench.mdp.file_bytes import sort_metadata
 
 __all__ = ["TabularMDP", "TaskError"]
 
@@ -38,26 +38,27 @@ _FORMAT = "anymdp-bench task 1"
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class TabularMDP:
-    """One episodic task with finite states and actions; frozen.
+    """One episodic task with finitely many states and actions. It cannot be changed.
 
-    Inner states index all arrays. Reward ~ Normal(reward, reward_noise). Entering a terminal state ends the
-    episode (`terminated`), else step `max_steps` does (`truncated`). The value of a terminal state is 0.
+    All arrays are indexed by inner states. The reward of a transition is Normal(reward, reward_noise).
+    Entering a terminal state ends the episode (`terminated`). Otherwise step `max_steps` ends it
+    (`truncated`). The value of a terminal state is 0.
 
     Args:
-        transition: probabilities P(s'|s,a), [S, A, S]. Rows of terminal states are ignored and read
-            back as 0; every other row must sum to 1 within 1e-6, and is scaled to do so exactly.
-        reward: mean reward, any shape that broadcasts to [S, A, S] ([S, A, 1] for a reward of (s, a)).
-        reward_noise: standard deviation of the reward, likewise; none by default.
-        start: start probabilities, [S]; 0 on terminal states.
-        terminal: bool [S].
-        max_steps: the horizon H, an int >= 1.
-        observation: the id that each inner state shows, int [S]; live states have distinct ids.
-            Default: the state's own number.
-        n_observations: number of ids; default the largest id + 1, at least S where `observation` is
-            not given.
+        transition: the probabilities P(s'|s,a), [S, A, S]. The rows of terminal states are ignored and read
+            back as 0. Every other row must sum to 1 within 1e-6 and is divided by its sum.
+        reward: the mean rewards, in any shape that broadcasts to [S, A, S]. A reward of (s, a) has the shape
+            [S, A, 1].
+        reward_noise: the standard deviations of the rewards, in any such shape; by default 0.
+        start: the start probabilities, [S]. They are 0 on terminal states.
+        terminal: which states are terminal, bool [S].
+        max_steps: the horizon H, an int of at least 1.
+        observation: the id that each inner state shows, int [S]. Live states have distinct ids. By default a
+            state shows its own number.
+        n_observations: the number of ids. The default is the largest id plus 1, and S without `observation`.
 
     Raises:
-        TaskError: the arrays are no task.
+        TaskError: the arrays make no task.
     """
 
     bands: Bands
@@ -79,19 +80,19 @@ class TabularMDP:
         observation: npt.ArrayLike | None = None,
         n_observations: int | None = None,
     ) -> None:
-        prob = floats("transition", transition)
+        prob = to_floats("transition", transition)
         if prob.ndim != 3 or prob.shape[0] != prob.shape[2] or 0 in prob.shape:
             refuse(f"transition has shape {list(prob.shape)}; give [S, A, S]")
         prob = prob.copy()
         n_states, _, _ = prob.shape
-        ends = vector("terminal", terminal, n_states, np.bool_)
+        ends = to_vector("terminal", terminal, n_states, np.bool_)
         prob[ends] = 0.0
         check_rows(prob, ends)
-        prob[~ends] = scaled(prob[~ends])
+        prob[~ends] = normalise_rows(prob[~ends])
         mean = broadcast("reward", reward, prob.shape)
         noise = broadcast("reward_noise", 0.0 if reward_noise is None else reward_noise, prob.shape)
         if (noise < 0).any():
-            refuse(f"reward_noise is negative at {where(noise < 0)}; give standard deviations")
+            refuse(f"reward_noise is negative at {locate(noise < 0)}; give standard deviations")
         self._finish(
             to_bands(prob, mean, noise), start, ends, max_steps, observation, n_observations
         )
@@ -107,15 +108,23 @@ class TabularMDP:
         observation: npt.ArrayLike | None = None,
         n_observations: int | None = None,
     ) -> TabularMDP:
-        """The same from banded storage (see `Bands`), without ever building dense arrays.
+        """Makes a task from banded storage, without building dense arrays.
+
+        Args:
+            bands: the transitions, mean rewards and standard deviations; see `Bands`.
+            start: as in the constructor.
+            terminal: as in the constructor.
+            max_steps: as in the constructor.
+            observation: as in the constructor.
+            n_observations: as in the constructor.
 
         Raises:
-            TaskError: the arrays are no task.
+            TaskError: the arrays make no task.
         """
         mdp = cls.__new__(cls)
         n_states = len(bands.low)
-        ends = vector("terminal", terminal, n_states, np.bool_)
-        own = checked_bands(bands, ends)
+        ends = to_vector("terminal", terminal, n_states, np.bool_)
+        own = validate_bands(bands, ends)
         mdp._finish(own, start, ends, max_steps, observation, n_observations)
         return mdp
 
@@ -128,15 +137,15 @@ class TabularMDP:
         observation: npt.ArrayLike | None,
         n_observations: int | None,
     ) -> None:
-        """Checks what all constructors share, then freezes it."""
+        """Checks what all constructors share, and sets the attributes."""
         n_states = len(terminal)
-        first = checked_start(vector("start", start, n_states, np.float64), terminal)
-        horizon = integer("max_steps", max_steps, 1)
+        first = validate_start(to_vector("start", start, n_states, np.float64), terminal)
+        horizon = to_integer("max_steps", max_steps, 1)
         if observation is None:
             ids = np.arange(n_states, dtype=np.int64)
         else:
-            ids = vector("observation", observation, n_states, np.int64)
-        size = integer(
+            ids = to_vector("observation", observation, n_states, np.int64)
+        size = to_integer(
             "n_observations", int(ids.max()) + 1 if n_observations is None else n_observations, 1
         )
         if (ids < 0).any() or (ids >= size).any():
@@ -163,39 +172,42 @@ class TabularMDP:
 
     @property
     def n_states(self) -> int:
-        """Number of inner states S, terminal ones included."""
+        """The number of inner states S, terminal states included."""
         return len(self.start)
 
     @property
     def n_actions(self) -> int:
-        """Number of actions A."""
+        """The number of actions A."""
         size = int((self.bands.width * 1).sum())
         return len(self.bands.prob) // size
 
     @property
     def transition(self) -> Float64s:
-        """P(s'|s,a), a new dense array [S, A, S]; rows of terminal states are 0."""
+        """P(s'|s,a) as a new dense array, float64 [S, A, S]. Rows of terminal states are 0."""
         return self._dense(self.bands.prob)
 
     @property
     def reward(self) -> Float64s:
-        """Mean reward R(s,a,s'), a new dense array [S, A, S]."""
+        """The mean rewards R(s,a,s') as a new dense array, float64 [S, A, S]."""
         return self._dense(self.bands.reward)
 
     @property
     def reward_noise(self) -> Float64s:
-        """Standard deviation of the reward, a new dense array [S, A, S]."""
+        """The standard deviations of the rewards as a new dense array, float64 [S, A, S]."""
         return self._dense(self.bands.noise)
 
     @cached_property
     def step_tables(self) -> StepTables:
-        """The alias tables that the engine steps this task with; built once."""
+        """The alias tables with which the engine steps this task. They are built once."""
         return step_tables(
             self.bands, self.start, self.terminal, self.observation, self.n_actions, self.max_steps
         )
 
     def fingerprint(self) -> str:
-        """SHA-256 of everything that makes the task, 64 hex digits; the same on every machine and run."""
+        """Returns the SHA-256 of everything that makes the task, as 64 hexadecimal digits.
+
+        It is the same on every machine and in every run.
+        """
         digest = hashlib.sha256(_FORMAT.encode())
         for name, array in sorted(self._arrays().items()):
             little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"))
@@ -206,7 +218,12 @@ class TabularMDP:
         return digest.hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the task to `path` (safetensors: arrays only, no code), whole or not at all.
+        """Writes the task to a safetensors file, which holds arrays only and no code.
+
+        The file is written as a whole or not at all.
+
+        Args:
+            path: the file. A file of that name is replaced.
 
         Raises:
             OSError: `path` cannot be written.
@@ -215,7 +232,7 @@ class TabularMDP:
 
         numbers = {"max_steps": self.max_steps, "n_observations": self.n_observations}
         metadata = {"format": _FORMAT, "numbers": json.dumps(numbers)}
-        blob = ordered(save(self._arrays(), metadata=metadata))
+        blob = sort_metadata(save(self._arrays(), metadata=metadata))
         target = Path(path)
         partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
         try:
@@ -228,10 +245,15 @@ class TabularMDP:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TabularMDP:
-        """Reads a task that `save` wrote; executes nothing, and checks all that a constructor checks.
+        """Reads a task that `save` wrote.
+
+        It executes nothing, and it checks all that the constructor checks.
+
+        Args:
+            path: the file.
 
         Raises:
-            TaskError: the file is no task.
+            TaskError: the file holds no task.
             OSError: the file cannot be read.
         """
         from safetensors import SafetensorError, safe_open

@@ -1,15 +1,14 @@
-"""Pictures of grids: cells by kind, with what stands on them."""
+"""Frames of grids: cells by their kind, and the agents that stand on them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
-from anymdp_bench.engine.arrays import Float64s
+from anymdp_bench.engine.arrays import Frame
+from anymdp_bench.rendering.state_strip import colour_values
 
-Picture = npt.NDArray[np.uint8]
 _COLOURS = {
     "#": (40, 44, 52),  # a wall
     ".": (238, 240, 243),  # floor
@@ -20,7 +19,6 @@ _COLOURS = {
     "b": (213, 94, 0),  # the goal of agent 2
 }
 _AGENTS = {"@": (204, 121, 167), "1": (37, 99, 235), "2": (213, 94, 0)}
-_LOW, _HIGH = np.array([68.0, 1.0, 84.0]), np.array([253.0, 231.0, 37.0])
 
 
 def draw_grid(
@@ -30,10 +28,19 @@ def draw_grid(
     marks: Mapping[tuple[int, int], str],
     shade: Mapping[tuple[int, int], float] | None = None,
     side: int = 48,
-) -> Picture:
-    """uint8 [rows * side, columns * side, 3]: kinds as squares, marks as discs; other cells are walls.
+) -> Frame:
+    """Draws a grid with kinds as squares and marks as discs.
 
-    `shade` (0..1, dark to bright) colours the inside of a floor cell by its value.
+    Args:
+        rows: the number of rows.
+        columns: the number of columns.
+        kinds: the kind of each cell by (row, column). Cells without a kind are walls.
+        marks: the agents by (row, column).
+        shade: a value in 0..1 for each floor cell; it colours the inside of the cell from dark to bright.
+        side: the side of a cell in pixels.
+
+    Returns:
+        A frame, uint8 [rows * side, columns * side, 3].
     """
     picture = np.full((rows * side, columns * side, 3), _COLOURS["#"], np.uint8)
     y, x = np.mgrid[:side, :side] - (side - 1) / 2
@@ -45,7 +52,7 @@ def draw_grid(
         if kind in "abS":
             inner[:] = _COLOURS["."]
         if shade is not None and kind in ".S":
-            inner[:] = _LOW + (_HIGH - _LOW) * shade[row, column]
+            inner[:] = colour_values(shade[row, column])
         mark = marks.get((row, column))
         if mark is not None:
             cell[ring] = 255
@@ -54,12 +61,6 @@ def draw_grid(
 
 
 def write_grid(rows: int, columns: int, marks: Mapping[tuple[int, int], str]) -> str:
-    """One line of characters a row, # for a wall."""
+    """Writes one line of characters for each row, with # for cells without a mark."""
     lines = ("".join(marks.get((r, c), "#") for c in range(columns)) for r in range(rows))
     return "\n".join(lines) + "\n"
-
-
-def relative(value: Float64s) -> Float64s:
-    """Values scaled to 0..1."""
-    out: Float64s = (value - value.min()) / max(float(np.ptp(value)), 1e-12)
-    return out

@@ -1,9 +1,10 @@
-"""The picture of a task (the paper's task figures): what it looks like to one who sees everything.
+"""The figure of a whole task, like the task figures of the paper (arXiv 2502.02869).
 
-Left: transitions, states in the order of their stationary probability under the uniform policy, most
-visited first, an entry as dark as the likeliest action makes it. Right: how often each state is
-visited, by the uniform policy and by the oracle, and its value V*. The colours of the names tell starts,
-pitfalls and goal apart. Grids are drawn as grids besides.
+The left panel shows the transitions. Its states are in the order of their stationary probability under the
+uniform policy, and the most visited state comes first. An entry is as dark as the largest probability by
+any action. The right panel shows how often the uniform policy and the oracle visit each state, and the
+value V* of the state. The colours tell starts, pitfalls and the goal apart. A task on a grid has a third
+panel with the grid.
 """
 
 from __future__ import annotations
@@ -16,33 +17,33 @@ import numpy as np
 from anymdp_bench.engine.arrays import Float64s, Int64s
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import solve, stationary_distribution
-from anymdp_bench.rendering.cells import Grid, draw_cells, kinds_of
-from anymdp_bench.rendering.state_strip import goal_state
-from anymdp_bench.scoring import ORACLE_GAMMA, References, references
+from anymdp_bench.rendering.cells import Grid, classify_cells, draw_cells
+from anymdp_bench.rendering.state_strip import classify_states
+from anymdp_bench.scoring import ORACLE_GAMMA, References, compute_references
 
 _COLOURS = {"S": "#2563eb", "x": "#d55e00", "G": "#009e73", ".": "#9aa0a8"}
 _NAMES = {"S": "start", "x": "pitfall", "G": "goal", ".": "other"}
-_MANY = 48  # states from which on names are left out
+_MANY = 48  # with more states than this, names are left out
 
 
 def draw_task(mdp: TabularMDP, out: Path, name: str, grid: Grid | None = None) -> None:
-    """Draws a task to a file.
+    """Draws the figure of a task and writes it to a file.
 
     Args:
         mdp: the task.
-        out: the file; its suffix names the format. Its folder is made where it is missing.
-        name: what the title calls the task.
-        grid: (rows, columns) where the states are the cells of a grid, row by row.
+        out: the file. Its suffix names the format. A missing folder is made.
+        name: the name of the task in the title.
+        grid: (rows, columns) if the states are the cells of a grid, row by row; else None.
     """
     from matplotlib.figure import Figure
 
-    ends = references(mdp)
+    ends = compute_references(mdp)
     figure = Figure(figsize=(11 if grid is None else 15, 5.6), layout="constrained")
     axes: Any = figure.subplots(
         1, 2 if grid is None else 3, width_ratios=[1, 1, 1][: 2 + bool(grid)]
     )
-    order, uniform, best = _orders(mdp, ends)
-    kinds = _kinds(mdp, grid)
+    order, uniform, best = _measure_visits(mdp, ends)
+    kinds = list(classify_cells(mdp, grid).values()) if grid else classify_states(mdp)
     _draw_transitions(axes[0], mdp, order, kinds)
     _draw_states(axes[1], mdp, order, uniform, best, kinds)
     if grid is not None:
@@ -57,24 +58,13 @@ def draw_task(mdp: TabularMDP, out: Path, name: str, grid: Grid | None = None) -
     figure.savefig(out, dpi=120)
 
 
-def _orders(mdp: TabularMDP, ends: References) -> tuple[Int64s, Float64s, Float64s]:
-    """(states by stationary probability under the uniform policy, it, that of the oracle)."""
+def _measure_visits(mdp: TabularMDP, ends: References) -> tuple[Int64s, Float64s, Float64s]:
+    """Returns (the states by falling visits, the visits of the uniform policy, those of the oracle)."""
     table = np.full((mdp.n_states, mdp.n_actions), 1.0 / mdp.n_actions)
     uniform = stationary_distribution(mdp, table)
     best = stationary_distribution(mdp, ends.policy)
     order: Int64s = np.argsort(-uniform, kind="stable")
     return order, uniform, best
-
-
-def _kinds(mdp: TabularMDP, grid: Grid | None) -> list[str]:
-    """S start, x pitfall, G goal or . of each state."""
-    if grid is not None:
-        return list(kinds_of(mdp, grid).values())
-    goal = goal_state(mdp)
-    return [
-        "G" if s == goal else "x" if mdp.terminal[s] else "S" if mdp.start[s] > 0 else "."
-        for s in range(mdp.n_states)
-    ]
 
 
 def _draw_transitions(axis: Any, mdp: TabularMDP, order: Int64s, kinds: list[str]) -> None:

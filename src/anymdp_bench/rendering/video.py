@@ -1,4 +1,4 @@
-"""Writes frames as a video file: GIF through Pillow, MP4 through moviepy."""
+"""Writes frames as a video file: GIF with Pillow, MP4 with moviepy."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ SUFFIXES = (".gif", ".mp4")
 
 
 class VideoError(ValueError):
-    """A picture or video that cannot be made; the message says why, and how to fix it."""
+    """A picture or video cannot be made. The message says why, and how to fix it."""
 
 
 def check_suffix(out: Path) -> None:
-    """Refuses a file name of another format.
+    """Checks that a file name ends in a video format.
+
+    Args:
+        out: the file.
 
     Raises:
         VideoError: `out` ends in neither .gif nor .mp4.
@@ -26,7 +29,12 @@ def check_suffix(out: Path) -> None:
 
 
 def write_video(frames: Sequence[npt.NDArray[np.uint8]], rate: int, out: Path) -> None:
-    """Writes frames, uint8 [height, width, 3] each, at `rate` frames a second to `out`.
+    """Writes frames to a video file.
+
+    Args:
+        frames: the frames, uint8 [height, width, 3] each.
+        rate: frames per second.
+        out: the file; its suffix is .gif or .mp4. A missing folder is made.
 
     Raises:
         OSError: the file cannot be written.

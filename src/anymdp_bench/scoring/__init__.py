@@ -4,14 +4,14 @@ from anymdp_bench.scoring.references import (
     LEAST_GAP_IN_SD,
     ORACLE_GAMMA,
     References,
+    compute_references,
     oracle_advantages,
-    references,
 )
 
 __all__ = [
     "LEAST_GAP_IN_SD",
     "ORACLE_GAMMA",
     "References",
+    "compute_references",
     "oracle_advantages",
-    "references",
 ]

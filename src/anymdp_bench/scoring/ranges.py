@@ -1,4 +1,4 @@
-"""Bounds of what an episode of a table can pay, by dynamic programming."""
+"""The bounds of an episode's return on a tabular task, by dynamic programming."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from anymdp_bench.scoring.references import oracle_advantages
 
 
 def value_range(mdp: TabularMDP) -> tuple[float, float]:
-    """The least and the most that a policy, stationary or not, earns in an episode, in expectation."""
+    """Computes the least and the largest expected return of an episode.
+
+    All policies are considered, also those that depend on the number of steps left.
+
+    Args:
+        mdp: the task.
+
+    Returns:
+        (least, largest).
+    """
     transition = mdp.transition
     reward = (transition * mdp.reward).sum(axis=2)
     least, most = np.zeros(mdp.n_states), np.zeros(mdp.n_states)
@@ -21,7 +30,15 @@ def value_range(mdp: TabularMDP) -> tuple[float, float]:
 
 
 def advantage_sum_range(mdp: TabularMDP, policy: Int64s) -> tuple[float, float]:
-    """The least and the largest sum of the oracle `policy`'s advantages over a possible trajectory."""
+    """Computes the least and the largest sum of the oracle's advantages over all possible trajectories.
+
+    Args:
+        mdp: the task.
+        policy: the oracle's action in each inner state, int64 [S].
+
+    Returns:
+        (least, largest).
+    """
     advantage = oracle_advantages(mdp, policy)
     possible = mdp.transition > 0
     least, most = np.zeros(mdp.n_states), np.zeros(mdp.n_states)

@@ -1,10 +1,14 @@
-"""The scale of a task: its exact references, and the variance-free score.
+"""The exact references of a task, which define the scale of the score.
 
-0 is the uniform random policy, 1 the oracle: the best stationary policy at gamma 0.994. With A_h the oracle's
-advantages with h steps left, E[return] = oracle + E[sum of A_h(s_t, a_t)] for any agent (the
-performance-difference lemma, Kakade and Langford 2002, for a finite horizon), so oracle + that sum
-estimates the same mean as the return, without the luck of transitions and rewards. `docs/scoring.md`
-derives it.
+On this scale 0 is the uniform random policy. 1 is the oracle, which is the best stationary policy at discount
+0.994. Let A_h be the oracle's advantages with h steps left. Then for any agent
+
+    E[return] = oracle + E[sum over t of A_h(s_t, a_t)].
+
+This is the performance-difference lemma (Kakade and Langford 2002) for a finite horizon. So the oracle's
+return plus the sum of advantages estimates the same mean as the return, without the variance that comes
+from random transitions and rewards. The sum of advantages serves as a control variate. `docs/scoring.md`
+has the derivation.
 """
 
 from __future__ import annotations
@@ -19,17 +23,20 @@ from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import expected_return, return_moments, solve
 
 ORACLE_GAMMA = 0.994
+"""The discount at which the oracle is the best stationary policy."""
+
 LEAST_GAP_IN_SD = 0.5
+"""A scorable task has a gap of at least this many standard deviations of an oracle episode's return."""
 
 
 @dataclass(frozen=True)
 class References:
-    """The ends of a task's scale, exact.
+    """The exact references of a task: the ends of its scale.
 
     Attributes:
         oracle: the oracle's expected episode return.
-        oracle_sd: standard deviation of one oracle episode's return.
-        random: the uniform policy's expected episode return.
+        oracle_sd: the standard deviation of the return of one oracle episode.
+        random: the expected episode return of the uniform random policy.
         policy: the oracle's action for each inner state, int64 [S].
     """
 
@@ -40,21 +47,24 @@ class References:
 
     @property
     def gap(self) -> float:
-        """Oracle return minus random return."""
+        """The oracle's return minus the return of the random policy."""
         return self.oracle - self.random
 
     @property
     def is_scorable(self) -> bool:
-        """Whether the task can tell good from bad: gap > 0 and gap >= 0.5 oracle standard deviations."""
+        """Whether the task can tell good agents from bad ones.
+
+        The gap must be positive, and at least 0.5 standard deviations of an oracle episode's return.
+        """
         return self.gap > 0.0 and self.gap >= LEAST_GAP_IN_SD * self.oracle_sd
 
     def score(self, value: float) -> float:
-        """An expected return on the scale random = 0, oracle = 1."""
+        """Puts an expected return on the scale where random is 0 and the oracle is 1."""
         return 1.0 + (value - self.oracle) / self.gap
 
 
-def references(mdp: TabularMDP) -> References:
-    """The exact references of a task."""
+def compute_references(mdp: TabularMDP) -> References:
+    """Computes the exact references of a task."""
     policy = solve(mdp, ORACLE_GAMMA).policy
     oracle, sd = return_moments(mdp, policy)
     uniform = np.full((mdp.n_states, mdp.n_actions), 1.0 / mdp.n_actions)
@@ -62,7 +72,15 @@ def references(mdp: TabularMDP) -> References:
 
 
 def oracle_advantages(mdp: TabularMDP, policy: Int64s) -> Float64s:
-    """A[h, s, a], float64 [H + 1, S, A]: the advantage of a over the oracle `policy` with h steps left."""
+    """Computes the advantage of each action over the oracle.
+
+    Args:
+        mdp: the task.
+        policy: the oracle's action in each inner state, int64 [S].
+
+    Returns:
+        A[h, s, a] with h steps left, float64 [H + 1, S, A].
+    """
     table, _ = advantages(mdp.bands, mdp.terminal, policy, mdp.n_actions, mdp.max_steps)
     out: Float64s = table
     return out

@@ -88,7 +88,7 @@ def is_sampled(env_id: str) -> bool:
         SuiteError: there is no such environment.
     """
     try:
-        return task_source(env_id).sampled
+        return task_source(env_id).is_sampled
     except KeyError as error:
         raise SuiteError(str(error.args[0])[:300]) from None
 

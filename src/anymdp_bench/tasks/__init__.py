@@ -1,1 +1,1 @@
-"""Task families: from a seed to a `TabularMDP`, one family a folder, found by looking."""
+"""Task families. Each family is one folder, and makes a `TabularMDP` or another task from a seed."""

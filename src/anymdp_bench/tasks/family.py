@@ -1,9 +1,9 @@
 """What a task family declares, how families are found, and `sample_task`.
 
-A family is a package with a `FAMILY` in its `__init__.py`. It is found where it is a folder of
-`anymdp_bench.tasks`, or where an entry point in the group `anymdp_bench.tasks` names the package. Adding one
-touches no other file. The declaration is light: what needs the compiled engine is named by a string and
-imported when it is first used.
+A family is a package that has a `FAMILY` in its `__init__.py`. It is found if it is a folder of
+`anymdp_bench.tasks`, or if an entry point in the group `anymdp_bench.tasks` names the package. A new family
+changes no other file. A declaration is cheap to import. It names everything that needs the compiled engine
+by a string, which is imported at its first use.
 """
 
 from __future__ import annotations
@@ -26,12 +26,27 @@ if TYPE_CHECKING:
     from anymdp_bench.tasks.task import Task
 
 GROUP = "anymdp_bench.tasks"
-PUBLIC_SEEDS = 2**32  # task seeds below are public; training data is drawn from there upward
+"""The group of the entry points of task families."""
+
+PUBLIC_SEEDS = 2**32
+"""Task seeds below this number are public. Training data is drawn from this number upward."""
 
 
 @dataclass(frozen=True)
 class About:
-    """A family in words, for its page in the docs: a sentence or two each."""
+    """A family in words, for its page in the documentation. Each text has a sentence or two.
+
+    Attributes:
+        summary: what the tasks are.
+        observations: what the observations are.
+        actions: what the actions are.
+        rewards: what is rewarded.
+        start: where an episode starts.
+        end: how an episode ends.
+        oracle: how the oracle is computed.
+        shaping: how the rewards of in-context agents are shaped.
+        history: the versions of the environments, one text for each.
+    """
 
     summary: str
     observations: str
@@ -46,22 +61,25 @@ class About:
 
 @dataclass(frozen=True)
 class TaskFamily:
-    """One kind of task.
+    """The declaration of one kind of task.
 
     Attributes:
         name: the family's name.
-        sampler: "module:function" called as function(seed, **keywords) -> TabularMDP.
-        ids: Gymnasium ids, each with the keywords that it fixes.
-        sampled: from the keywords, whether task seeds give different tasks; where they do not, the
-            task seed is recorded as 0.
-        env, vector_env: "module:class" of its Gymnasium environments; None: it has none, and
-            is not registered.
-        task: "module:function" called as function(seed, **keywords) -> `tasks.task.Task`, where a task is
-            more than a TabularMDP that one agent plays; None where it is just that.
-        shaping: "module:function" called as function(reward [n], terminated [n], **keywords): the
-            reward that in-context agents are given in its place; None: the reward itself.
+        sampler: "module:function". The function is called as function(seed, **keywords) and returns a
+            `TabularMDP`.
+        ids: the Gymnasium ids, each with the keywords that it fixes.
+        sampled: a function that tells from the keywords whether task seeds give different tasks. If they do
+            not, the task seed is recorded as 0.
+        env: "module:class" of the Gymnasium environment. A family without one is None, and is not registered.
+        vector_env: "module:class" of the Gymnasium vector environment, or None.
+        task: "module:function" for tasks that are more than a `TabularMDP` with one player; else None. The
+            function is called as function(seed, **keywords) and returns a `tasks.task.Task`.
+        shaping: "module:function" that shapes the rewards of in-context agents; None for no shaping. The
+            function is called as function(reward [n], terminated [n], **keywords) and returns the shaped
+            rewards.
+        grid: a function from the keywords to (rows, columns), if the states are the cells of a grid, row by
+            row; else None.
         about: the family in words.
-        grid: from the keywords, (rows, columns) where states are the cells of a grid, row by row; else None.
     """
 
     name: str
@@ -78,26 +96,34 @@ class TaskFamily:
 
 @dataclass(frozen=True)
 class TaskSource:
-    """A family with its keywords filled in: a function from task seed to task."""
+    """A family with its keywords. It makes a task from a task seed.
+
+    Attributes:
+        family: the family.
+        keywords: (name, value) of each keyword, sorted by name.
+    """
 
     family: TaskFamily
     keywords: tuple[tuple[str, Any], ...]
 
     @property
-    def sampled(self) -> bool:
+    def is_sampled(self) -> bool:
         """Whether task seeds give different tasks."""
         return self.family.sampled(dict(self.keywords))
 
     def sample(self, seed: int) -> TabularMDP:
-        """The task of `seed`.
+        """Makes the table of the task with a seed.
+
+        Args:
+            seed: the task seed, from 0 to 2**64 - 1.
 
         Raises:
             TaskError: `seed` or the keywords make no task.
         """
         function = self.family.sampler.partition(":")[2]
-        require("task_seed", seed, 0, 2**64 - 1)
+        require_integer("task_seed", seed, 0, 2**64 - 1)
         keywords = dict(self.keywords)
-        sampler = _named(self.family.sampler)
+        sampler = _load_object(self.family.sampler)
         try:
             task: TabularMDP = sampler(self.recorded_seed(seed), **keywords)
         except TypeError as error:
@@ -113,44 +139,47 @@ class TaskSource:
         return task
 
     def task(self, seed: int) -> Task:
-        """The task of `seed` with its references, as the evaluation plays it.
+        """Makes the task with a seed, together with its references, as the evaluation plays it.
+
+        Args:
+            seed: the task seed, from 0 to 2**64 - 1.
 
         Raises:
             TaskError: `seed` or the keywords make no task.
         """
-        from anymdp_bench.scoring import references
+        from anymdp_bench.scoring import compute_references
         from anymdp_bench.tasks.tabular import TabularTask
 
         if self.family.task is not None:
-            task: Task = _named(self.family.task)(seed, **dict(self.keywords))
+            task: Task = _load_object(self.family.task)(seed, **dict(self.keywords))
             return task
         mdp = self.sample(seed)
-        return TabularTask(seed, mdp, references(mdp), self.shaping(), self.grid())
+        return TabularTask(seed, mdp, compute_references(mdp), self.shaping(), self.grid())
 
     def shaping(self) -> Callable[..., Any] | None:
-        """shape(reward [n], terminated [n]) -> what in-context agents are given; None: no shaping."""
+        """Returns the function shape(reward [n], terminated [n]) of the family, or None without shaping."""
         if self.family.shaping is None:
             return None
-        return partial(_named(self.family.shaping), **dict(self.keywords))
+        return partial(_load_object(self.family.shaping), **dict(self.keywords))
 
     def grid(self) -> tuple[int, int] | None:
-        """(rows, columns) where states are cells of a grid, row by row; else None."""
+        """Returns (rows, columns) if the states are the cells of a grid, row by row; else None."""
         return None if self.family.grid is None else self.family.grid(dict(self.keywords))
 
     def recorded_seed(self, seed: int) -> int:
-        """`seed`, or 0 where every seed gives the same task."""
-        return int(seed) if self.sampled else 0
+        """Returns the seed that results record: `seed`, or 0 if every seed gives the same task."""
+        return int(seed) if self.is_sampled else 0
 
 
-def _named(where: str) -> Any:
-    """What "module:name" names."""
+def _load_object(where: str) -> Any:
+    """Imports the object that "module:name" names."""
     module, _, name = where.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
 @cache
 def families() -> dict[str, TaskFamily]:
-    """All families by name."""
+    """Finds all families and returns them by name."""
     found = {}
     folders = (m for m in pkgutil.iter_modules(anymdp_bench.tasks.__path__) if m.ispkg)
     names = [f"{anymdp_bench.tasks.__name__}.{module.name}" for module in folders]
@@ -163,7 +192,11 @@ def families() -> dict[str, TaskFamily]:
 
 
 def task_source(env_id: str, **keywords: Any) -> TaskSource:
-    """The task source behind a Gymnasium id.
+    """Returns the task source of a Gymnasium id.
+
+    Args:
+        env_id: the Gymnasium id.
+        **keywords: those of `gym.make`. They override the keywords that the id fixes.
 
     Raises:
         KeyError: no family has this id.
@@ -177,7 +210,12 @@ def task_source(env_id: str, **keywords: Any) -> TaskSource:
 
 
 def sample_task(env_id: str, seed: int = 0, **keywords: Any) -> TabularMDP:
-    """The task that `gym.make(env_id, task_seed=seed, **keywords)` plays.
+    """Samples the task that `gym.make(env_id, task_seed=seed, **keywords)` plays.
+
+    Args:
+        env_id: a Gymnasium id.
+        seed: the task seed.
+        **keywords: those of `gym.make`.
 
     Raises:
         KeyError: no family has this id.
@@ -189,12 +227,12 @@ def sample_task(env_id: str, seed: int = 0, **keywords: Any) -> TabularMDP:
 def sample_tasks(
     env_id: str, seeds: Iterable[int], *, workers: int | None = None, **keywords: Any
 ) -> list[TabularMDP]:
-    """The tasks of several seeds, sampled in parallel threads; the same as one by one.
+    """Samples the tasks of several seeds in parallel threads. They are the same as one by one.
 
     Args:
         env_id: a Gymnasium id.
         seeds: task seeds.
-        workers: threads, by default one a core (samplers release Python's lock).
+        workers: the number of threads, by default the number of cores. Samplers release Python's lock.
         **keywords: those of `gym.make`.
 
     Raises:
@@ -211,13 +249,23 @@ def sample_tasks(
         return [first, *pool.map(source.sample, wanted[1:])]
 
 
-def require(name: str, value: Any, least: int, most: int | None = None) -> None:
-    """Refuses a keyword that is no integer in `least`..`most` with a one-line `TaskError`."""
+def require_integer(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Checks that a keyword is an integer in `least`..`most`.
+
+    Args:
+        name: the keyword's name.
+        value: its value.
+        least: the least value.
+        most: the largest value, or None.
+
+    Raises:
+        TaskError: it is no such integer.
+    """
     import numpy as np
 
     from anymdp_bench.mdp import TaskError
 
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or value < least or (most is not None and value > most):
+    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not is_integer or value < least or (most is not None and value > most):
         upper = "upward" if most is None else f"to {most}"
         raise TaskError(f"{name} is {value!r}; give an integer from {least} {upper}")

@@ -1,4 +1,4 @@
-"""Moves on a grid whose walls stop."""
+"""Transitions of moves on a grid. A move into a wall leaves the state as it is."""
 
 from __future__ import annotations
 
@@ -9,8 +9,17 @@ import numpy as np
 from anymdp_bench.engine.arrays import Float64s
 
 
-def moves(rows: int, columns: int, directions: Sequence[tuple[int, int]]) -> Float64s:
-    """Deterministic P, float64 [rows * columns, A, rows * columns]: action a moves by directions[a]."""
+def make_moves(rows: int, columns: int, directions: Sequence[tuple[int, int]]) -> Float64s:
+    """Makes the deterministic transitions of moves on a grid.
+
+    Args:
+        rows: the number of rows.
+        columns: the number of columns.
+        directions: (rows down, columns to the right) of each action.
+
+    Returns:
+        P, float64 [rows * columns, A, rows * columns].
+    """
     n = rows * columns
     row, column = np.divmod(np.arange(n), columns)
     out = np.zeros((n, len(directions), n))

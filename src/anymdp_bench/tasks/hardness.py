@@ -1,12 +1,13 @@
-"""How hard a task is, by measures from theory, exact; and tables to pick tasks from.
+"""Measures from theory of how hard a task is, computed exactly, and tables to choose tasks from.
 
-The measures are those of Colosseum (Conserva and Rauber 2022, "Hardness in Markov decision processes: theory
-and practice"), on the live states that can be reached from the start. Where they speak of rewards, the mean
-rewards r(s,a) there are scaled to [0, 1], as theory has them. An episode that ends goes on from the
-start distribution; the horizon plays no part, as in the oracle.
+The measures are those of Colosseum (Conserva and Rauber 2022, "Hardness in Markov decision processes:
+theory and practice"). They are taken over the live states that can be reached from the start. The mean
+rewards r(s,a) of these states are scaled to [0, 1], as theory assumes. After the end of an episode the next
+one begins from the start distribution. The horizon plays no part, and it plays no part for the oracle
+either.
 
 diameter         max over s != s' of min over policies of E[steps from s to s'] (Jaksch, Ortner and Auer
-                 2010); infinite where some state cannot be reached again
+                 2010); infinite if some state cannot be reached again
 reciprocal_gaps  sum over s, a of 1 / (V*(s) - Q*(s,a) + 0.1) (Simchowitz and Jamieson 2019, who sum over
                  gaps above 0; Colosseum's 0.1 keeps ties finite)
 value_norm       max over s, a of the standard deviation of V*(s') under P(.|s,a) (Maillard, Mann and
@@ -26,7 +27,7 @@ from anymdp_bench.engine.arrays import Bools, Float64s
 from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import solve
-from anymdp_bench.scoring import ORACLE_GAMMA, references
+from anymdp_bench.scoring import ORACLE_GAMMA, compute_references
 from anymdp_bench.tasks.family import TaskSource, task_source
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ REGULARISATION = 0.1
 
 @dataclass(frozen=True)
 class Hardness:
-    """The measures of one task; see the module."""
+    """The measures of one task; the head of the module defines them."""
 
     diameter: float
     reciprocal_gaps: float
@@ -45,9 +46,14 @@ class Hardness:
 
 
 def hardness(mdp: TabularMDP, gamma: float = ORACLE_GAMMA) -> Hardness:
-    """The measures of a task, values at discount `gamma`."""
-    chain = _restarted(mdp)
-    live = _reachable(chain, mdp.start > 0) & ~mdp.terminal
+    """Computes the measures of a task.
+
+    Args:
+        mdp: the task.
+        gamma: the discount of the optimal values.
+    """
+    chain = _restart_episodes(mdp)
+    live = _find_reachable(chain, mdp.start > 0) & ~mdp.terminal
     mean = np.einsum("saj,saj->sa", mdp.transition, mdp.reward)
     scale = max(float(np.ptp(mean[live])), 1e-12)
     solution = solve(mdp, gamma)
@@ -64,16 +70,16 @@ def hardness(mdp: TabularMDP, gamma: float = ORACLE_GAMMA) -> Hardness:
 
 
 def diameter(mdp: TabularMDP) -> float:
-    """Steps from the worst state to the worst other one, by the policy best for that, in expectation."""
-    chain = _restarted(mdp)
-    inside = np.flatnonzero(_reachable(chain, mdp.start > 0) & ~mdp.terminal)
+    """Computes the diameter: the largest least expected number of steps from one state to another."""
+    chain = _restart_episodes(mdp)
+    inside = np.flatnonzero(_find_reachable(chain, mdp.start > 0) & ~mdp.terminal)
     if len(inside) < 2:
         return 0.0
-    return max(float(_times(chain, int(goal), inside).max()) for goal in inside)
+    return max(float(_measure_times(chain, int(goal), inside).max()) for goal in inside)
 
 
-def _restarted(mdp: TabularMDP) -> Float64s:
-    """Transitions [S, A, S], an arrival in a terminal state being one by the start distribution instead."""
+def _restart_episodes(mdp: TabularMDP) -> Float64s:
+    """Returns transitions [S, A, S] that lead to the start distribution instead of a terminal state."""
     chain = mdp.transition.copy()
     ended = chain[:, :, mdp.terminal].sum(axis=2)
     chain[:, :, mdp.terminal] = 0.0
@@ -81,8 +87,8 @@ def _restarted(mdp: TabularMDP) -> Float64s:
     return chain
 
 
-def _reachable(chain: Float64s, start: Bools) -> Bools:
-    """Which states can be reached from `start`, those included, bool [S]."""
+def _find_reachable(chain: Float64s, start: Bools) -> Bools:
+    """Finds the states that can be reached from `start` (bool [S]), the start included; bool [S]."""
     edges: Bools = np.any(chain > 0.0, axis=1)
     seen = start.copy()
     while True:
@@ -92,10 +98,11 @@ def _reachable(chain: Float64s, start: Bools) -> Bools:
         seen = more
 
 
-def _times(chain: Float64s, goal: int, inside: Any) -> Float64s:
-    """min over policies of E[steps to `goal`] from each state of `inside`; inf where it cannot be surely met.
+def _measure_times(chain: Float64s, goal: int, inside: Any) -> Float64s:
+    """Computes min over policies of E[steps to `goal`] from each state of `inside`.
 
-    A stochastic shortest path, by policy iteration from a policy that always approaches the goal.
+    This is a stochastic shortest path problem. Policy iteration solves it, from a policy that always
+    approaches the goal. All times are infinite if some state cannot reach the goal.
     """
     n_states, n_actions, _ = chain.shape
     rank = np.full(n_states, n_states)
@@ -123,10 +130,10 @@ def _times(chain: Float64s, goal: int, inside: Any) -> Float64s:
         policy[others[better]] = best[better]
 
 
-def measured(source: TaskSource, seed: int) -> dict[str, Any]:
-    """The row of one task."""
+def measure_hardness(source: TaskSource, seed: int) -> dict[str, Any]:
+    """Measures one task and returns its row of the table; see `task_table`."""
     mdp = source.sample(seed)
-    ends = references(mdp)
+    ends = compute_references(mdp)
     return {
         "task_seed": source.recorded_seed(seed),
         "counts": ends.is_scorable,
@@ -140,22 +147,28 @@ def measured(source: TaskSource, seed: int) -> dict[str, Any]:
 
 
 def task_table(env_id: str, seeds: Iterable[int], **keywords: Any) -> pd.DataFrame:
-    """A row for each task seed of a tabular environment, to choose tasks by.
-
-    Columns: task_seed; counts, whether it can be scored (`anymdp_bench.scoring`); oracle and random, exact
-    returns; noise, the standard deviation of one oracle episode over their difference; max_steps; terminal,
-    how many states end an episode; diameter, reciprocal_gaps, value_norm (`anymdp_bench.tasks.hardness`).
+    """Makes a table with a row for each task seed of a tabular environment. It serves to choose tasks.
 
         tasks = task_table("AnyMDP-16s5a-v0", range(100))
         hard = tasks[tasks.counts].nlargest(10, "diameter").task_seed
 
+    Args:
+        env_id: a Gymnasium id.
+        seeds: the task seeds.
+        **keywords: those of `gym.make`.
+
+    Returns:
+        A table with these columns: task_seed; counts, which says whether the task is scorable; oracle and
+        random, the exact returns; noise, the standard deviation of one oracle episode divided by their
+        difference; max_steps; terminal, the number of terminal states; diameter, reciprocal_gaps and
+        value_norm, which the head of `anymdp_bench.tasks.hardness` defines.
+
     Raises:
         KeyError: there is no such environment.
-        TaskError: a seed makes no task.
-        TypeError: its tasks are no tables.
+        TaskError: a seed makes no task, or the tasks are no tables.
     """
     import pandas as pd
 
     source = task_source(env_id, **keywords)
     with ThreadPoolExecutor(available_cores()) as pool:
-        return pd.DataFrame(list(pool.map(lambda seed: measured(source, seed), seeds)))
+        return pd.DataFrame(list(pool.map(lambda seed: measure_hardness(source, seed), seeds)))

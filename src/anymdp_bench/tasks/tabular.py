@@ -1,4 +1,4 @@
-"""A task that is a table and is played by one agent: how it is stepped, scored and drawn."""
+"""`TabularTask`: a task that is a table and has one player, with its simulator."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
+from anymdp_bench.engine.arrays import Bools, Float64s, Frame, Int64s, UInt64s
 from anymdp_bench.engine.evaluate import episode_values
 from anymdp_bench.engine.rollout import CompiledLearner, learn_episodes
 from anymdp_bench.engine.step import (
@@ -16,7 +16,7 @@ from anymdp_bench.engine.step import (
     STATE,
     TASK,
     reset_streams,
-    stack,
+    stack_tables,
     step_streams,
 )
 from anymdp_bench.engine.transition import Transition
@@ -25,10 +25,10 @@ from anymdp_bench.rendering.cells import Grid, draw_cells
 from anymdp_bench.rendering.state_strip import render_rgb
 from anymdp_bench.scoring import References, oracle_advantages
 from anymdp_bench.scoring.ranges import advantage_sum_range, value_range
-from anymdp_bench.tasks.task import Frame, StepResult
+from anymdp_bench.tasks.task import StepResult
 
 Shaping = Callable[[Float64s, Bools], Float64s]
-"""shape(reward [n], terminated [n]) -> the rewards that in-context agents are given, [n]."""
+"""A function shape(reward [n], terminated [n]) that returns the rewards of in-context agents, [n]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +39,9 @@ class TabularTask:
         seed: the task seed.
         mdp: the task itself.
         references: the ends of its scale.
-        shaping: the family's shaping of in-context agents' rewards; None: they are given the rewards.
-        grid: (rows, columns) where the states are the cells of a grid, row by row; else None.
+        shaping: shapes the rewards of in-context agents; None leaves them as they are.
+        grid: (rows, columns) if the states are the cells of a grid, row by row; else None.
+        players: the number of players, 1.
     """
 
     seed: int
@@ -52,12 +53,12 @@ class TabularTask:
 
     @property
     def n_observations(self) -> int:
-        """Number of observations."""
+        """The number of observations."""
         return self.mdp.n_observations
 
     @property
     def n_actions(self) -> int:
-        """Number of actions."""
+        """The number of actions."""
         return self.mdp.n_actions
 
     @property
@@ -78,28 +79,28 @@ class TabularTask:
     def simulator(
         self, tasks: Sequence[TabularTask], rng: UInt64s, *, shaped: bool = False
     ) -> TabularSimulator:
-        """Runs of `tasks` side by side; see `Task.simulator`."""
+        """Makes a simulator of runs of `tasks`; see `Task.simulator`."""
         return TabularSimulator(tasks, rng, self.shaping if shaped else None)
 
     def compiled_run(
         self, learner: CompiledLearner, rng: UInt64s, test_rng: UInt64s
     ) -> CompiledTabularRun:
-        """A compiled learner on this task; see `Task.compiled_run`."""
+        """Puts a compiled learner on this task; see `Task.compiled_run`."""
         return CompiledTabularRun(self, learner, rng)
 
     def expected_return(self, policies: Sequence[Float64s]) -> float:
-        """The exact expected return of one episode; see `Task.expected_return`."""
+        """Computes the exact expected return of one episode; see `Task.expected_return`."""
         mdp = self.mdp
         value = episode_values(mdp.bands, mdp.terminal, policies[0], mdp.max_steps)
         return float(mdp.start @ value)
 
     def corrected_range(self, measure: str) -> tuple[float, float]:
-        """The least and the largest corrected return, by dynamic programming."""
+        """Computes the least and the largest corrected return by dynamic programming."""
         return tabular_range(self.mdp, self.references, measure)
 
 
 def tabular_range(mdp: TabularMDP, references: References, measure: str) -> tuple[float, float]:
-    """The least and the largest corrected return of a table; `measure` as in `Task.corrected_range`."""
+    """Computes the least and the largest corrected return of a table; see `Task.corrected_range`."""
     if measure == "exact":
         return value_range(mdp)
     low, high = advantage_sum_range(mdp, references.policy)
@@ -107,10 +108,15 @@ def tabular_range(mdp: TabularMDP, references: References, measure: str) -> tupl
 
 
 class TabularSimulator:
-    """Runs of tabular tasks stepped side by side by the engine; see `VectorSimulator`.
+    """Runs of tabular tasks that the engine steps side by side; see `VectorSimulator`.
+
+    Args:
+        tasks: the task of each run.
+        rng: the random stream of each run, uint64 [n].
+        shaping: shapes the rewards of the agents, or None.
 
     Attributes:
-        advantage_sum: the sum of the oracle's advantages of the running episode of each run, float64 [n].
+        advantage_sum: the sum of the oracle's advantages in the current episode of each run, float64 [n].
     """
 
     players = 1
@@ -122,7 +128,7 @@ class TabularSimulator:
         self.n_actions = tasks[0].mdp.n_actions
         unique = {id(task): task for task in tasks}
         index = {key: k for k, key in enumerate(unique)}
-        self._tables = stack([task.mdp.step_tables for task in unique.values()])
+        self._tables = stack_tables([task.mdp.step_tables for task in unique.values()])
         self._state: Int64s = np.zeros((self.n, 4), np.int64)
         self._state[:, TASK] = [index[id(task)] for task in tasks]
         self._rng = rng
@@ -136,10 +142,12 @@ class TabularSimulator:
         reset_streams(self._state, self._rng, *self._tables[:2], everyone, self.observation)
         self.advantage_sum = np.zeros(self.n)
         self._last = np.zeros(self.n, np.int64)
-        self._latest: tuple[int, float] | None = None  # action and reward of the first run
+        self._latest: tuple[int, float] | None = (
+            None  # the latest action and reward of the first run
+        )
 
     def step(self, action: Int64s) -> StepResult:
-        """One step of every run."""
+        """Plays one action in every run; see `VectorSimulator`."""
         place = (self._state[:, LEFT] * self._n_states + self._state[:, STATE]) * self.n_actions
         self.advantage_sum += self._advantage[self._begin + place + action]
         seen, reward = np.empty(self.n, np.int64), np.empty(self.n)
@@ -159,12 +167,12 @@ class TabularSimulator:
         return StepResult(transition, reward, over, sums)
 
     def oracle_actions(self) -> Int64s:
-        """What the oracle does now, int64 [n]."""
+        """Returns the oracle's actions in the current states, int64 [n]."""
         pairs = zip(self._tasks, self._state[:, STATE], strict=True)
         return np.array([task.references.policy[s] for task, s in pairs], np.int64)
 
     def frame(self, final: bool = False) -> Frame:
-        """The first run's task with its current state; see `VectorSimulator`."""
+        """Draws the task and the state of the first run; see `VectorSimulator`."""
         task, state = self._tasks[0], int(self._state[0, STATE])
         if final:
             state = int(np.flatnonzero(task.mdp.observation == self._last[0])[0])
@@ -184,7 +192,7 @@ class CompiledTabularRun:
         self.counts: Int64s = np.zeros(2, np.int64)
 
     def learn(self, until_episode: int, max_steps: int) -> float:
-        """Plays on; returns the regret that this added."""
+        """Plays on, and returns the regret that this added."""
         regret: float = learn_episodes(
             self._learner.act, self._learner.learn, *self._task.mdp.step_tables, self._advantage,
             self._memory, self._learner.settings, self._learner.rng, self._rng, self.counts,
@@ -193,11 +201,11 @@ class CompiledTabularRun:
         return regret
 
     def policy(self) -> Float64s:
-        """The policy to test, float64 [1, O, A]."""
+        """Returns the policy to test, float64 [1, O, A]."""
         table = np.zeros((self._task.n_observations, self._task.n_actions))
         self._learner.policy(*table.shape, self._memory, self._learner.settings, table)
         return table[None]
 
     def play_test(self, episodes: int) -> tuple[float, float]:
-        """Refuses: tests are exact here."""
+        """Raises a `TypeError`, because the tests of this task are exact."""
         raise TypeError("the tests of a tabular task are exact")

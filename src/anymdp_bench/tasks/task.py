@@ -1,7 +1,7 @@
-"""What a task is to the evaluation: its sizes, its references, and how it is played.
+"""`Task`: what the evaluation knows about a task, which is its sizes, its references and how it is played.
 
-A task family builds its tasks (`TaskSource.task`). Everything that depends on the kind of task is a method
-here, so that no other part of the project asks of which kind a task is.
+A task family makes its tasks (`TaskSource.task`). Everything that depends on the kind of task is a method
+here. So no other part of the project asks what kind a task is.
 """
 
 from __future__ import annotations
@@ -9,28 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from anymdp_bench.engine.arrays import Float64s, Int64s, UInt64s
+from anymdp_bench.engine.arrays import Float64s, Frame, Int64s, UInt64s
 from anymdp_bench.engine.rollout import CompiledLearner
 from anymdp_bench.engine.transition import Transition
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.scoring import References
 
-Frame = npt.NDArray[np.uint8]
-"""A picture, uint8 [height, width, 3]."""
-
 
 class StepResult(NamedTuple):
-    """What one step of a simulator gave.
+    """The result of one step of a simulator.
 
     Attributes:
-        transition: the step of every stream, arrays [streams]: what the agents are given.
-        reward: what the step adds to each run's return, float64 [runs]; never shaped.
+        transition: the step of every stream as the agents see it, arrays [streams].
+        reward: what the step adds to the return of each run, float64 [runs]. It is never shaped.
         finished: the runs whose episode ended with this step, int64 [k].
-        advantage_sum: the control variate of those episodes, float64 [k]: the sum of the oracle's advantages
-            of what was played, so that oracle + advantage_sum is the corrected return.
+        advantage_sum: the sum of the oracle's advantages over each of these episodes, float64 [k]. It is the
+            control variate of the score: oracle + advantage_sum is the corrected return.
     """
 
     transition: Transition
@@ -40,14 +34,14 @@ class StepResult(NamedTuple):
 
 
 class VectorSimulator(Protocol):
-    """Runs of tasks of one kind, stepped side by side; a finished episode is followed by a fresh one.
+    """Runs of tasks of one kind that are stepped side by side. After an episode the next one begins.
 
-    It steps and returns what came of it: it never calls an agent, and it keeps no score.
+    A simulator steps the runs and returns the result. It never calls an agent, and it keeps no score.
 
     Attributes:
-        n: number of streams, `players` for each run; stream r * players + i is player i of run r.
-        players: number of agents that play one run together.
-        n_actions: number of actions of each stream.
+        n: the number of streams. Each run has `players` of them: stream r * players + i is player i of run r.
+        players: the number of agents that play one run together.
+        n_actions: the number of actions of each stream.
         observation: what each stream observes now, int64 [n].
     """
 
@@ -57,17 +51,25 @@ class VectorSimulator(Protocol):
     observation: Int64s
 
     def step(self, action: Int64s) -> StepResult:
-        """Plays one action in every stream, int64 [n]; all lie in 0..n_actions - 1."""
+        """Plays one action in every stream.
+
+        Args:
+            action: the actions, int64 [n], in 0..n_actions - 1.
+        """
 
     def oracle_actions(self) -> Int64s:
-        """What the oracle would play now, int64 [n]."""
+        """Returns the oracle's actions in the current states, int64 [n]."""
 
     def frame(self, final: bool = False) -> Frame:
-        """A picture of the first run as it stands now; `final`: as its latest finished episode ended."""
+        """Draws the current state of the first run.
+
+        Args:
+            final: whether the last state of its latest finished episode is drawn instead.
+        """
 
 
 class CompiledRun(Protocol):
-    """A compiled learner under way on one task.
+    """A compiled learner that plays one task.
 
     Attributes:
         counts: the numbers of steps and of episodes so far, int64 [2]; see `engine.rollout`.
@@ -76,16 +78,27 @@ class CompiledRun(Protocol):
     counts: Int64s
 
     def learn(self, until_episode: int, max_steps: int) -> float:
-        """Plays whole episodes until the learner has played so many; returns the regret that they added."""
+        """Plays whole episodes, and returns the regret that they added.
+
+        Args:
+            until_episode: the number of episodes at which the learner stops.
+            max_steps: the number of steps at which the learner stops.
+        """
 
     def policy(self) -> Float64s:
-        """The policies to test by observation, one a player, float64 [players, O, A]."""
+        """Returns the policies to test, one for each player, by observation, float64 [players, O, A]."""
 
     def play_test(self, episodes: int) -> tuple[float, float]:
-        """(mean return, its corrected value) of test episodes under `policy`.
+        """Plays test episodes under `policy`.
+
+        Args:
+            episodes: how many are played.
+
+        Returns:
+            (mean return, mean corrected return).
 
         Raises:
-            TypeError: the task's tests are exact; see `Task.expected_return`.
+            TypeError: the tests of the task are exact; see `Task.expected_return`.
         """
 
 
@@ -94,7 +107,7 @@ class Task(Protocol):
 
     @property
     def seed(self) -> int:
-        """The task seed; 0 where every seed gives the same task."""
+        """The task seed. It is 0 if every seed gives the same task."""
 
     @property
     def references(self) -> References:
@@ -102,11 +115,11 @@ class Task(Protocol):
 
     @property
     def n_observations(self) -> int:
-        """Number of observations of each player."""
+        """The number of observations of each player."""
 
     @property
     def n_actions(self) -> int:
-        """Number of actions of each player."""
+        """The number of actions of each player."""
 
     @property
     def max_steps(self) -> int:
@@ -114,52 +127,55 @@ class Task(Protocol):
 
     @property
     def players(self) -> int:
-        """Number of agents that play the task together."""
+        """The number of agents that play the task together."""
 
     @property
     def observed(self) -> tuple[Int64s, ...]:
-        """What each player observes in each inner state, one int64 [S] a player.
+        """What each player observes in each inner state, int64 [S] for each player.
 
-        It is empty where the inner states are not countable: then no policy's expected return can be
-        computed.
+        It is empty if the inner states are not countable. Then no expected return can be computed.
         """
 
     @property
     def table(self) -> TabularMDP | None:
-        """The task as a `TabularMDP` that one agent plays; None where it is more than that."""
+        """The task as a `TabularMDP` that one agent plays, or None if the task is more than that."""
 
     def simulator(
         self, tasks: Sequence[Any], rng: UInt64s, *, shaped: bool = False
     ) -> VectorSimulator:
-        """Runs of `tasks`, all of this task's kind and size, side by side.
+        """Makes a simulator of runs of `tasks`, which all have the kind and size of this task.
 
         Args:
-            tasks: the task of each run; one task may serve several runs.
+            tasks: the task of each run. Several runs may have the same task.
             rng: the state of one random stream for each stream of the simulator, uint64 [n].
-            shaped: whether agents are given the family's shaped rewards in place of the rewards.
+            shaped: whether agents are given the shaped rewards of the family.
         """
 
     def compiled_run(
         self, learner: CompiledLearner, rng: UInt64s, test_rng: UInt64s
     ) -> CompiledRun:
-        """A compiled learner on this task.
+        """Puts a compiled learner on this task.
 
         Args:
             learner: the learner, with one memory for each player.
             rng: the state of one random stream of the dynamics for each player, uint64 [players].
-            test_rng: the states of two random streams, of test episodes' starts and of the actions that are
-                drawn there, uint64 [2, 1].
+            test_rng: the states of two random streams, uint64 [2, 1]. Test episodes draw their starts from
+                the first and their actions from the second.
         """
 
     def expected_return(self, policies: Sequence[Float64s]) -> float:
-        """The exact expected return of one episode under one policy a player.
+        """Computes the exact expected return of one episode.
 
         Args:
-            policies: action probabilities by inner state, one float64 [S, A] a player.
+            policies: the action probabilities of each player by inner state, float64 [S, A] each.
 
         Raises:
-            TypeError: the expected return cannot be computed; `observed` is empty then.
+            TypeError: the expected return cannot be computed. Then `observed` is empty.
         """
 
     def corrected_range(self, measure: str) -> tuple[float, float]:
-        """The least and the largest corrected return that a result file can hold for `measure`."""
+        """Returns the least and the largest corrected return that a result file can hold.
+
+        Args:
+            measure: the measure of the result: "exact", "test" or "episode".
+        """

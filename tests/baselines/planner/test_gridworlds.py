@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from anymdp_baselines.planner.gridworlds import WORLDS, sample
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
 SEEDS = range(PUBLIC_SEEDS, PUBLIC_SEEDS + 40)
@@ -15,7 +15,7 @@ def test_worlds_are_tasks_that_count(n_actions):
         assert mdp.n_observations == 30
         assert 9 <= mdp.n_states <= 30
         assert mdp.n_actions == n_actions
-        assert references(mdp).is_scorable
+        assert compute_references(mdp).is_scorable
 
 
 def test_no_world_is_an_open_room():

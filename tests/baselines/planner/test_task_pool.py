@@ -4,7 +4,7 @@ import pytest
 from anymdp_baselines.planner.memory import empty_memory
 from anymdp_baselines.planner.task_pool import AGE, demonstrate, play, seat_task, seats
 from anymdp_bench.mdp.solution import solve
-from anymdp_bench.scoring import oracle_advantages, references
+from anymdp_bench.scoring import compute_references, oracle_advantages
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 
 S, A, H = 8, 3, 101
@@ -43,7 +43,7 @@ def test_public_seeds_are_refused():
 def test_a_seat_is_the_task_of_its_seed_with_the_oracles_answers(source, seed):
     mdp = source.sample(seed)
     room, _ = seated(seed, 1, source, (max(mdp.n_states, 12), mdp.n_observations, A))
-    scale = references(mdp)
+    scale = compute_references(mdp)
     live, n = ~mdp.terminal, mdp.n_states
     assert room.horizon[0] == mdp.max_steps
     assert bool(room.counts[0]) == scale.is_scorable

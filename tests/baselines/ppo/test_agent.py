@@ -16,7 +16,7 @@ from anymdp_bench.agents import AgentSpec, RunBatch
 from anymdp_bench.evaluation import Budget, Run, play_training, test_points
 from anymdp_bench.runner.plan import Unit
 from anymdp_bench.runner.unit import play_unit
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.family import sample_task
 from anymdp_bench.tasks.tabular import TabularTask
 from anymdp_bench.testing import AgentConformance
@@ -91,7 +91,7 @@ def test_actions_are_drawn_from_the_table():
 def test_all_streams_count():
     """A bandit: every step of the 16 streams ends 16 episodes."""
     mdp = sample_task("AnyMDP-1s5a-v0", 3)
-    run = Run("AnyMDP-1s5a-v0", TabularTask(3, mdp, references(mdp)), 0)
+    run = Run("AnyMDP-1s5a-v0", TabularTask(3, mdp, compute_references(mdp)), 0)
     curve = play_training(PPO(), run, Budget(episodes=160))
     points = test_points(160)
     assert curve.episode.tolist() == points.tolist()
@@ -112,7 +112,7 @@ def test_it_plays_switch2_with_a_copy_for_each_agent():
 @pytest.mark.slow
 def test_it_learns_a_bandit():
     mdp = sample_task("AnyMDP-1s5a-v0", 3)
-    run = Run("AnyMDP-1s5a-v0", TabularTask(3, mdp, references(mdp)), 0)
+    run = Run("AnyMDP-1s5a-v0", TabularTask(3, mdp, compute_references(mdp)), 0)
     curve = play_training(PPO(PPOSettings(n_steps=16)), run, Budget(episodes=10_000))
     assert curve.score[-1] == pytest.approx(1.0)
 

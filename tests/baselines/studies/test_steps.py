@@ -10,7 +10,7 @@ from anymdp_baselines.studies.steps import scores_along, scores_at, scores_in_co
 from anymdp_baselines.tabular.psrl import PSRL
 from anymdp_baselines.tabular.tql_ucb import TQLUCB
 from anymdp_bench.evaluation import Budget, Run, play_compiled, play_in_context
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.family import sample_task
 from anymdp_bench.tasks.tabular import TabularTask
 
@@ -18,7 +18,7 @@ from anymdp_bench.tasks.tabular import TabularTask
 @pytest.fixture(scope="module")
 def run():
     mdp = sample_task("AnyMDP-16s5a-v0", 2)
-    return Run("AnyMDP-16s5a-v0", TabularTask(2, mdp, references(mdp)), 0)
+    return Run("AnyMDP-16s5a-v0", TabularTask(2, mdp, compute_references(mdp)), 0)
 
 
 def test_at_an_episodes_end_it_is_the_curves_score(run):

@@ -10,7 +10,7 @@ from anymdp_baselines.tabular.psrl import PSRL, _model, episodic, gamma_variate
 from anymdp_bench.agents import RunBatch
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.evaluation import Budget, Run, play_compiled
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.family import sample_tasks
 from anymdp_bench.tasks.tabular import TabularTask
 from anymdp_bench.testing import AgentConformance
@@ -144,7 +144,7 @@ def test_it_learns_small_tasks_within_2000_steps():
     """Eight training tasks, fixed seeds."""
     scores = []
     for k, mdp in enumerate(sample_tasks("AnyMDP-16s5a-v0", range(2**32, 2**32 + 8))):
-        task = TabularTask(k, mdp, references(mdp))
+        task = TabularTask(k, mdp, compute_references(mdp))
         curve = play_compiled(PSRL(), Run("AnyMDP-16s5a-v0", task, 0), Budget(steps=2000))
         scores.append(curve.score[-1])
     assert np.mean(scores) > 0.75

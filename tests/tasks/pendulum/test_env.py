@@ -1,4 +1,4 @@
-"""The Discrete-Pendulum: against Gymnasium's Pendulum-v1 state by state, and its Gymnasium manners."""
+"""The Discrete-Pendulum against Gymnasium's Pendulum-v1, and as a Gymnasium environment."""
 
 import math
 
@@ -140,7 +140,7 @@ def test_the_oracle_holds_the_pendulum_up():
         assert abs(speed) < 0.5
 
 
-def test_what_is_refused():
+def test_bad_calls_are_refused():
     env = gym.make("DiscretePendulum-g1-v0").unwrapped
     with pytest.raises(gym.error.ResetNeeded):
         env.step(0)

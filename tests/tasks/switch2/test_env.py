@@ -7,9 +7,9 @@ import pytest
 
 import anymdp_bench
 from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.scoring import references
+from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.family import sample_task
-from anymdp_bench.tasks.switch2.game import CELLS, joint_states, switch2
+from anymdp_bench.tasks.switch2.game import CELLS, joint_states, make_switch2
 
 DOWN, LEFT, UP, RIGHT, STAY = range(5)
 PICTURE = ["..   ..", ".......", "..   .."]
@@ -18,7 +18,7 @@ STEPS = [(1, 0), (0, -1), (-1, 0), (0, 1), (0, 0)]
 
 
 class Plain:
-    """The rules of SPEC 2.3, one agent after the other, on a drawn map."""
+    """The rules of Switch2, one agent after the other, on a map of characters."""
 
     def __init__(self):
         self.places, self.steps = [(0, 1), (0, 5)], 0
@@ -44,7 +44,7 @@ class Plain:
         return self.seen(), rewards, done, not done and self.steps == 50
 
 
-def test_pettingzoo_has_nothing_to_say():
+def test_pettingzoo_has_no_complaint():
     with warnings.catch_warnings():  # of its own, on importing its games
         warnings.simplefilter("ignore", DeprecationWarning)
         from pettingzoo.test import parallel_api_test, parallel_seed_test
@@ -91,7 +91,7 @@ def test_the_optimum_by_hand():
         total += sum(rewards.values())
     assert all(terminated.values())
     assert total == pytest.approx(4.4 + 3.9)
-    assert references(switch2().mdp).oracle == pytest.approx(4.4 + 3.9)
+    assert compute_references(make_switch2().mdp).oracle == pytest.approx(4.4 + 3.9)
 
 
 def test_the_joint_task_is_a_task():
@@ -103,20 +103,20 @@ def test_the_joint_task_is_a_task():
 
 def test_shaping_by_hand():
     """Both agents' hints, summed: closer 0.08, farther -0.12, still -0.04, arrival 1, arrived 0."""
-    game = switch2()
+    game = make_switch2()
     start = int(game.mdp.start.argmax())
     hints = {(DOWN, DOWN): 0.16, (LEFT, STAY): -0.16, (UP, UP): -0.08, (STAY, RIGHT): -0.16}
     for (a, b), hint in hints.items():
-        assert game.shaped[start, 5 * a + b] == pytest.approx(hint)
+        assert game.shaped_reward[start, 5 * a + b] == pytest.approx(hint)
     where = {cells: k for k, cells in enumerate(joint_states())}
     below = where[CELLS.index((1, 6)), CELLS.index((1, 0))]
-    assert game.shaped[below, 5 * UP + STAY] == pytest.approx(1 - 0.04)
+    assert game.shaped_reward[below, 5 * UP + STAY] == pytest.approx(1 - 0.04)
     arrived = where[CELLS.index((0, 6)), CELLS.index((1, 0))]
-    assert game.shaped[arrived, 5 * LEFT + UP] == pytest.approx(1)
+    assert game.shaped_reward[arrived, 5 * LEFT + UP] == pytest.approx(1)
     assert game.reward[arrived, 5 * LEFT + UP].tolist() == [0, 5]
 
 
-def test_what_is_refused():
+def test_bad_calls_are_refused():
     env = anymdp_bench.switch2_parallel_env()
     with pytest.raises(Exception, match="call reset"):
         env.step({})

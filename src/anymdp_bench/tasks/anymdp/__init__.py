@@ -1,4 +1,4 @@
-"""AnyMDP: procedurally generated tasks whose good states are exponentially unlikely to be met by chance."""
+"""AnyMDP: procedurally generated tasks. A random policy meets their good states exponentially rarely."""
 
 from __future__ import annotations
 

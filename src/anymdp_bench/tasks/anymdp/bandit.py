@@ -1,4 +1,9 @@
-"""AnyMDP with one observable state: a bandit (SPEC 2.1, last part)."""
+"""AnyMDP with one observable state, which is a bandit.
+
+The base is Exp(1) clipped to [0.05, 2]. The mean reward of an arm is uniform on [base / 2, base]. All means
+are drawn again while their standard deviation is at most 0.01. The noise of an arm has the standard
+deviation max(U(-0.3, 0.3), 0) times its mean. The episode is one step.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +13,14 @@ from numba import njit
 from anymdp_bench.engine.rng import exponential, stream, uniform
 from anymdp_bench.mdp import TabularMDP
 
-# The means of many arms never spread by 0.01 where the base is small: then the base is drawn anew. With five
-# arms and the smallest base 0.6% of draws do, so that it never comes to this.
+# If the base is small, the means of many arms never have a standard deviation above 0.01. Then the base is
+# drawn again. With five arms and the smallest base 0.6% of the draws are accepted, so this does not happen.
 _REDRAWS = 100_000
 
 
 @njit(cache=True, nogil=True)
 def sample_arms(rng, n_actions):
-    """(mean reward [A], sd of its noise [A])."""
+    """Draws (mean rewards, standard deviations of their noise), float64 [A] each."""
     mean = np.empty(n_actions)
     while True:
         base = min(max(exponential(rng, 0), 0.05), 2.0)
@@ -28,7 +33,14 @@ def sample_arms(rng, n_actions):
 
 
 def sample(seed: int, *, n_actions: int) -> TabularMDP:
-    """The bandit of `seed`: its one step leads to a terminal state, which shows the same single id."""
+    """Samples the bandit of a seed.
+
+    Its one step leads to a terminal state. Both states show the same id.
+
+    Args:
+        seed: the task seed.
+        n_actions: the number of arms.
+    """
     mean, noise = sample_arms(stream("AnyMDP", 1, n_actions, seed), n_actions)
     prob = np.zeros((2, n_actions, 2))
     prob[0, :, 1] = 1.0

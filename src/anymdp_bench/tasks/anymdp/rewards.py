@@ -1,7 +1,9 @@
-"""AnyMDP, part 2: the composite reward (SPEC 2.1, step 7).
+"""The composite reward of AnyMDP (arXiv 2502.02869).
 
-R(s,a,s') = r_s(s') + r_sa(s,a) + v(s) - v(s') + r_step + t(s') splits into a part of (s, a) and a part of s';
-so does the noise. Every function returns the parts, and `compose` writes them into the bands.
+The reward is R(s,a,s') = r_s(s') + r_sa(s,a) + v(s) - v(s') + r_step + t(s'). It is a part of (s, a) plus a
+part of s', and so is the standard deviation of its noise. Each function returns some of the parts.
+`compose` writes the sum into the bands. Exp(m) is an exponential number with mean m, U a uniform one, and
+Normal is standard.
 """
 
 from __future__ import annotations
@@ -14,13 +16,16 @@ from numba import njit
 from anymdp_bench.engine.rng import exponential, integer, normal, uniform
 from anymdp_bench.engine.solve import dot, policy_iteration
 
-REPAIR_GAMMA = 0.99
-_CHECKS = 5
+REPAIR_GAMMA = 0.99  # the discount at which the terminal term is checked
+_CHECKS = 5  # a task whose terminal term fails so many checks is rejected
 
 
 @njit(cache=True, nogil=True)
 def sample_potential(rng, n_states):
-    """v [S]: none with probability 1/2, else a short random Fourier sum over x = s / (2S)."""
+    """Draws the potential v, float64 [S].
+
+    With probability 1/2 it is 0. Otherwise it is a short random Fourier sum over x = s / (2S).
+    """
     scale = 0.0
     if uniform(rng, 0) >= 0.5:
         base = min(max(exponential(rng, 0), 0.20), 5.0)
@@ -40,7 +45,10 @@ def sample_potential(rng, n_states):
 
 @njit(cache=True, nogil=True)
 def sample_position(rng, terminal):
-    """(r_s [S], its noise sd [S]): ascending with rank, both 0 on terminals."""
+    """Draws (r_s, the sd of its noise), float64 [S] each.
+
+    The reward r_s ascends with the rank. Both are 0 on terminal states.
+    """
     n_states = len(terminal)
     base = 0.2 * exponential(rng, 0)
     mean, noise = np.empty(n_states), np.empty(n_states)
@@ -62,7 +70,7 @@ def sample_position(rng, terminal):
 
 @njit(cache=True, nogil=True)
 def sample_cost(rng, n_states, n_actions):
-    """(r_sa [S, A], its noise sd [S, A]) on a random 30% of the state-action pairs."""
+    """Draws (r_sa, the sd of its noise), float64 [S, A] each, on a random 30% of the state-action pairs."""
     mean, noise = np.zeros((n_states, n_actions)), np.zeros((n_states, n_actions))
     base = min(0.05 * exponential(rng, 0), 0.10)
     for s in range(n_states):
@@ -75,7 +83,10 @@ def sample_cost(rng, n_states, n_actions):
 
 @njit(cache=True, nogil=True)
 def sample_step_reward(rng, terminal, goal):
-    """r_step: a cost of time in goal tasks, a wage for surviving where there are only pitfalls."""
+    """Draws r_step.
+
+    It is a cost of time in tasks with a goal, a reward for survival in tasks with pitfalls only, and else 0.
+    """
     if goal:
         return 0.01 * min(normal(rng, 0), 0.0)
     if terminal.any():
@@ -85,7 +96,7 @@ def sample_step_reward(rng, terminal, goal):
 
 @njit(cache=True, nogil=True)
 def mean_rewards(bands, by_pair, by_next):
-    """r[s,a] = by_pair[s,a] + sum P(s'|s,a) by_next[s'], [S, A]."""
+    """Computes r[s,a] = by_pair[s,a] + sum over s' of P(s'|s,a) by_next[s'], float64 [S, A]."""
     n_states, n_actions = by_pair.shape
     out = np.empty((n_states, n_actions))
     for s in range(n_states):
@@ -97,9 +108,13 @@ def mean_rewards(bands, by_pair, by_next):
 
 @njit(cache=True, nogil=True)
 def sample_terminal_term(rng, bands, by_pair, by_next, start, terminal, goal, policy):
-    """(t [S], whether it could be repaired): pitfalls below, the last rank above, all other values.
+    """Draws the terminal term t, which puts pitfalls below all other values and the last rank above them.
 
-    `policy` int64 [S] starts the solver and is left at the last optimum.
+    The term is checked with the optimal values at discount `REPAIR_GAMMA`, and repaired, at most five
+    times. `policy` (int64 [S]) is where the solver starts. It is left at the last optimum.
+
+    Returns:
+        (t float64 [S], whether a check succeeded).
     """
     n_states = len(start)
     term = np.zeros(n_states)

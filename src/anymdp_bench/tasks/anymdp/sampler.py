@@ -1,4 +1,8 @@
-"""AnyMDP, part 3: the attempt loop and the acceptance checks (SPEC 2.1, steps 1 and 8)."""
+"""The AnyMDP sampler: it draws tasks until one passes the acceptance checks (arXiv 2502.02869).
+
+The horizon and the permutation of the observations are drawn once for each task. All the rest is drawn
+again until the task is accepted.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from anymdp_bench.engine.arrays import Bands
-from anymdp_bench.engine.evaluate import restart_terminals, spread
+from anymdp_bench.engine.evaluate import propagate, restart_terminals
 from anymdp_bench.engine.rng import integer, normal, stream
 from anymdp_bench.engine.solve import (
     discounted_values,
@@ -32,15 +36,18 @@ from anymdp_bench.tasks.anymdp.transitions import (
     sample_terminals,
     sample_transitions,
 )
-from anymdp_bench.tasks.family import require
-from anymdp_bench.tasks.random_parts import permutation, sample_horizon
+from anymdp_bench.tasks.family import require_integer
+from anymdp_bench.tasks.random_parts import draw_permutation, sample_horizon
 
 _MAX_ATTEMPTS = 100_000
 
 
 @njit(cache=True, nogil=True)
-def _worth_learning(bands, reward, start, terminal, horizon, policy):
-    """From every start, optimal minus uniform value, as an average reward over H steps, is at least 2."""
+def _is_worth_learning(bands, reward, start, terminal, horizon, policy):
+    """Checks that there is enough to learn from every start state.
+
+    At the discount gamma = 2^(-1/S), (max_a Q* - max_a Q_uniform)(1 - gamma) H must be at least 2.
+    """
     n_states, n_actions = reward.shape
     gamma = 2.0 ** (-1.0 / n_states)
     best, _ = policy_iteration(bands, reward, terminal, gamma, policy)
@@ -57,8 +64,12 @@ def _worth_learning(bands, reward, start, terminal, horizon, policy):
 
 
 @njit(cache=True, nogil=True)
-def _spread_out(bands, start, terminal, horizon, policy, n_actions):
-    """Under the optimal policy every start's long-run distribution covers many states."""
+def _is_spread_out(bands, start, terminal, horizon, policy, n_actions):
+    """Checks that the optimal policy visits many states in the long run, from every start state.
+
+    Terminal states lead back to the start. The distribution of states must have a Gini impurity above 0.70
+    and an entropy above 0.35 ln S.
+    """
     n_states = len(start)
     one_hot = np.zeros((n_states, n_actions))
     for s in range(n_states):
@@ -70,7 +81,7 @@ def _spread_out(bands, start, terminal, horizon, policy, n_actions):
         if start[s] > 0.0:
             origin = np.zeros(n_states)
             origin[s] = 1.0
-            reached = spread(matrix, origin, steps, 1e-9)
+            reached = propagate(matrix, origin, steps, 1e-9)
             gini, entropy = 1.0, 0.0
             for j in range(n_states):
                 gini -= reached[j] * reached[j]
@@ -83,7 +94,7 @@ def _spread_out(bands, start, terminal, horizon, policy, n_actions):
 
 @njit(cache=True, nogil=True)
 def attempt(rng, n_states, n_actions, horizon):
-    """One pass over steps 2 to 8: (bands, start, terminal, accepted)."""
+    """Draws one task and checks it; returns (bands, start, terminal, whether it is accepted)."""
     start = sample_start(rng, n_states)
     terminal, goal = sample_terminals(rng, start)
     bands = sample_transitions(rng, terminal, n_actions)
@@ -101,18 +112,29 @@ def attempt(rng, n_states, n_actions, horizon):
         return bands, start, terminal, False
     compose(bands, by_pair, by_next + term, noise_pair, noise_next)
     reward = mean_reward(bands, n_actions)
-    accepted = _worth_learning(bands, reward, start, terminal, horizon, policy) and _spread_out(
-        bands, start, terminal, horizon, policy, n_actions
-    )
+    accepted = _is_worth_learning(
+        bands, reward, start, terminal, horizon, policy
+    ) and _is_spread_out(bands, start, terminal, horizon, policy, n_actions)
     return bands, start, terminal, accepted
 
 
 @njit(cache=True, nogil=True)
 def sample_arrays(rng, n_observations, min_states, n_actions, composite):
-    """(bands, start, terminal, H, observation, attempts) of one accepted task; attempts < 0: none found."""
+    """Draws tasks until one is accepted.
+
+    Args:
+        rng: the random stream, uint64 [1].
+        n_observations: the number of observable states.
+        min_states: the least number of active states.
+        n_actions: the number of actions.
+        composite: whether the composite reward is kept; else the mean rewards become standard normal numbers.
+
+    Returns:
+        (bands, start, terminal, H, observation, the number of attempts, or -1 if no task was accepted).
+    """
     horizon = sample_horizon(rng, n_observations)
     n_states = min_states + integer(rng, 0, n_observations - min_states + 1)
-    observation = permutation(rng, n_observations)[:n_states].copy()
+    observation = draw_permutation(rng, n_observations)[:n_states].copy()
     for k in range(_MAX_ATTEMPTS):
         bands, start, terminal, accepted = attempt(rng, n_states, n_actions, horizon)
         if accepted:
@@ -131,29 +153,30 @@ def sample(
     min_states: int | None = None,
     composite_reward: bool = True,
 ) -> TabularMDP:
-    """The AnyMDP task of `seed`; the keywords are those of `gym.make("AnyMDP-v0")`.
+    """Samples the AnyMDP task of a seed. The keywords are those of `gym.make("AnyMDP-v0")`.
 
     Args:
-        seed: the task's seed.
-        n_states: number of observable states: 1 (a bandit), or 8 and more.
-        n_actions: number of actions, at least 2.
-        min_states: least number of active states, at least 8; the active number is then uniform on
-            `min_states`..`n_states`. Default: all are active.
-        composite_reward: False replaces the accepted task's mean reward by a Normal for each (s, a, s').
+        seed: the task seed.
+        n_states: the number of observable states. It is 1 for a bandit, or at least 8.
+        n_actions: the number of actions, at least 2.
+        min_states: the least number of active states, at least 8. The number of active states is then
+            uniform on `min_states`..`n_states`. By default all states are active.
+        composite_reward: False replaces the mean rewards of the accepted task by a standard normal number for
+            each (s, a, s').
 
     Raises:
         TaskError: the sizes make no task.
         RuntimeError: 100,000 attempts gave no acceptable task.
     """
-    require("n_actions", n_actions, 2)
-    require("n_states", n_states, 1)
+    require_integer("n_actions", n_actions, 2)
+    require_integer("n_states", n_states, 1)
     if n_states == 1:
         if min_states is not None:
-            require("min_states", min_states, 1, 1)
+            require_integer("min_states", min_states, 1, 1)
         return bandit.sample(seed, n_actions=n_actions)
-    require("n_states", n_states, 8)
+    require_integer("n_states", n_states, 8)
     if min_states is not None:
-        require("min_states", min_states, 8, n_states)
+        require_integer("min_states", min_states, 8, n_states)
     n_states, n_actions = (
         int(n_states),
         int(n_actions),

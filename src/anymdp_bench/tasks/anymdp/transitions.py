@@ -1,7 +1,8 @@
-"""AnyMDP, part 1: start states, terminals, and banded transitions (SPEC 2.1, steps 2 to 6).
+"""The start states, terminal states and banded transitions of AnyMDP (arXiv 2502.02869).
 
-States are ranked: 0 is worst, S-1 best. A state reaches only a band of ranks around its own, further
-back than forward, so that the best states are exponentially unlikely to be met by chance.
+States are ranked from 0, the worst, to S-1, the best. A state reaches only a band of ranks around its own
+rank. The band extends further back than forward. So a random policy meets the best states exponentially
+rarely.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from numba import njit
 from anymdp_bench.engine.arrays import Bands
 from anymdp_bench.engine.rng import exponential, integer, normal, uniform
 
-N_START = 3  # starts lie among the lowest three ranks
-_UNDERFLOW = 700.0  # exp(-700) is 1e-304: no affinity of interest is smaller
+N_START = 3  # start states lie among the three lowest ranks
+_UNDERFLOW = 700.0  # exp(-700) is 1e-304, and smaller affinities do not matter
 
 
 @njit(cache=True, nogil=True)
 def sample_start(rng, n_states):
-    """Start distribution, float64 [S]: max(Normal, 0) on the first three ranks, normalised."""
+    """Draws the start distribution, float64 [S]: max(Normal, 0) on the first three ranks, normalised."""
     out = np.zeros(n_states)
     while True:
         total = 0.0
@@ -36,7 +37,12 @@ def sample_start(rng, n_states):
 
 @njit(cache=True, nogil=True)
 def sample_terminals(rng, start):
-    """(terminal bool [S], whether the last state is a goal)."""
+    """Draws (terminal bool [S], whether the last state is a goal).
+
+    Each state is a pitfall with probability p = max(U(-0.20, 0.40), 0). The pitfalls are drawn again while
+    there are p S + 1 of them or more. Start states are never terminal. The last state is a goal with
+    probability 0.3.
+    """
     n_states = len(start)
     p = max(-0.20 + 0.60 * uniform(rng, 0), 0.0)
     out = np.zeros(n_states, np.bool_)
@@ -57,7 +63,10 @@ def sample_terminals(rng, start):
 
 @njit(cache=True, nogil=True)
 def sample_band(rng, s, terminal):
-    """Band of a live state: (first rank, rank after the last)."""
+    """Draws the band of a live state: (first rank, rank after the last).
+
+    The band is widened upward until it holds two live states above s, or ends at the last rank.
+    """
     n_states = len(terminal)
     lowest = max(0, s - max(2, n_states // 2 + 1))
     top = min(n_states, s + max(2, n_states // 4 + 1))
@@ -75,12 +84,12 @@ def sample_band(rng, s, terminal):
 
 @njit(cache=True, nogil=True)
 def _fill_rows(rng, s, n_states, begin, end, n_actions, prob, offset):
-    """Writes P(.|s,a) for every action, each over the band begin..end-1, from `offset` on."""
+    """Writes P(.|s,a) of every action over the band begin..end-1, from `offset` on."""
     size = end - begin
     weight = np.empty(size)
     total = 0.0
     for j in range(size):
-        weight[j] = min(max(normal(rng, 0), 0.10), 1.0)  # at least 0.10: never all zero, no redraw
+        weight[j] = min(max(normal(rng, 0), 0.10), 1.0)  # at least 0.10, so never all zero
         if begin + j == s:
             weight[j] *= 0.0 if s == n_states - 1 else 0.5
         total += weight[j]
@@ -116,7 +125,7 @@ def _fill_rows(rng, s, n_states, begin, end, n_actions, prob, offset):
 
 @njit(cache=True, nogil=True)
 def sample_transitions(rng, terminal, n_actions):
-    """Bands with transition probabilities; rewards and noise still 0."""
+    """Draws bands with transition probabilities. Their rewards and noise are still 0."""
     n_states = len(terminal)
     low = np.zeros(n_states, np.int64)
     width = np.zeros(n_states, np.int64)

@@ -1,4 +1,4 @@
-"""CliffWalking whose cliff ends the episode (SPEC 2.3)."""
+"""CliffWalking with a cliff that ends the episode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The CliffWalking task, numbered as Gymnasium's CliffWalking-v1."""
+"""The CliffWalking task. States and actions have the numbers of Gymnasium's CliffWalking-v1."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from anymdp_bench.engine.arrays import Bools, Float64s
 from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.tasks.grid import moves
+from anymdp_bench.tasks.grid import make_moves
 
 ROWS, COLUMNS, HORIZON = 4, 12, 200
 MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))  # up, right, down, left
@@ -15,11 +15,15 @@ CLIFF = range(37, 47)
 
 
 def sample(seed: int) -> TabularMDP:
-    """The one CliffWalking task: a fall moves into that cliff cell, which is terminal, for -100; else -1."""
+    """Makes the one CliffWalking task. A fall ends in a terminal cell of the cliff and pays -100.
+
+    Args:
+        seed: it has no effect.
+    """
     n = ROWS * COLUMNS
     cliff = np.isin(np.arange(n), CLIFF)
     return TabularMDP(
-        moves(ROWS, COLUMNS, MOVES),
+        make_moves(ROWS, COLUMNS, MOVES),
         np.where(cliff, -100.0, -1.0)[None, None, :],
         start=np.eye(n)[START],
         terminal=cliff | (np.arange(n) == GOAL),
@@ -28,7 +32,7 @@ def sample(seed: int) -> TabularMDP:
 
 
 def shape(reward: Float64s, terminated: Bools) -> Float64s:
-    """The reward that an in-context agent is given: 1 at the goal, -1 for a fall, else -0.03 (SPEC 2.3)."""
+    """Shapes rewards [n] for in-context agents: 1 at the goal, -1 for a fall, else -0.03."""
     end = np.where(reward > -100.0, 1.0, -1.0)
     out: Float64s = np.where(terminated, end, -0.03)
     return out

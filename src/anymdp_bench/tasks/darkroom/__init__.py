@@ -1,4 +1,4 @@
-"""Darkroom: an empty d x d grid with one hidden goal (SPEC 2.3), in the corner or by task seed."""
+"""Darkroom: an empty d x d grid with one hidden goal, in the corner or by task seed."""
 
 from __future__ import annotations
 

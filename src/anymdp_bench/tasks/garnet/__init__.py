@@ -1,4 +1,4 @@
-"""Garnet: random MDPs with b successors per state and action (Bhatnagar et al. 2009), as a contrast."""
+"""Garnet: random MDPs with b successors for each state and action (Bhatnagar et al. 2009)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FrozenLake 4x4, slippery and not (SPEC 2.3)."""
+"""FrozenLake 4x4, slippery and not slippery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The FrozenLake task, built from Gymnasium's own transition table."""
+"""The FrozenLake task, made from Gymnasium's own transition table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ HORIZON = 100
 
 
 def sample(seed: int, *, slippery: bool) -> TabularMDP:
-    """The 4x4 FrozenLake of Gymnasium: reward 1 at the goal; holes and goal are terminal; 100 steps."""
+    """Makes the 4x4 FrozenLake of Gymnasium. Holes and the goal are terminal.
+
+    Args:
+        seed: it has no effect.
+        slippery: whether the ice is slippery.
+    """
     env = FrozenLakeEnv(map_name="4x4", is_slippery=slippery)
     cells = np.asarray(env.desc).ravel()
     n, n_actions = len(cells), len(env.P[0])
@@ -32,9 +37,10 @@ def sample(seed: int, *, slippery: bool) -> TabularMDP:
 
 
 def shape(reward: Float64s, terminated: Bools, *, slippery: bool) -> Float64s:
-    """The reward that an in-context agent is given (SPEC 2.3).
+    """Shapes rewards [n] for in-context agents.
 
-    1 at the goal, -1 in a hole, else 0 where it is slippery and -0.05 where it is not.
+    The shaped reward is 1 at the goal and -1 in a hole. Elsewhere it is 0 on slippery ice, and -0.05
+    otherwise.
     """
     end = np.where(reward > 0.0, 1.0, -1.0)
     out: Float64s = np.where(terminated, end, 0.0 if slippery else -0.05)

@@ -6,7 +6,7 @@ from anymdp_bench.tasks.family import About, TaskFamily
 
 FAMILY = TaskFamily(
     name="DiscretePendulum",
-    sampler="anymdp_bench.tasks.pendulum.game:no_table",
+    sampler="anymdp_bench.tasks.pendulum.game:refuse_table",
     ids={f"DiscretePendulum-g{g:g}-v0": {"gravity": g} for g in (1.0, 5.0, 9.8)},
     sampled=lambda keywords: False,
     env="anymdp_bench.tasks.pendulum.env:DiscretePendulumEnv",

@@ -1,13 +1,15 @@
-"""The swinging pendulum of Gymnasium's Pendulum-v1, seen through bins and pushed by five torques.
+"""The dynamics of the Discrete-Pendulum, which is Gymnasium's Pendulum-v1 with bins and five torques.
 
-With theta the angle from upright (rad, never wrapped, as in Gymnasium), w its speed (rad/s), u the torque:
+Let theta be the angle from upright (rad, never wrapped, as in Gymnasium), w its speed (rad/s) and u the
+torque:
 
     reward  = -(wrap(theta)^2 + 0.1 w^2 + 0.001 u^2)
     w'      = clip(w + (3 g / 2 sin(theta) + 3 u) dt, -8, 8)
     theta'  = theta + w' dt,  dt = 0.05 s, mass and length 1
 
-The motion is deterministic; only the start is drawn: theta uniform on [-pi, pi), w on [-1, 1). Nothing is
-terminal. A state is a float64 pair (theta, w); observation = 5 * angle bin + speed bin.
+The motion is deterministic. Only the start is random: theta is uniform on [-pi, pi) and w is uniform on
+[-1, 1). No state is terminal. A state is a float64 pair (theta, w). The observation is 5 * angle bin +
+speed bin.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ _TURN = 2 * math.pi
 
 @njit(inline="always")
 def advance(theta, speed, action, gravity):
-    """One step from (theta, speed): (theta', speed', reward)."""
+    """Steps the pendulum from (theta, speed), and returns (theta', speed', reward)."""
     torque = action - 2.0
     angle = (theta + math.pi) % _TURN - math.pi
     reward = -(angle * angle + 0.1 * speed * speed + 0.001 * torque * torque)
@@ -41,27 +43,27 @@ def advance(theta, speed, action, gravity):
 
 @njit(inline="always")
 def observe(theta, speed):
-    """The observed id, 0..59: 12 bins of the angle from upright, from 0 on, and 5 of the speed."""
+    """Returns the observation, 0..59, from 12 bins of the angle from upright and 5 bins of the speed."""
     angle = np.int64((theta % _TURN) * (ANGLE_BINS / _TURN))
     pace = np.int64((speed + MAX_SPEED) * (SPEED_BINS / (2 * MAX_SPEED)))
-    angle -= np.int64(angle == ANGLE_BINS)  # rounded up to a whole turn
-    pace -= np.int64(pace == SPEED_BINS)  # at full speed
+    angle -= np.int64(angle == ANGLE_BINS)  # the angle was rounded up to a whole turn
+    pace -= np.int64(pace == SPEED_BINS)  # the speed is the largest
     return SPEED_BINS * angle + pace
 
 
 @njit(inline="always")
-def first(rng, i):
-    """Draws a start: (theta, speed)."""
+def draw_start(rng, i):
+    """Draws a start (theta, speed)."""
     theta = (2.0 * uniform(rng, i) - 1.0) * math.pi
     return theta, 2.0 * uniform(rng, i) - 1.0
 
 
 @njit(cache=True, nogil=True)
-def swing_reset(state, left, rng, mask, seen):
-    """Starts an episode in every stream of `mask` (bool [n]): see `swing_step` for the arrays."""
+def reset_pendulums(state, left, rng, mask, seen):
+    """Starts an episode in every stream of `mask` (bool [n]); `step_pendulums` describes the arrays."""
     for i in range(len(left)):
         if mask[i]:
-            state[i, 0], state[i, 1] = first(rng, i)
+            state[i, 0], state[i, 1] = draw_start(rng, i)
             left[i] = HORIZON
             seen[i] = observe(state[i, 0], state[i, 1])
 
@@ -69,7 +71,7 @@ def swing_reset(state, left, rng, mask, seen):
 @njit(inline="always")
 def _step(state, left, rng, gravity, actions, mode, seen, reward, truncated, fresh, last, i):
     if mode == NEXT_STEP and left[i] == 0:
-        state[i, 0], state[i, 1] = first(rng, i)
+        state[i, 0], state[i, 1] = draw_start(rng, i)
         left[i] = HORIZON
         reward[i] = 0.0
         fresh[i] = True
@@ -81,15 +83,18 @@ def _step(state, left, rng, gravity, actions, mode, seen, reward, truncated, fre
     truncated[i] = left[i] == 0
     if mode == SAME_STEP and truncated[i]:
         last[i] = seen[i]
-        state[i, 0], state[i, 1] = first(rng, i)
+        state[i, 0], state[i, 1] = draw_start(rng, i)
         seen[i] = observe(state[i, 0], state[i, 1])
         left[i] = HORIZON
         fresh[i] = True
 
 
 @njit(cache=True, nogil=True)
-def swing_refused(left, actions, mode):
-    """Index of the first stream whose action is out of range, or that is over in DISABLED mode; or -1."""
+def find_refused_pendulum(left, actions, mode):
+    """Returns the index of the first stream that cannot take its action, or -1.
+
+    A stream cannot take an action that is out of range. In DISABLED mode a finished stream takes none.
+    """
     for i in range(len(left)):
         over = mode == DISABLED and left[i] == 0
         if actions[i] < 0 or actions[i] >= N_ACTIONS or over:
@@ -98,32 +103,41 @@ def swing_refused(left, actions, mode):
 
 
 @njit(cache=True, nogil=True)
-def swing_step(state, left, rng, gravity, actions, mode, seen, reward, truncated, fresh, last):
-    """Steps every stream; `mode` says what a finished one does (see `engine.step`).
+def step_pendulums(state, left, rng, gravity, actions, mode, seen, reward, truncated, fresh, last):
+    """Steps every stream. `find_refused_pendulum` must have checked the actions before.
 
-    Shapes: state float64 [n, 2]; left (steps left), actions, seen, last int64 [n]; rng uint64 [n];
-    reward float64 [n]; truncated, fresh bool [n]. `last` is the last observation of an episode that
-    ended, in SAME_STEP mode. Actions are checked by `swing_refused` beforehand.
+    Args:
+        state: the states (theta, speed), float64 [n, 2].
+        left: the numbers of steps left, int64 [n].
+        rng: the random streams, uint64 [n].
+        gravity: g in m/s^2.
+        actions: the actions, int64 [n].
+        mode: what a finished stream does; see `engine.step`.
+        seen: receives the observations, int64 [n].
+        reward: receives the rewards, float64 [n].
+        truncated: receives whether the episode ended, bool [n].
+        fresh: receives whether the stream was reset automatically, bool [n].
+        last: receives the last observation of an episode that ended in SAME_STEP mode, int64 [n].
     """
     for i in range(len(left)):
         _step(state, left, rng, gravity, actions, mode, seen, reward, truncated, fresh, last, i)
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def swing_step_parallel(
+def step_pendulums_parallel(
     state, left, rng, gravity, actions, mode, seen, reward, truncated, fresh, last
 ):
-    """`swing_step` on all threads; streams share nothing, so the numbers are the same."""
+    """Does what `step_pendulums` does, on all threads. Streams share nothing, so the numbers are the same."""
     for i in prange(len(left)):
         _step(state, left, rng, gravity, actions, mode, seen, reward, truncated, fresh, last, i)
 
 
 @njit(cache=True, nogil=True)
-def random_returns(gravity, rng, n):
-    """Returns of `n` episodes of uniform actions from stream 0 of rng, float64 [n]."""
+def play_random_episodes(gravity, rng, n):
+    """Plays `n` episodes of uniform actions from stream 0 of `rng`, and gives their returns, float64 [n]."""
     out = np.zeros(n)
     for k in range(n):
-        theta, speed = first(rng, 0)
+        theta, speed = draw_start(rng, 0)
         for _ in range(HORIZON):
             theta, speed, reward = advance(theta, speed, integer(rng, 0, N_ACTIONS), gravity)
             out[k] += reward

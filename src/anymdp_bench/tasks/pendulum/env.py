@@ -1,35 +1,42 @@
-"""DiscretePendulumEnv: Gymnasium's Pendulum-v1 through bins, one stream."""
+"""`DiscretePendulumEnv`: one stream of Gymnasium's Pendulum-v1 through bins."""
 
 from __future__ import annotations
 
-from operator import index
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
 from anymdp_bench.engine.arrays import Int64s, UInt64s
-from anymdp_bench.engine.seeding import dynamics_streams
 from anymdp_bench.engine.step import DISABLED
 from anymdp_bench.mdp import TaskError
+from anymdp_bench.tasks.env_arguments import (
+    check_render_mode,
+    make_dynamics_stream,
+    parse_action,
+)
 from anymdp_bench.tasks.pendulum.dynamics import (
     ANGLE_BINS,
     DT,
     HORIZON,
     N_ACTIONS,
     SPEED_BINS,
-    swing_reset,
-    swing_step,
+    reset_pendulums,
+    step_pendulums,
 )
 from anymdp_bench.tasks.pendulum.frame import draw_pendulum
-from anymdp_bench.tasks.pendulum.game import pendulum
+from anymdp_bench.tasks.pendulum.game import load_pendulum
 
 N_OBSERVATIONS = ANGLE_BINS * SPEED_BINS
 _ONE = np.ones(1, np.bool_)
 
 
-def checked_gravity(family: str, gravity: float) -> float:
-    """`gravity` as a float.
+def check_gravity(family: str, gravity: float) -> float:
+    """Returns `gravity` as a float.
+
+    Args:
+        family: the name of the family, for messages.
+        gravity: g in m/s^2.
 
     Raises:
         TaskError: it is no finite number.
@@ -42,7 +49,7 @@ def checked_gravity(family: str, gravity: float) -> float:
 
 
 def refuse_task(options: dict[str, Any] | None) -> None:
-    """Refuses `options["task"]`; a task seed is taken, and changes nothing.
+    """Checks that the options of `reset` hold no task. A task seed is allowed, and changes nothing.
 
     Raises:
         ValueError: a task is given.
@@ -52,16 +59,18 @@ def refuse_task(options: dict[str, Any] | None) -> None:
 
 
 class DiscretePendulumEnv(gym.Env[np.int64, np.int64]):
-    """Gymnasium's pendulum seen through 12 x 5 bins and pushed by five torques; truncated after 200 steps.
+    """Gymnasium's pendulum, seen through 12 x 5 bins and pushed by five torques.
+
+    The observation is 5 * angle bin + speed bin, Discrete(60). The actions are the torques -2, -1, 0, 1 and
+    2, Discrete(5). An episode is truncated after 200 steps.
 
     Args:
-        family: name of the task family.
         gravity: g in m/s^2.
-        task_seed: has no effect; there is one task.
+        family: the name of the task family.
+        task_seed: it has no effect, because there is one task.
         render_mode: None, "ansi" or "rgb_array".
-        privileged_info: put the oracle's action (`optimal_action`) into `info`. Not for agents under test.
-
-    Observation: 5 * angle bin + speed bin, Discrete(60). Actions: torques -2, -1, 0, 1, 2, Discrete(5).
+        privileged_info: whether `info` holds the oracle's action (`optimal_action`). Agents under test must
+            not see it.
     """
 
     metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": round(1 / DT)}  # noqa: RUF012
@@ -74,14 +83,12 @@ class DiscretePendulumEnv(gym.Env[np.int64, np.int64]):
         render_mode: str | None = None,
         privileged_info: bool = False,
     ) -> None:
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(f"render_mode is {render_mode!r}; give None, 'ansi' or 'rgb_array'")
-        self.render_mode = render_mode
-        self.gravity = checked_gravity(family, gravity)
+        self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
+        self.gravity = check_gravity(family, gravity)
         self.observation_space = gym.spaces.Discrete(N_OBSERVATIONS)
         self.action_space = gym.spaces.Discrete(N_ACTIONS)
         self.task_seed = 0
-        self._oracle = pendulum(self.gravity) if privileged_info else None
+        self._oracle = load_pendulum(self.gravity) if privileged_info else None
         self._state, self._left = np.zeros((1, 2)), np.zeros(1, np.int64)
         self._rng: UInt64s | None = None
         self._seen: Int64s = np.zeros(1, np.int64)
@@ -89,55 +96,51 @@ class DiscretePendulumEnv(gym.Env[np.int64, np.int64]):
 
     @property
     def true_state(self) -> tuple[float, float]:
-        """(angle from upright in rad, never wrapped; speed in rad/s): what the bins hide."""
+        """The state behind the bins: (angle from upright in rad, never wrapped; speed in rad/s)."""
         return float(self._state[0, 0]), float(self._state[0, 1])
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.int64, dict[str, Any]]:
-        """Starts an episode: angle uniform over the turn, speed uniform on [-1, 1)."""
+        """Starts an episode with an angle uniform over the turn and a speed uniform on [-1, 1).
+
+        Raises:
+            ValueError: the options hold a task.
+        """
         refuse_task(options)
         super().reset(seed=seed)
         if seed is not None or self._rng is None:
-            start = (
-                self.np_random.integers(2**64, dtype=np.uint64) if seed is None else seed % 2**64
-            )
-            self._rng = dynamics_streams(np.array([start], np.uint64))
-        swing_reset(self._state, self._left, self._rng, _ONE, self._seen)
+            self._rng = make_dynamics_stream(seed, self.np_random)
+        reset_pendulums(self._state, self._left, self._rng, _ONE, self._seen)
         self._last = None
-        return self._seen[0], {"task_seed": 0} | self._insight()
+        return self._seen[0], {"task_seed": 0} | self._oracle_info()
 
     def step(self, action: np.int64 | int) -> tuple[np.int64, float, bool, bool, dict[str, Any]]:
-        """One step of 0.05 s; never terminated.
+        """Plays one step of 0.05 s. An episode is never terminated.
 
         Raises:
             gymnasium.error.ResetNeeded: the episode is over.
-            ValueError: `action` is no integer in 0..4; nothing has changed.
+            ValueError: `action` is no integer in 0..4. Nothing has changed then.
         """
         if not self._left[0]:
             raise gym.error.ResetNeeded("the episode is over; call reset() before step()")
-        try:
-            played = index(action)
-        except TypeError:
-            played = -1
-        if not 0 <= played < N_ACTIONS:
-            raise ValueError(f"action is {action!r}; give an integer in 0..{N_ACTIONS - 1}")
+        played = parse_action(action, N_ACTIONS)
         seen, reward = np.empty(1, np.int64), np.empty(1)
         truncated, fresh = np.empty(1, np.bool_), np.empty(1, np.bool_)
-        swing_step(
+        step_pendulums(
             self._state, self._left, self._rng, self.gravity, np.array([played]), DISABLED,
             seen, reward, truncated, fresh, self._seen,
         )  # fmt: skip
         self._last = (played, float(reward[0]))
-        return seen[0], float(reward[0]), False, bool(truncated[0]), self._insight()
+        return seen[0], float(reward[0]), False, bool(truncated[0]), self._oracle_info()
 
-    def _insight(self) -> dict[str, Any]:
+    def _oracle_info(self) -> dict[str, Any]:
         if self._oracle is None:
             return {}
         return {"optimal_action": self._oracle.oracle_actions(self._state)[0]}
 
     def render(self) -> Any:
-        """The pendulum over its bins: a line ("ansi") or uint8 [384, 384, 3] ("rgb_array")."""
+        """Shows the pendulum over its bins, as a line ("ansi") or a frame ("rgb_array")."""
         if self.render_mode is None:
             gym.logger.warn("render() needs gym.make(..., render_mode='ansi' or 'rgb_array')")
             return None

@@ -1,12 +1,12 @@
-"""A picture of the Pendulum: the rod over its angle bins, the speed bins as a bar, the torque as an arc."""
+"""The frame of the Pendulum: the rod over the bins of the angle, the bins of the speed, and the torque."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from anymdp_bench.engine.arrays import Frame
 from anymdp_bench.tasks.pendulum.dynamics import ANGLE_BINS, MAX_SPEED, SPEED_BINS
 
 SIDE = 384  # pixels
@@ -15,10 +15,16 @@ _BIN, _ROD, _PUSH = (214, 228, 255), (180, 60, 60), (37, 99, 235)
 _TURN = 2 * math.pi
 
 
-def draw_pendulum(theta: float, speed: float, action: int | None) -> npt.NDArray[np.uint8]:
-    """uint8 [384, 384, 3]; the angle counts from upright, counter-clockwise, as Gymnasium draws it.
+def draw_pendulum(theta: float, speed: float, action: int | None) -> Frame:
+    """Draws the pendulum over its bins. The bins of the current state are tinted.
 
-    The bins that the state is in are tinted; the dot on the right shows the torque of `action`.
+    Args:
+        theta: the angle from upright in rad, counter-clockwise, as Gymnasium draws it.
+        speed: the speed in rad/s.
+        action: the action that was played, or None. Its place at the top is filled.
+
+    Returns:
+        A frame, uint8 [384, 384, 3].
     """
     y, x = np.mgrid[:SIDE, :SIDE].astype(np.float64)
     x, y = x - SIDE / 2, SIDE / 2 - 20 - y
@@ -34,14 +40,14 @@ def draw_pendulum(theta: float, speed: float, action: int | None) -> npt.NDArray
     across = x * math.cos(theta) + y * math.sin(theta)
     picture[(along > 0) & (along < 130) & (np.abs(across) < 9)] = _ROD
     picture[radius < 6] = 0
-    _speed_bar(picture, speed)
+    _draw_speed_bar(picture, speed)
     if action is not None:
-        _torque(picture, action)
+        _draw_torque(picture, action)
     return picture
 
 
-def _speed_bar(picture: npt.NDArray[np.uint8], speed: float) -> None:
-    """The speed's five bins along the bottom, the one it is in tinted, and a mark at the speed."""
+def _draw_speed_bar(picture: Frame, speed: float) -> None:
+    """Draws the five bins of the speed along the bottom, tints the current one, and marks the speed."""
     top, bottom, left, right = SIDE - 36, SIDE - 14, 42, SIDE - 42
     step = (right - left) / SPEED_BINS
     here = min(int((speed + MAX_SPEED) / (2 * MAX_SPEED) * SPEED_BINS), SPEED_BINS - 1)
@@ -53,8 +59,8 @@ def _speed_bar(picture: npt.NDArray[np.uint8], speed: float) -> None:
     picture[top - 4 : bottom + 4, max(mark - 2, 0) : mark + 2] = _ROD
 
 
-def _torque(picture: npt.NDArray[np.uint8], action: int) -> None:
-    """Five places along the top, the played torque's filled."""
+def _draw_torque(picture: Frame, action: int) -> None:
+    """Draws five places along the top, and fills the place of the torque."""
     for k in range(5):
         centre = SIDE // 2 + (k - 2) * 24
         picture[6:16, centre - 5 : centre + 5] = _PUSH if k == action else _LINE

@@ -1,4 +1,4 @@
-"""The Discrete-Pendulum as a game: its numbers, and its oracle from the stored fine grid."""
+"""The Discrete-Pendulum of a gravity, with the oracle that is stored for it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ NUMBERS, GRIDS = "oracle.json", "oracle.npz"
 
 @dataclass(frozen=True, eq=False)
 class Pendulum:
-    """A Discrete-Pendulum and what is known of it; true states are float64 pairs (angle, speed).
+    """A Discrete-Pendulum with its oracle. True states are float64 pairs (angle, speed).
 
     Attributes:
         gravity: g, in m/s^2.
-        value: float64 [n, m], the oracle's values on its grid (see `engine.swing_up`).
-        oracle: the oracle's mean episode return; `oracle_sd` an episode's standard deviation.
-        random: the uniform policy's mean episode return.
+        value: the oracle's values on its grid, float64 [n, m]; see `pendulum_oracle`.
+        oracle: the mean episode return of the oracle.
+        oracle_sd: the standard deviation of the return of one oracle episode.
+        random: the mean episode return of the uniform random policy.
+        n_observations: the number of observations.
+        n_actions: the number of actions.
     """
 
     gravity: float
@@ -40,24 +43,27 @@ class Pendulum:
     n_actions: int = N_ACTIONS
 
     def oracle_actions(self, state: Float64s) -> Int64s:
-        """The oracle's action in each true state, [n, 2] -> int64 [n]."""
+        """Returns the oracle's action in each true state (float64 [n, 2]), int64 [n]."""
         out: Int64s = oracle_actions(self.value, GAMMA, self.gravity, state)
         return out
 
     def oracle_returns(self, state: Float64s) -> Float64s:
-        """What the oracle's whole episode pays from each true state, exactly, [n, 2] -> float64 [n]."""
+        """Computes the exact return of the oracle from each true state (float64 [n, 2]), float64 [n]."""
         out: Float64s = oracle_returns(self.value, GAMMA, self.gravity, state)
         return out
 
 
 @cache
-def pendulum(gravity: float) -> Pendulum:
-    """The pendulum of a published gravity.
+def load_pendulum(gravity: float) -> Pendulum:
+    """Loads the pendulum of a published gravity.
+
+    Args:
+        gravity: g in m/s^2.
 
     Raises:
         TaskError: no oracle is stored for `gravity`.
     """
-    known = numbers()["gravities"]
+    known = load_numbers()["gravities"]
     name = f"{gravity:g}"
     if name not in known:
         raise TaskError(f"gravity is {gravity!r}; an oracle is stored for {', '.join(known)}")
@@ -69,21 +75,21 @@ def pendulum(gravity: float) -> Pendulum:
     return Pendulum(gravity, value, found["oracle"], found["oracle_sd"], found["random"])
 
 
-def numbers() -> dict[str, Any]:
-    """What `python -m anymdp_bench.tasks.pendulum.make_oracle` measured, with its errors."""
+def load_numbers() -> dict[str, Any]:
+    """Loads the numbers that `tasks.pendulum.make_oracle` measured, with their standard errors."""
     text = (files("anymdp_bench.tasks.pendulum") / NUMBERS).read_text(encoding="utf-8")
     out: dict[str, Any] = json.loads(text)
     return out
 
 
 def shape(reward: Float64s, terminated: Bools, *, gravity: float) -> Float64s:
-    """The reward that an in-context agent is given: max(r / 30 + 0.1, -0.1)."""
+    """Shapes rewards [n] for in-context agents: max(r / 30 + 0.1, -0.1)."""
     out: Float64s = np.maximum(reward / 30 + 0.1, -0.1)
     return out
 
 
-def no_table(seed: int, *, gravity: float) -> NoReturn:
-    """The true state is continuous, so there is no TabularMDP.
+def refuse_table(seed: int, *, gravity: float) -> NoReturn:
+    """Refuses to make a `TabularMDP`, because the true state is continuous.
 
     Raises:
         TaskError: always.

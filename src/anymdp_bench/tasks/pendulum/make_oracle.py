@@ -1,8 +1,9 @@
-"""Makes the pendulum's oracles: `python -m anymdp_bench.tasks.pendulum.make_oracle`.
+"""Makes the oracles of the pendulum: `python -m anymdp_bench.tasks.pendulum.make_oracle`.
 
-Value iteration on a fine grid of the continuous state, thinned for storage; then the mean return of the
-stored oracle and of uniform play over many episodes, each with its standard error, and what the return
-would gain from the whole grid. Takes a few minutes on one core; the result is the same every time.
+The program solves the pendulum by value iteration on a fine grid of the continuous state. It thins the grid
+for storage. Then it measures the mean return of the stored oracle and of uniform play over many episodes,
+each with its standard error, and how much the return would gain from the whole grid. It takes a few minutes
+on one core. The result is the same every time.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ import numpy as np
 
 from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.engine.rng import stream
-from anymdp_bench.tasks.pendulum.dynamics import random_returns
+from anymdp_bench.tasks.pendulum.dynamics import play_random_episodes
 from anymdp_bench.tasks.pendulum.game import GAMMA, GRIDS, NUMBERS
-from anymdp_bench.tasks.pendulum.pendulum_oracle import oracle_returns, starts, value_iteration
+from anymdp_bench.tasks.pendulum.pendulum_oracle import draw_starts, oracle_returns, value_iteration
 
 GRAVITIES = (1.0, 5.0, 9.8)
-GRID, EVERY = (1024, 513), 4  # nodes computed; every 4th along each axis is stored
+GRID, EVERY = (
+    (1024, 513),
+    4,
+)  # (angles, speeds) of the grid; every 4th node along each axis is stored
 TOLERANCE = 1e-4
 EPISODES = 100_000
 
@@ -31,14 +35,24 @@ def make(
     every: int = EVERY,
     episodes: int = EPISODES,
 ) -> tuple[Float64s, dict[str, Any]]:
-    """(the grid to store, float16; what was measured of it) for one gravity."""
+    """Makes the oracle of one gravity and measures it.
+
+    Args:
+        gravity: g in m/s^2.
+        grid: the numbers of angles and of speeds of the grid.
+        every: every so many nodes along each axis are stored.
+        episodes: the number of episodes that are played.
+
+    Returns:
+        (the values to store, float16; the numbers that were measured).
+    """
     whole, sweeps = value_iteration(gravity, GAMMA, *grid, TOLERANCE)
     stored = whole[::every, ::every].astype(np.float16)
     value = stored.astype(np.float64)
-    begin = starts(stream("DiscretePendulum", "oracle", 0), episodes)
+    begin = draw_starts(stream("DiscretePendulum", "oracle", 0), episodes)
     returns = oracle_returns(value, GAMMA, gravity, begin)
     gain = oracle_returns(whole, GAMMA, gravity, begin) - returns
-    uniform = random_returns(gravity, stream("DiscretePendulum", "random", 0), episodes)
+    uniform = play_random_episodes(gravity, stream("DiscretePendulum", "random", 0), episodes)
     root = float(np.sqrt(episodes))
     return stored, {
         "oracle": round(float(returns.mean()), 4),
@@ -52,7 +66,7 @@ def make(
 
 
 def main(folder: Path = Path(__file__).parent) -> None:
-    """Writes both files beside this module."""
+    """Writes the values and the numbers into `folder`, by default beside this module."""
     made = {f"{g:g}": make(g) for g in GRAVITIES}
     arrays: dict[str, Any] = {f"g{name}": stored for name, (stored, _) in made.items()}
     np.savez_compressed(folder / GRIDS, **arrays)

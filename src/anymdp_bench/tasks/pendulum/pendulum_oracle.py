@@ -1,8 +1,8 @@
-"""The pendulum's oracle: value iteration on a fine grid of its true, continuous state.
+"""The oracle of the pendulum: value iteration on a fine grid of the true, continuous state.
 
-The grid has n angles over a whole turn and m speeds over [-8, 8]; between its nodes values are interpolated
-bilinearly. The oracle plays the action with the best one-step look-ahead into these values from the
-true state, so its choice is finer than the grid.
+The grid has n angles over a whole turn and m speeds over [-8, 8]. Between the nodes the values are
+interpolated bilinearly. From the true state the oracle looks one step ahead into these values, and plays
+the best action. So its choice is finer than the grid.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import math
 import numpy as np
 from numba import njit
 
-from anymdp_bench.tasks.pendulum.dynamics import HORIZON, MAX_SPEED, N_ACTIONS, advance, first
+from anymdp_bench.tasks.pendulum.dynamics import HORIZON, MAX_SPEED, N_ACTIONS, advance, draw_start
 
 _TURN = 2 * math.pi
 
 
 @njit(inline="always")
 def interpolate(value, theta, speed):
-    """The value at any state, from the grid float32 or float64 [n, m]."""
+    """Interpolates the value of a state from the grid, float32 or float64 [n, m]."""
     n, m = value.shape
     x = (theta % _TURN) * (n / _TURN)
     i = np.int64(x)
     u = x - i
-    if i >= n:  # theta % turn can round up to the turn itself
+    if i >= n:  # theta % turn can be rounded up to the turn itself
         i, u = np.int64(0), 0.0
     k = i + 1 if i + 1 < n else 0
     y = (speed + MAX_SPEED) * ((m - 1) / (2 * MAX_SPEED))
@@ -37,7 +37,7 @@ def interpolate(value, theta, speed):
 
 @njit(inline="always")
 def best_action(value, gamma, theta, speed, gravity):
-    """(the action with the best look-ahead, its value); the first of the best."""
+    """Returns (the best action one step ahead, its value). Of several best actions it is the first."""
     best, highest = 0, -math.inf
     for a in range(N_ACTIONS):
         angle, pace, reward = advance(theta, speed, a, gravity)
@@ -49,7 +49,11 @@ def best_action(value, gamma, theta, speed, gravity):
 
 @njit(cache=True, nogil=True)
 def value_iteration(gravity, gamma, n_angles, n_speeds, tolerance):
-    """(values float64 [n_angles, n_speeds], sweeps): until no value moves by more than `tolerance`."""
+    """Sweeps over the grid until no value changes by more than `tolerance`.
+
+    Returns:
+        (values float64 [n_angles, n_speeds], the number of sweeps).
+    """
     value, new = np.zeros((n_angles, n_speeds)), np.zeros((n_angles, n_speeds))
     sweeps = 0
     while True:
@@ -67,7 +71,7 @@ def value_iteration(gravity, gamma, n_angles, n_speeds, tolerance):
 
 @njit(cache=True, nogil=True)
 def oracle_actions(value, gamma, gravity, state):
-    """The oracle's action in each state (float64 [n, 2]), int64 [n]."""
+    """Returns the oracle's action in each state (float64 [n, 2]), int64 [n]."""
     out = np.empty(len(state), np.int64)
     for i in range(len(state)):
         out[i], _ = best_action(value, gamma, state[i, 0], state[i, 1], gravity)
@@ -76,7 +80,7 @@ def oracle_actions(value, gamma, gravity, state):
 
 @njit(cache=True, nogil=True)
 def oracle_return(value, gamma, gravity, theta, speed):
-    """What the oracle's episode pays from a start: its exact return, since nothing is random."""
+    """Returns the exact return of the oracle's episode from a start. Nothing in the episode is random."""
     total = 0.0
     for _ in range(HORIZON):
         action, _ = best_action(value, gamma, theta, speed, gravity)
@@ -87,7 +91,7 @@ def oracle_return(value, gamma, gravity, theta, speed):
 
 @njit(cache=True, nogil=True)
 def oracle_returns(value, gamma, gravity, state):
-    """`oracle_return` from each state (float64 [n, 2]), float64 [n]."""
+    """Returns `oracle_return` from each state (float64 [n, 2]), float64 [n]."""
     out = np.empty(len(state))
     for i in range(len(state)):
         out[i] = oracle_return(value, gamma, gravity, state[i, 0], state[i, 1])
@@ -95,9 +99,9 @@ def oracle_returns(value, gamma, gravity, state):
 
 
 @njit(cache=True, nogil=True)
-def starts(rng, n):
-    """`n` starts drawn from stream 0 of rng, float64 [n, 2]."""
+def draw_starts(rng, n):
+    """Draws `n` starts from stream 0 of `rng`, float64 [n, 2]."""
     out = np.empty((n, 2))
     for i in range(n):
-        out[i, 0], out[i, 1] = first(rng, 0)
+        out[i, 0], out[i, 1] = draw_start(rng, 0)
     return out

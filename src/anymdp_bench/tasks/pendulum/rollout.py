@@ -1,7 +1,6 @@
-"""A compiled tabular learner and the Pendulum in one loop.
+"""A compiled tabular learner and the Pendulum in one compiled loop.
 
-As in `engine.rollout`, a learner is two typed function pointers over flat arrays. The loop counts steps and
-episodes, and returns the regret.
+The learner is passed as in `engine.rollout`. The loop counts steps and episodes, and returns the regret.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from numba import njit, types
 
 from anymdp_bench.engine.rollout import ACT, EPISODES, LEARN, STEPS, draw_action
-from anymdp_bench.tasks.pendulum.dynamics import HORIZON, advance, first, observe
+from anymdp_bench.tasks.pendulum.dynamics import HORIZON, advance, draw_start, observe
 from anymdp_bench.tasks.pendulum.pendulum_oracle import oracle_return
 
 _FLOATS = types.Array(types.float64, 1, "C")
@@ -26,22 +25,42 @@ _INTS = types.Array(types.int64, 1, "C")
     cache=True,
     nogil=True,
 )  # fmt: skip
-def learn_swings(
-    act, learn, gravity, value, gamma, memory, settings, agent_rng, env_rng, account, until_episode,
+def learn_pendulum_episodes(
+    act, learn, gravity, value, gamma, memory, settings, agent_rng, env_rng, counts, until_episode,
     max_steps,
 ):  # fmt: skip
-    """Plays whole episodes of the Pendulum until account[EPISODES] = until_episode; returns their regret.
+    """Plays whole episodes of the Pendulum until counts[EPISODES] = until_episode.
 
-    `value` and `gamma` are the oracle's (see `engine.swing_up`): an episode's regret is what the oracle's
-    episode from the same start pays, less what this one paid. One cut by `max_steps` is not counted.
+    The regret of an episode is the return of the oracle's episode from the same start, minus its own
+    return. An episode that `max_steps` cuts is not counted.
+
+    Args:
+        act: the learner's function of signature `ACT`.
+        learn: the learner's function of signature `LEARN`.
+        gravity: g in m/s^2.
+        value: the oracle's values on its grid, float64 [n, m].
+        gamma: the oracle's discount.
+        memory: the learner's memory, float64 of any length.
+        settings: the learner's hyper-parameters, float64 of any length.
+        agent_rng: the random stream of the learner, uint64 [1].
+        env_rng: the random stream of the starts, uint64 [1].
+        counts: the numbers of steps and of episodes so far, int64 [2]. They are updated in place.
+        until_episode: the number of episodes at which the loop stops.
+        max_steps: the number of steps at which the loop stops.
+
+    Returns:
+        The regret of the episodes that were counted.
+
+    Raises:
+        ValueError: an action is out of range.
     """
     regret = 0.0
-    while account[EPISODES] < until_episode and account[STEPS] < max_steps:
-        theta, speed = first(env_rng, 0)
+    while counts[EPISODES] < until_episode and counts[STEPS] < max_steps:
+        theta, speed = draw_start(env_rng, 0)
         lost = oracle_return(value, gamma, gravity, theta, speed)
         seen = observe(theta, speed)
         for left in range(HORIZON - 1, -1, -1):
-            if account[STEPS] >= max_steps:
+            if counts[STEPS] >= max_steps:
                 break
             action = act(seen, 5, memory, settings, agent_rng)
             if action < 0 or action >= 5:
@@ -49,24 +68,27 @@ def learn_swings(
             theta, speed, reward = advance(theta, speed, action, gravity)
             lost -= reward
             following = observe(theta, speed)
-            account[STEPS] += 1
+            counts[STEPS] += 1
             learn(seen, action, reward, following, False, left == 0, 5, memory, settings, agent_rng)
             seen = following
             if left == 0:
-                account[EPISODES] += 1
+                counts[EPISODES] += 1
                 regret += lost
     return regret
 
 
 @njit(cache=True, nogil=True)
-def swing_returns(table, gravity, value, gamma, env_rng, agent_rng, episodes):
-    """(mean return, mean of it less the oracle's from the same start) of a policy [O, A] by observation.
+def play_test_episodes(table, gravity, value, gamma, env_rng, agent_rng, episodes):
+    """Plays test episodes of a policy by observation, float64 [O, A].
 
-    Starts are draw_action from `env_rng`, actions from `agent_rng`: the starts are the same for every policy.
+    Starts are drawn from `env_rng` and actions from `agent_rng`. So the starts are the same for every policy.
+
+    Returns:
+        (mean return, mean of the return minus the oracle's return from the same start).
     """
     total = ahead = 0.0
     for _ in range(episodes):
-        theta, speed = first(env_rng, 0)
+        theta, speed = draw_start(env_rng, 0)
         ahead -= oracle_return(value, gamma, gravity, theta, speed)
         for _ in range(HORIZON):
             action = draw_action(table[observe(theta, speed)], agent_rng)

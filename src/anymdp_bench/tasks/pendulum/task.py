@@ -1,8 +1,8 @@
-"""The Discrete-Pendulum as a task: its references, its simulator, and compiled learners on it.
+"""The Discrete-Pendulum as a `Task`: its simulator, and compiled learners on it.
 
-Nothing but the start of an episode is drawn here, so the control variate of the score is exact by simulation:
-an episode's corrected return is the oracle's mean return plus the episode's own return less the return of
-the oracle's episode from the same start. No value function, and so no error of a grid, comes into it.
+Only the start of an episode is random. So the control variate of the score is exact by simulation. The
+corrected return of an episode is the oracle's mean return, plus the return of the episode, minus the return
+of the oracle's episode from the same start. No value function enters this, and so no error of a grid does.
 """
 
 from __future__ import annotations
@@ -12,23 +12,33 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anymdp_bench.engine.arrays import Float64s, Int64s, UInt64s
+from anymdp_bench.engine.arrays import Float64s, Frame, Int64s, UInt64s
 from anymdp_bench.engine.rollout import CompiledLearner
 from anymdp_bench.engine.step import SAME_STEP
 from anymdp_bench.engine.transition import Transition
 from anymdp_bench.scoring import References
-from anymdp_bench.tasks.pendulum.dynamics import HORIZON, advance, swing_reset, swing_step
+from anymdp_bench.tasks.pendulum.dynamics import HORIZON, advance, reset_pendulums, step_pendulums
 from anymdp_bench.tasks.pendulum.frame import draw_pendulum
-from anymdp_bench.tasks.pendulum.game import GAMMA, Pendulum, pendulum, shape
-from anymdp_bench.tasks.pendulum.rollout import learn_swings, swing_returns
-from anymdp_bench.tasks.task import Frame, StepResult
+from anymdp_bench.tasks.pendulum.game import GAMMA, Pendulum, load_pendulum, shape
+from anymdp_bench.tasks.pendulum.rollout import learn_pendulum_episodes, play_test_episodes
+from anymdp_bench.tasks.task import StepResult
 
-_MOST_COST = np.pi**2 + 0.1 * 8.0**2 + 0.001 * 2.0**2  # of one step, in any state
+_MOST_COST = np.pi**2 + 0.1 * 8.0**2 + 0.001 * 2.0**2  # the largest cost of a step
 
 
 @dataclass(frozen=True, eq=False)
 class PendulumTask:
-    """A `Task` on one Pendulum; its inner states are continuous, so its tests are episodes."""
+    """A `Task` on one Pendulum. Its inner states are continuous, so its tests are episodes.
+
+    Attributes:
+        game: the pendulum with its oracle.
+        references: the ends of its scale.
+        seed: the task seed.
+        max_steps: the longest episode, in steps.
+        players: the number of players, 1.
+        observed: empty, because the inner states are not countable.
+        table: None, because the task is no table.
+    """
 
     game: Pendulum
     references: References
@@ -40,50 +50,60 @@ class PendulumTask:
 
     @property
     def n_observations(self) -> int:
-        """Number of observations."""
+        """The number of observations."""
         return self.game.n_observations
 
     @property
     def n_actions(self) -> int:
-        """Number of actions."""
+        """The number of actions."""
         return self.game.n_actions
 
     def simulator(
         self, tasks: Sequence[PendulumTask], rng: UInt64s, *, shaped: bool = False
     ) -> PendulumSimulator:
-        """Runs of this task side by side; see `Task.simulator`."""
+        """Makes a simulator of runs of this task; see `Task.simulator`."""
         return PendulumSimulator(self.game, rng, shaped)
 
     def compiled_run(
         self, learner: CompiledLearner, rng: UInt64s, test_rng: UInt64s
     ) -> CompiledPendulumRun:
-        """A compiled learner on this task; see `Task.compiled_run`."""
+        """Puts a compiled learner on this task; see `Task.compiled_run`."""
         return CompiledPendulumRun(self.game, learner, rng, test_rng)
 
     def expected_return(self, policies: Sequence[Float64s]) -> float:
-        """Refuses: inner states are continuous."""
+        """Raises a `TypeError`, because the inner states are continuous."""
         raise TypeError("the expected return on Discrete-Pendulum has no closed form")
 
     def corrected_range(self, measure: str) -> tuple[float, float]:
-        """The oracle's mean return, less and plus the largest cost of an episode: a loose bound."""
+        """Returns a loose bound: the oracle's mean return minus and plus the largest cost of an episode."""
         worst = self.max_steps * _MOST_COST
         return self.references.oracle - worst, self.references.oracle + worst
 
 
 def make_task(seed: int, *, gravity: float) -> PendulumTask:
-    """The one task of a published gravity; every `seed` gives it.
+    """Makes the one task of a published gravity.
+
+    Args:
+        seed: it has no effect.
+        gravity: g in m/s^2.
 
     Raises:
         TaskError: no oracle is stored for `gravity`.
     """
-    game = pendulum(gravity)
+    game = load_pendulum(gravity)
     return PendulumTask(
         game, References(game.oracle, game.oracle_sd, game.random, np.zeros(0, np.int64))
     )
 
 
 class PendulumSimulator:
-    """Runs on one Pendulum stepped side by side; see `VectorSimulator`."""
+    """Runs on one Pendulum that are stepped side by side; see `VectorSimulator`.
+
+    Args:
+        game: the pendulum.
+        rng: the random stream of each run, uint64 [n].
+        shaped: whether agents are given shaped rewards.
+    """
 
     players = 1
 
@@ -93,18 +113,20 @@ class PendulumSimulator:
         self._state, self._left = np.zeros((self.n, 2)), np.zeros(self.n, np.int64)
         self._last = np.zeros(self.n, np.int64)
         self.observation: Int64s = np.zeros(self.n, np.int64)
-        swing_reset(self._state, self._left, self._rng, np.ones(self.n, np.bool_), self.observation)
+        reset_pendulums(
+            self._state, self._left, self._rng, np.ones(self.n, np.bool_), self.observation
+        )
         self._from_start: Float64s = game.oracle_returns(self._state)
         self._return = np.zeros(self.n)
         self._before = self._state[0].copy()  # the first run's state before its latest step
-        self._latest: int | None = None  # and the action that it played
+        self._latest: int | None = None  # the action of that step
 
     def step(self, action: Int64s) -> StepResult:
-        """One step of every run."""
+        """Plays one action in every run; see `VectorSimulator`."""
         self._before = self._state[0].copy()
         seen, reward = np.empty(self.n, np.int64), np.empty(self.n)
         truncated, fresh = np.empty(self.n, np.bool_), np.empty(self.n, np.bool_)
-        swing_step(
+        step_pendulums(
             self._state, self._left, self._rng, self._game.gravity, action, SAME_STEP,
             seen, reward, truncated, fresh, self._last,
         )  # fmt: skip
@@ -123,11 +145,11 @@ class PendulumSimulator:
         return StepResult(transition, reward, over, sums)
 
     def oracle_actions(self) -> Int64s:
-        """What the oracle, which sees the true state, does now, int64 [n]."""
+        """Returns the actions of the oracle, which sees the true states, int64 [n]."""
         return self._game.oracle_actions(self._state)
 
     def frame(self, final: bool = False) -> Frame:
-        """The first run's pendulum over its bins; see `VectorSimulator`."""
+        """Draws the pendulum of the first run; see `VectorSimulator`."""
         theta, speed = self._state[0]
         if final and self._latest is not None:
             theta, speed, _ = advance(
@@ -147,8 +169,8 @@ class CompiledPendulumRun:
         self.counts: Int64s = np.zeros(2, np.int64)
 
     def learn(self, until_episode: int, max_steps: int) -> float:
-        """Plays on; returns the regret that this added."""
-        regret: float = learn_swings(
+        """Plays on, and returns the regret that this added."""
+        regret: float = learn_pendulum_episodes(
             self._learner.act, self._learner.learn, self._game.gravity, self._game.value, GAMMA,
             self._memory, self._learner.settings, self._learner.rng, self._rng, self.counts,
             until_episode, max_steps,
@@ -156,15 +178,15 @@ class CompiledPendulumRun:
         return regret
 
     def policy(self) -> Float64s:
-        """The policy to test, float64 [1, O, A]."""
+        """Returns the policy to test, float64 [1, O, A]."""
         table = np.zeros((self._game.n_observations, self._game.n_actions))
         self._learner.policy(*table.shape, self._memory, self._learner.settings, table)
         return table[None]
 
     def play_test(self, episodes: int) -> tuple[float, float]:
-        """(mean return, its corrected value) of test episodes."""
+        """Plays test episodes, and returns (mean return, mean corrected return)."""
         game, (starts, choices) = self._game, self._test_rng
-        mean, ahead = swing_returns(
+        mean, ahead = play_test_episodes(
             self.policy()[0], game.gravity, game.value, GAMMA, starts, choices, episodes
         )
         return float(mean), float(game.oracle + ahead)

@@ -1,9 +1,9 @@
-"""DiscretePendulumVectorEnv: many pendulums stepped by one compiled call."""
+"""`DiscretePendulumVectorEnv`: many pendulums that one compiled call steps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -12,34 +12,37 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
-from anymdp_bench.engine.seeding import asked_mask, asked_seeds, dynamics_streams
+from anymdp_bench.engine.seeding import dynamics_streams, parse_reset_mask, parse_seeds
 from anymdp_bench.engine.step import AUTORESET_MODES
+from anymdp_bench.tasks.env_arguments import check_render_mode, parse_actions, refuse_action
 from anymdp_bench.tasks.pendulum.dynamics import (
     DT,
     N_ACTIONS,
-    swing_refused,
-    swing_reset,
-    swing_step,
-    swing_step_parallel,
+    find_refused_pendulum,
+    reset_pendulums,
+    step_pendulums,
+    step_pendulums_parallel,
 )
-from anymdp_bench.tasks.pendulum.env import N_OBSERVATIONS, checked_gravity, refuse_task
+from anymdp_bench.tasks.pendulum.env import N_OBSERVATIONS, check_gravity, refuse_task
 from anymdp_bench.tasks.pendulum.frame import draw_pendulum
-from anymdp_bench.tasks.pendulum.game import pendulum
+from anymdp_bench.tasks.pendulum.game import load_pendulum
 
-_WORTH_THREADS = 1024
+_WORTH_THREADS = 1024  # with as many streams, a step runs on all cores
 
 
 class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
-    """`num_envs` pendulums; see `DiscretePendulumEnv` for the task and `TabularVectorEnv` for the seeding.
+    """`num_envs` pendulums.
+
+    `DiscretePendulumEnv` describes the task, and `TabularVectorEnv` describes the seeds and options.
 
     Args:
-        num_envs: number of streams.
+        num_envs: the number of streams.
         gravity: g in m/s^2.
-        family: name of the task family.
-        task_seeds: no effect; there is one task.
+        family: the name of the task family.
+        task_seeds: they have no effect, because there is one task.
         autoreset_mode: one of Gymnasium's `AutoresetMode`, or its value.
         render_mode: None or "rgb_array".
-        privileged_info: the oracle's action (`optimal_action`) in `info`, as in `DiscretePendulumEnv`.
+        privileged_info: whether `info` holds the oracle's action (`optimal_action`).
     """
 
     def __init__(
@@ -55,18 +58,16 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs is {num_envs}; give at least 1")
-        if render_mode not in (None, "rgb_array"):
-            raise ValueError(f"render_mode is {render_mode!r}; give None or 'rgb_array'")
-        self.num_envs, self.render_mode = num_envs, render_mode
-        self.gravity = checked_gravity(family, gravity)
+        self.num_envs, self.render_mode = num_envs, check_render_mode(render_mode, ("rgb_array",))
+        self.gravity = check_gravity(family, gravity)
         self._mode = AutoresetMode(autoreset_mode)
         self.metadata = {
             "render_modes": ["rgb_array"],
             "render_fps": round(1 / DT),
             "autoreset_mode": self._mode,
         }
-        self._kernel = swing_step_parallel if num_envs >= _WORTH_THREADS else swing_step
-        self._oracle = pendulum(self.gravity) if privileged_info else None
+        self._kernel = step_pendulums_parallel if num_envs >= _WORTH_THREADS else step_pendulums
+        self._oracle = load_pendulum(self.gravity) if privileged_info else None
         self._state, self._left = np.zeros((num_envs, 2)), np.zeros(num_envs, np.int64)
         self._rng, self._seeded = np.zeros(num_envs, np.uint64), False
         self._seen: Int64s = np.zeros(num_envs, np.int64)
@@ -79,7 +80,7 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
 
     @property
     def true_states(self) -> Float64s:
-        """(angle, speed) of each stream, float64 [num_envs, 2]: what the bins hide."""
+        """The states behind the bins: (angle, speed) of each stream, float64 [num_envs, 2]."""
         return self._state.copy()
 
     def reset(
@@ -88,14 +89,15 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Int64s, dict[str, Any]]:
-        """Starts episodes, in all streams or those of `options["reset_mask"]`.
+        """Starts episodes in all streams, or in those of `options["reset_mask"]`.
 
         Raises:
-            TypeError, ValueError: the seeds or options are refused; nothing has changed then.
+            TypeError: the reset mask is no array of bool. Nothing has changed then.
+            ValueError: the seeds or options are wrong. Nothing has changed then.
         """
         refuse_task(options)
-        mask = asked_mask(options, self.num_envs)
-        given, seeds = asked_seeds(seed, self.num_envs)
+        mask = parse_reset_mask(options, self.num_envs)
+        given, seeds = parse_seeds(seed, self.num_envs)
         if isinstance(seed, (int, np.integer)):
             super().reset(seed=int(seed))
         if not self._seeded:
@@ -104,27 +106,23 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             self._seeded = True
         chosen = given & mask
         self._rng[chosen] = dynamics_streams(seeds[chosen])
-        swing_reset(self._state, self._left, self._rng, mask, self._seen)
+        reset_pendulums(self._state, self._left, self._rng, mask, self._seen)
         info: dict[str, Any] = {"task_seed": self.task_seeds, "_task_seed": mask}
-        return self._seen.copy(), info | self._insight(mask)
+        return self._seen.copy(), info | self._oracle_info(mask)
 
     def step(self, actions: npt.ArrayLike) -> tuple[Int64s, Float64s, Bools, Bools, dict[str, Any]]:
-        """One step of every stream; a finished one does what the autoreset mode says.
+        """Plays one action in every stream. A finished stream does what the autoreset mode says.
 
         Raises:
-            ValueError: an action is out of range; no stream has moved then.
+            ValueError: an action is out of range. No stream has moved then.
             gymnasium.error.ResetNeeded: a finished stream is stepped in the DISABLED mode.
         """
-        played, n = np.asarray(actions), self.num_envs
-        if played.shape != (n,) or played.dtype.kind not in "iu":
-            raise ValueError(
-                f"actions have shape {list(played.shape)} and dtype {played.dtype}; give {n} integers"
-            )
-        played = np.ascontiguousarray(played, np.int64)
+        n = self.num_envs
+        played = parse_actions(actions, n)
         mode = AUTORESET_MODES[self._mode.value]
-        refused = swing_refused(self._left, played, mode)
+        refused = find_refused_pendulum(self._left, played, mode)
         if refused >= 0:
-            self._refuse(refused, played)
+            refuse_action(refused, int(played[refused]), N_ACTIONS)
         seen, reward, last = np.empty(n, np.int64), np.empty(n), np.zeros(n, np.int64)
         truncated, fresh = np.empty(n, np.bool_), np.empty(n, np.bool_)
         self._kernel(
@@ -132,7 +130,7 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             seen, reward, truncated, fresh, last,
         )  # fmt: skip
         self._seen[:] = seen
-        info = self._insight(np.ones(n, np.bool_))
+        info = self._oracle_info(np.ones(n, np.bool_))
         if fresh.any():
             info |= {"task_seed": self.task_seeds, "_task_seed": fresh}
             if self._mode is AutoresetMode.SAME_STEP:
@@ -142,16 +140,7 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
                 info |= {"final_info": {}, "_final_info": fresh}
         return seen, reward, np.zeros(n, np.bool_), truncated, info
 
-    def _refuse(self, i: int, played: Int64s) -> NoReturn:
-        if 0 <= played[i] < N_ACTIONS:
-            raise gym.error.ResetNeeded(
-                f"stream {i} is over; reset it with options={{'reset_mask': ...}} before step()"
-            )
-        raise ValueError(
-            f"action {played[i]} of stream {i} is out of range; give 0..{N_ACTIONS - 1}"
-        )
-
-    def _insight(self, known: Bools) -> dict[str, Any]:
+    def _oracle_info(self, known: Bools) -> dict[str, Any]:
         if self._oracle is None:
             return {}
         return {
@@ -160,7 +149,7 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         }
 
     def render(self) -> tuple[npt.NDArray[np.uint8], ...] | None:
-        """One picture a stream, as `DiscretePendulumEnv` draws it."""
+        """Draws one frame for each stream, as `DiscretePendulumEnv` does."""
         if self.render_mode is None:
             gym.logger.warn("render() needs make_vec(..., render_mode='rgb_array')")
             return None

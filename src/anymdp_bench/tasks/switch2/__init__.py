@@ -15,7 +15,7 @@ FAMILY = TaskFamily(
     about=About(
         summary="Two agents change sides of a 3 x 7 grid whose halves are joined by a corridor one cell wide:"
         " one has to wait. A PettingZoo parallel environment, `anymdp_bench.switch2_parallel_env()`; the"
-        " protocol plays it with a copy of the learner for each agent. The rules are ma-gym's,"
+        " evaluation plays it with a copy of the learner for each agent. The rules are ma-gym's,"
         " without its clock.",
         observations="Of each agent: 15 * the other's column + its own cell; the 15 free cells count row"
         " by row.",

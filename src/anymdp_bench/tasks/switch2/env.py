@@ -9,17 +9,19 @@ import numpy as np
 from pettingzoo import ParallelEnv
 
 from anymdp_bench.engine.arrays import Int64s
-from anymdp_bench.tasks.switch2.game import draw, joint_states, switch2, write
+from anymdp_bench.tasks.env_arguments import check_render_mode
+from anymdp_bench.tasks.switch2.game import draw, joint_states, make_switch2, write
 
 AGENTS = ("agent_1", "agent_2")
 
 
 class Switch2Env(ParallelEnv[str, np.int64, np.int64]):
-    """Two agents change sides through a corridor one cell wide; `tasks.switch2.game` has the rules.
+    """Two agents change sides through a corridor that is one cell wide.
 
-    An agent observes 15 * the other's column + its own cell, Discrete(105); actions are down, left, up,
-    right, no-op. Nothing is drawn, so `reset(seed=)` changes nothing. Both agents play until the episode
-    ends for both: terminated when both have arrived, else truncated after 50 steps.
+    `tasks.switch2.game` has the rules. An agent observes 15 * the other's column + its own cell,
+    Discrete(105). The actions are down, left, up, right and no-op. Nothing is random, so `reset(seed=)`
+    changes nothing. The episode ends for both agents at once. It is terminated when both have arrived, and
+    truncated after 50 steps.
 
     Args:
         render_mode: None, "ansi" or "rgb_array".
@@ -28,10 +30,8 @@ class Switch2Env(ParallelEnv[str, np.int64, np.int64]):
     metadata = {"name": "Switch2-v0", "render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012
 
     def __init__(self, render_mode: str | None = None) -> None:
-        if render_mode not in (None, "ansi", "rgb_array"):
-            raise ValueError(f"render_mode is {render_mode!r}; give None, 'ansi' or 'rgb_array'")
-        self.render_mode = render_mode
-        self._game = switch2()
+        self.render_mode = check_render_mode(render_mode, ("ansi", "rgb_array"))
+        self._game = make_switch2()
         self.possible_agents = list(AGENTS)
         self.agents: list[str] = []
         self._state = int(self._game.mdp.start.argmax())
@@ -49,20 +49,20 @@ class Switch2Env(ParallelEnv[str, np.int64, np.int64]):
         self.action_spaces = {agent: act for agent, (_, act) in zip(AGENTS, spaces, strict=True)}
 
     def observation_space(self, agent: str) -> gym.spaces.Space[Any]:
-        """Discrete(105), the same object at every call."""
+        """Returns Discrete(105), the same object at every call."""
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> gym.spaces.Space[Any]:
-        """Discrete(5), the same object at every call."""
+        """Returns Discrete(5), the same object at every call."""
         return self.action_spaces[agent]
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.int64], dict[str, dict[str, Any]]]:
-        """Starts an episode: both agents on their sides."""
+        """Starts an episode with both agents on their own sides."""
         self.agents = list(AGENTS)
         self._state, self._elapsed = int(self._game.mdp.start.argmax()), 0
-        return self._seen(), {agent: {} for agent in AGENTS}
+        return self._observe(), {agent: {} for agent in AGENTS}
 
     def step(
         self, actions: dict[str, np.int64]
@@ -73,11 +73,11 @@ class Switch2Env(ParallelEnv[str, np.int64, np.int64]):
         dict[str, bool],
         dict[str, dict[str, Any]],
     ]:
-        """Both agents' moves, in the order of their numbers.
+        """Moves both agents, in the order of their numbers.
 
         Raises:
-            ResetNeeded: the episode is over.
-            ValueError: an agent has no action, or one outside 0..4; nothing has changed.
+            gymnasium.error.ResetNeeded: the episode is over.
+            ValueError: an agent has no action, or one outside 0..4. Nothing has changed then.
         """
         if not self.agents:
             raise gym.error.ResetNeeded("the episode is over; call reset() before step()")
@@ -88,22 +88,22 @@ class Switch2Env(ParallelEnv[str, np.int64, np.int64]):
                 raise ValueError(f"the action of {agent} is {action!r}; give an integer in 0..4")
             joint = joint * self._game.n_actions + int(action)
         reward = self._game.reward[self._state, joint]
-        self._state = int(self._game.following[self._state, joint])
+        self._state = int(self._game.next_state[self._state, joint])
         self._elapsed += 1
         terminated = bool(self._game.mdp.terminal[self._state])
         truncated = not terminated and self._elapsed == self._game.mdp.max_steps
         if terminated or truncated:
             self.agents = []
         return (
-            self._seen(),
+            self._observe(),
             {agent: float(r) for agent, r in zip(AGENTS, reward, strict=True)},
             dict.fromkeys(AGENTS, terminated),
             dict.fromkeys(AGENTS, truncated),
             {agent: {} for agent in AGENTS},
         )
 
-    def _seen(self) -> dict[str, np.int64]:
-        return dict(zip(AGENTS, self._game.seen[self._state], strict=True))
+    def _observe(self) -> dict[str, np.int64]:
+        return dict(zip(AGENTS, self._game.observation[self._state], strict=True))
 
     @property
     def joint_state(self) -> int:
@@ -111,11 +111,11 @@ class Switch2Env(ParallelEnv[str, np.int64, np.int64]):
         return self._state
 
     def state(self) -> Int64s:
-        """The cells of both agents, int64 [2]: the whole of the joint state."""
+        """Returns the cells of both agents, int64 [2], which are the joint state."""
         return np.array(joint_states()[self._state], np.int64)
 
     def render(self) -> Any:
-        """The grid: a string ("ansi") or uint8 [height, width, 3] ("rgb_array")."""
+        """Shows the grid, as a string ("ansi") or a frame ("rgb_array")."""
         if self.render_mode is None:
             gym.logger.warn("render() needs switch2_parallel_env(render_mode=...)")
             return None
@@ -124,9 +124,13 @@ class Switch2Env(ParallelEnv[str, np.int64, np.int64]):
         return draw(joint_states()[self._state])
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing, because the environment holds no resources."""
 
 
 def switch2_parallel_env(render_mode: str | None = None) -> Switch2Env:
-    """A new `Switch2Env`."""
+    """Makes a new `Switch2Env`.
+
+    Args:
+        render_mode: None, "ansi" or "rgb_array".
+    """
     return Switch2Env(render_mode)

@@ -1,10 +1,11 @@
-"""The rules of Switch2, laid out as tables over joint states and joint actions.
+"""The rules of Switch2, as tables over joint states and joint actions.
 
-A 3x7 grid, two blocks two columns wide joined by a corridor, the middle row: 15 free cells, numbered row
-by row. Agent 1 goes from (0,1) to (0,6), agent 2 from (0,5) to (0,0). They move in that order; a wall,
-the border or the other agent stops a move. -0.1 a step, +5 for the step of arrival; an arrived
-agent stays, is in the way and gets 0. The episode ends when both have arrived, or after 50 steps. The rules
-are those of Switch2 in ma-gym (koulanurag/ma-gym), with its clock left out of the observation.
+The grid has 3 rows and 7 columns. Two blocks of two columns each are joined by a corridor, the middle row.
+There are 15 free cells, numbered row by row. Agent 1 goes from (0,1) to (0,6), and agent 2 from (0,5) to
+(0,0). Agent 1 moves first. A wall, the border or the other agent stops a move. A step pays -0.1, and the
+step of arrival pays 5. An agent that has arrived stays, is in the way, and gets 0. The episode ends when
+both have arrived, or after 50 steps. These are the rules of Switch2 in ma-gym (koulanurag/ma-gym), but the
+observation leaves out the clock.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from itertools import permutations
 
 import numpy as np
 
+from anymdp_bench.engine.arrays import Frame
 from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.rendering.grid import Picture, draw_grid, write_grid
+from anymdp_bench.rendering.grid import draw_grid, write_grid
 from anymdp_bench.tasks.joint import JointGame, JointTask, make_joint_task
 
 ROWS, COLUMNS, HORIZON = 3, 7, 50
@@ -28,31 +30,31 @@ SHAPED_GOAL, SHAPED_CLOSER, SHAPED_FARTHER, SHAPED_STILL = 1.0, 0.08, -0.12, -0.
 
 
 KINDS = dict.fromkeys(CELLS, ".") | {CELLS[goal]: "ab"[i] for i, goal in enumerate(GOAL)}
-"""What the grid's picture shows in each cell: floor, and the agents' goals a and b."""
+"""The kind of each cell in a frame: floor, or the goal a or b of an agent."""
 
 
 def joint_states() -> list[tuple[int, ...]]:
-    """The cells of both agents in each joint state."""
+    """Lists the cells of both agents in each joint state."""
     return list(permutations(range(len(CELLS)), 2))
 
 
-def _marks(cells: tuple[int, ...]) -> dict[tuple[int, int], str]:
+def _mark_agents(cells: tuple[int, ...]) -> dict[tuple[int, int], str]:
     return {CELLS[cell]: str(i + 1) for i, cell in enumerate(cells)}
 
 
-def draw(cells: tuple[int, ...]) -> Picture:
-    """The grid as uint8 [height, width, 3]; `cells` are the agents' cell indices."""
-    return draw_grid(ROWS, COLUMNS, KINDS, _marks(cells))
+def draw(cells: tuple[int, ...]) -> Frame:
+    """Draws the grid with the agents in the cells of the given indices."""
+    return draw_grid(ROWS, COLUMNS, KINDS, _mark_agents(cells))
 
 
 def write(cells: tuple[int, ...]) -> str:
-    """The grid in characters: agents 1 and 2, their goals a and b."""
-    return write_grid(ROWS, COLUMNS, KINDS | _marks(cells))
+    """Writes the grid in characters, with agents 1 and 2 and their goals a and b."""
+    return write_grid(ROWS, COLUMNS, KINDS | _mark_agents(cells))
 
 
 @cache
-def switch2() -> JointGame:
-    """The one Switch2; joint action = 5 * action of agent 1 + action of agent 2."""
+def make_switch2() -> JointGame:
+    """Makes the one game. A joint action is 5 * action of agent 1 + action of agent 2."""
     states = joint_states()
     index: dict[tuple[int, ...], int] = {state: k for k, state in enumerate(states)}
     n, joint = len(states), len(MOVES) ** 2
@@ -83,14 +85,18 @@ def switch2() -> JointGame:
 
 
 def make_task(seed: int) -> JointTask:
-    """The one Switch2 as a task; every `seed` gives it."""
-    return make_joint_task(switch2())
+    """Makes the one game as a task.
+
+    Args:
+        seed: it has no effect.
+    """
+    return make_joint_task(make_switch2())
 
 
 def _move(
     state: tuple[int, ...], actions: tuple[int, ...]
 ) -> tuple[tuple[int, ...], list[float], list[float]]:
-    """(the next joint state, each agent's reward, each one's shaped reward)."""
+    """Returns (the next joint state, the reward of each agent, the shaped reward of each agent)."""
     now = list(state)
     rewards, shaped = [0.0, 0.0], [0.0, 0.0]
     for i, action in enumerate(actions):
@@ -100,7 +106,7 @@ def _move(
         target = (row + down, column + right)
         if target in CELLS and CELLS.index(target) != now[1 - i]:
             now[i] = CELLS.index(target)
-        nearer = _distance(GOAL[i])[state[i]] - _distance(GOAL[i])[now[i]]
+        nearer = _measure_distance(GOAL[i])[state[i]] - _measure_distance(GOAL[i])[now[i]]
         if now[i] == GOAL[i]:
             rewards[i], shaped[i] = GOAL_REWARD, SHAPED_GOAL
         else:
@@ -110,8 +116,8 @@ def _move(
 
 
 @cache
-def _distance(goal: int) -> tuple[int, ...]:
-    """Moves from each cell to `goal`, the other agent apart."""
+def _measure_distance(goal: int) -> tuple[int, ...]:
+    """Returns the number of moves from each cell to `goal`, without the other agent."""
     found = {goal: 0}
     edge = [goal]
     for cell in edge:

@@ -1,4 +1,4 @@
-"""Which task a reset asks for, and what a privileged `info` tells of it."""
+"""The options of `reset` that choose a task, and what the oracle knows about a task."""
 
 from __future__ import annotations
 
@@ -12,13 +12,23 @@ from anymdp_bench.mdp.solution import solve
 from anymdp_bench.scoring import ORACLE_GAMMA, oracle_advantages
 from anymdp_bench.tasks.family import TaskSource
 
-OUTSIDE = -1  # the task seed of a task that the caller brought
+OUTSIDE = -1  # the recorded task seed of a task that the caller gives
 
 
-def task_of(source: TaskSource, options: dict[str, Any] | None) -> tuple[TabularMDP | None, int]:
-    """(task, its seed) that `reset(options=)` asks for, or (None, 0) where it asks for none.
+def parse_task_options(
+    source: TaskSource, options: dict[str, Any] | None
+) -> tuple[TabularMDP | None, int]:
+    """Reads the task that the options of `reset` choose.
+
+    Args:
+        source: the family of the environment, with its keywords.
+        options: the options of `reset`; "task_seed" or "task" chooses a task.
+
+    Returns:
+        (task, its recorded seed), or (None, 0) if the options choose no task.
 
     Raises:
+        TaskError: the seed makes no task.
         ValueError: both "task" and "task_seed" are given, or "task" is no TabularMDP.
     """
     if not options or ("task" not in options and "task_seed" not in options):
@@ -34,8 +44,12 @@ def task_of(source: TaskSource, options: dict[str, Any] | None) -> tuple[Tabular
     return task, OUTSIDE
 
 
-class Insight:
-    """What only the oracle knows of a task: its action in each state, and the exact regret of any action."""
+class OracleInfo:
+    """What the oracle knows about a task: its action in each state, and the exact regret of each action.
+
+    Args:
+        task: the task.
+    """
 
     def __init__(self, task: TabularMDP) -> None:
         self._policy: Int64s = solve(task, ORACLE_GAMMA).policy
@@ -45,13 +59,13 @@ class Insight:
         self._by_id[task.observation[live]] = self._policy[live]
 
     def action(self, state: np.int64) -> np.int64:
-        """The oracle's action in an inner state (0 on terminal ones)."""
+        """Returns the oracle's action in an inner state, and 0 in a terminal state."""
         return np.int64(self._policy[state])
 
     def action_at(self, observation: np.int64) -> np.int64:
-        """The oracle's action where a live state shows `observation`."""
+        """Returns the oracle's action in the live state that shows `observation`."""
         return np.int64(self._by_id[observation])
 
     def regret(self, left: int, state: np.int64, action: np.int64 | int) -> float:
-        """Expected return that `action` gives away with `left` steps left, against the oracle."""
+        """Returns the expected return that `action` loses against the oracle, with `left` steps left."""
         return float(-self._advantage[left, state, action])
