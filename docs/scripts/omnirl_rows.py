@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from anymdp_bench.cli.app import run
-from anymdp_bench.results.published import PAPER_ORACLES, environment_name, published
+from anymdp_bench.results.published import PAPER_ORACLES, find_published, paper_environment
 from anymdp_bench.results.records import read_csv
 from anymdp_bench.results.statistics import estimate, mean
 
@@ -98,9 +98,9 @@ def cells(frame: pd.DataFrame, score: pd.Series[float], steps: int) -> tuple[str
 
 def lines(name: str, row: Row, frame: pd.DataFrame) -> list[str]:
     """The lines of the table that `row` fills."""
-    title = environment_name(row.env_id) or row.env_id
+    title = paper_environment(row.env_id) or row.env_id
     title += "" if row.context == "empty" else f", {row.context}"
-    paper = published(row.env_id, "omnirl") if row.context == "empty" else None
+    paper = find_published(row.env_id, "omnirl") if row.context == "empty" else None
     out = []
     for steps, target in row.targets.items():
         theirs = "-"

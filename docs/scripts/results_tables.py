@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from anymdp_bench.results.published import published
+from anymdp_bench.results.published import find_published
 from anymdp_bench.results.tables import render
 from anymdp_bench.suites import load_suite
 
@@ -64,7 +64,7 @@ def beside(agent: str) -> str:
         for name, score in zip(agents, online, strict=True):
             shown = f"**{score:.3f}**" if score == max(online) else f"{score:.3f}"
             cells.append(f"{shown} / {mean[env_id, steps, name, 'exact']:.3f}")
-        paper = published(env_id, "omnirl")
+        paper = find_published(env_id, "omnirl")
         theirs = f"{paper.percent / 100:.3f}" if paper and paper.steps == steps else "—"
         lines.append(f"| {env_id} | {steps:,} | {' | '.join(cells)} | {theirs} |")
     return "\n".join(lines)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anymdp_bench.results.curves import learning_curve, profile
+from anymdp_bench.results.curves import learning_curve, performance_profile
 from anymdp_bench.results.records import RunRecord, to_frame
 
 
@@ -49,5 +49,5 @@ def test_a_profile_counts_every_environment_the_same():
     """Two runs at 0.2 and 0.8 on one environment, one at 0.6 on the other."""
     runs = [learner([0.2], [1]), learner([0.8], [1], seed=1)]
     runs.append(learner([0.6], [1], env_id="Garnet-16s5a2b-v0"))
-    band = profile(to_frame(runs), np.array([0.0, 0.5, 0.6, 0.7, 0.9]))
+    band = performance_profile(to_frame(runs), np.array([0.0, 0.5, 0.6, 0.7, 0.9]))
     assert band.mean.tolist() == [1.0, 0.75, 0.25, 0.25, 0.0]

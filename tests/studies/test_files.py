@@ -6,30 +6,30 @@ from matplotlib.figure import Figure
 
 from anymdp_bench.cli.app import run as command
 from anymdp_bench.studies import load_study, study_names
-from anymdp_bench.studies.files import Kept, markdown, publish
+from anymdp_bench.studies.files import ResultCache, markdown, publish
 from anymdp_bench.suites import SuiteError
 
 
 def test_parts_are_kept_and_replaced_whole(tmp_path):
     path = tmp_path / "rows.csv"
-    kept = Kept(path, ("scale", "agent"))
+    kept = ResultCache(path, ("scale", "agent"))
     assert not kept.has("tiny", "a")
     kept.add(("tiny", "a"), [{"x": 1}, {"x": 2}])
     kept.add(("tiny", "b"), [{"x": 3}])
-    again = Kept(path, ("scale", "agent"))
+    again = ResultCache(path, ("scale", "agent"))
     assert again.has("tiny", "a")
     assert again.rows("tiny", "a")["x"].tolist() == [1, 2]
     assert again.rows("tiny")["x"].tolist() == [1, 2, 3]
     assert again.rows("small").empty
     again.add(("tiny", "a"), [{"x": 9}])
-    assert Kept(path, ("scale", "agent")).rows("tiny", "a")["x"].tolist() == [9]
+    assert ResultCache(path, ("scale", "agent")).rows("tiny", "a")["x"].tolist() == [9]
     assert [p.name for p in tmp_path.iterdir()] == ["rows.csv"]
 
 
 def test_versions_that_look_like_numbers_stay_text(tmp_path):
     path = tmp_path / "rows.csv"
-    Kept(path, ("version",)).add(("1.10",), [{"x": 0.5}])
-    assert Kept(path, ("version",)).has("1.10")
+    ResultCache(path, ("version",)).add(("1.10",), [{"x": 0.5}])
+    assert ResultCache(path, ("version",)).has("1.10")
 
 
 def test_a_table_in_markdown():

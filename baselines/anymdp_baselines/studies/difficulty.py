@@ -23,8 +23,8 @@ from anymdp_baselines.studies.stationary import decay, sorted_distributions
 from anymdp_bench.agents import AgentSpec, CompiledAgent
 from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.evaluation import Budget, Run, play_compiled, play_training
-from anymdp_bench.results.plots.style import COLOURS, RC, log_axis
-from anymdp_bench.studies.files import Kept, publish
+from anymdp_bench.results.plots.style import COLOURS, RC, set_log_axis
+from anymdp_bench.studies.files import ResultCache, publish
 from anymdp_bench.tasks.family import TaskSource, task_source
 from anymdp_bench.tasks.hardness import measured
 from anymdp_bench.tasks.selection import select_tasks
@@ -100,7 +100,9 @@ class Found(NamedTuple):
 
 def run(scale: str, out: Path) -> list[Path]:
     """Measures what is missing, and puts out the table and the picture."""
-    kept = Kept(out / "difficulty.rows.csv", ("scale", "tasks", "family", "agent", "version"))
+    kept = ResultCache(
+        out / "difficulty.rows.csv", ("scale", "tasks", "family", "agent", "version")
+    )
     found = {family: _found(family, scale, kept) for family in FAMILIES}
     note = (
         f"Median steps until a learner's exact score first reached {TARGET:g} (reached/tasks), and its mean"
@@ -112,7 +114,7 @@ def run(scale: str, out: Path) -> list[Path]:
     return [kept.path, *publish("difficulty", out, _table(found), note, _figure(found))]
 
 
-def _found(family: str, scale: str, kept: Kept) -> Found:
+def _found(family: str, scale: str, kept: ResultCache) -> Found:
     source, env_id = source_of(family), FAMILIES[family][0]
     tasks, _ = select_tasks(source, _TASKS[scale])
     curves = {}
@@ -191,13 +193,13 @@ def _figure(found: dict[str, Found]) -> Figure:
                 of.drawn["diameter"], of.drawn["value_norm"], ".", color=colour, markersize=4
             )
         for axis, name in zip(axes[0], AGENTS, strict=True):
-            log_axis(axis)
+            set_log_axis(axis)
             axis.set(title=name, xlabel="steps", ylabel="exact score", ylim=(-0.2, 1.05))
         for axis, policy in zip(axes[1], ("uniform", "oracle"), strict=False):
             axis.set(title=f"{policy} policy", xlabel="state, by its probability", ylim=(1e-5, 1))
             axis.set_ylabel("stationary probability")
         axes[1][2].set(title="a dot a task", xlabel="diameter", ylabel="value norm")
-        log_axis(axes[1][2])
+        set_log_axis(axes[1][2])
         handles, labels = axes[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
     return figure

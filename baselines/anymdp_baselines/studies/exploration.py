@@ -29,8 +29,8 @@ from anymdp_bench.evaluation import (
     make_simulator,
     run_batch,
 )
-from anymdp_bench.results.plots.style import RC, looks
-from anymdp_bench.studies.files import Kept, publish
+from anymdp_bench.results.plots.style import RC, line_styles
+from anymdp_bench.studies.files import ResultCache, publish
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.selection import select_tasks
 from anymdp_bench.tasks.tabular import TabularSimulator
@@ -112,7 +112,7 @@ def measured(name: str, n_tasks: int, steps: int) -> list[dict[str, Any]]:
 
 def run(scale: str, out: Path) -> list[Path]:
     """Measures what is missing, and puts out the table and the picture."""
-    kept = Kept(out / "exploration.rows.csv", ("scale", "agent", "version"))
+    kept = ResultCache(out / "exploration.rows.csv", ("scale", "agent", "version"))
     curves = {}
     for name in AGENTS:
         part = (scale, name, AgentSpec(name).make().version)
@@ -145,8 +145,8 @@ def _figure(curves: dict[str, pd.DataFrame]) -> Figure:
     with matplotlib.rc_context(RC):  # type: ignore[arg-type]
         figure = Figure(figsize=(7.0, 2.8), layout="constrained")
         axes: Any = figure.subplots(1, 2)
-        for (name, look), curve in zip(looks(curves).items(), curves.values(), strict=True):
-            style = {"color": look.color, "linestyle": look.dash, "marker": look.marker, "ms": 3}
+        for (name, line), curve in zip(line_styles(curves).items(), curves.values(), strict=True):
+            style = {"color": line.color, "linestyle": line.dash, "marker": line.marker, "ms": 3}
             axes[0].plot(curve.index, curve["entropy"], label=name, **style)
             axes[1].errorbar(curve.index, curve["mean"], curve["sem"], capsize=2, **style)
         axes[0].axhline(np.log(5), color="0.55", linewidth=0.8, linestyle=(0, (1, 2)))

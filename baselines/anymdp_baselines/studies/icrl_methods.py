@@ -24,7 +24,7 @@ from anymdp_baselines.tabular.offline import Cloning, ConservativeQ
 from anymdp_bench.agents import Agent
 from anymdp_bench.evaluation import CONTEXTS, Budget, Run, play_in_context
 from anymdp_bench.results.plots.style import RC, looks
-from anymdp_bench.studies.files import Kept, markdown, publish
+from anymdp_bench.studies.files import ResultCache, markdown, publish
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.selection import select_tasks
 
@@ -92,7 +92,9 @@ def played(agent: Agent, env_id: str, context: str, scale: str) -> list[dict[str
 
 def run(scale: str, out: Path) -> list[Path]:
     """Trains and plays what is missing, and puts out the tables and the picture."""
-    kept = Kept(out / "icrl-methods.rows.csv", ("scale", "updates", "env_id", "method", "context"))
+    kept = ResultCache(
+        out / "icrl-methods.rows.csv", ("scale", "updates", "env_id", "method", "context")
+    )
     preset = method_preset(scale, "omnirl")
     updates = preset.rounds * preset.minibatches
     for env_id, context in _questions(scale):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Kept:
+class ResultCache:
     """Measured rows on disk, in parts: a part is there whole or not at all.
 
     Args:
