@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from anymdp_baselines.studies.stationary import decay, sorted_distributions
+from anymdp_baselines.studies.stationary import fit_decay, sorted_distributions
 from anymdp_bench.agents import AgentSpec, CompiledAgent
 from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.evaluation import Budget, Run, play_compiled, play_training
@@ -41,7 +41,7 @@ MEASURES = ("diameter", "reciprocal_gaps", "value_norm")
 TARGET = 0.8
 _TASKS = {"tiny": 2, "small": 64, "paper": 64}  # that learners play
 _EPISODES = {"tiny": 20, "small": 500, "paper": 10_000}
-_DRAWN = {"tiny": 4, "small": 64, "paper": 1024}  # that distributions and measures are taken of
+_SAMPLED = {"tiny": 4, "small": 64, "paper": 1024}  # that distributions and measures are taken of
 
 
 def source_of(family: str) -> TaskSource:
@@ -50,7 +50,7 @@ def source_of(family: str) -> TaskSource:
     return task_source(env_id, **keywords)
 
 
-def learned(name: str, env_id: str, task: Task, episodes: int) -> Iterator[dict[str, Any]]:
+def measure_learner(name: str, env_id: str, task: Task, episodes: int) -> Iterator[dict[str, Any]]:
     """The exact scores of one learner on one task: a row for each test point with a new one, and the last."""
     agent, run = AgentSpec(name).make(env_id), Run(env_id, task, 0)
     budget = Budget(episodes=episodes)
@@ -59,9 +59,9 @@ def learned(name: str, env_id: str, task: Task, episodes: int) -> Iterator[dict[
     else:
         curve = play_training(agent, run, budget)
     scores = curve.score.round(5)
-    told_of = np.diff(scores, prepend=np.nan) != 0.0
-    told_of[-1] = True
-    for steps, score in zip(curve.steps[told_of].tolist(), scores[told_of].tolist(), strict=True):
+    is_new = np.diff(scores, prepend=np.nan) != 0.0
+    is_new[-1] = True
+    for steps, score in zip(curve.steps[is_new].tolist(), scores[is_new].tolist(), strict=True):
         yield {"task_seed": task.seed, "steps": steps, "score": score}
 
 
@@ -82,19 +82,19 @@ def mean_curve(rows: pd.DataFrame) -> tuple[Float64s, Float64s]:
     return grid, np.mean(each, axis=0)
 
 
-class Found(NamedTuple):
+class FamilyResult(NamedTuple):
     """What was found of one family.
 
     Attributes:
-        curves: the rows of `learned`, by agent.
+        curves: the rows of `measure_learner`, by agent.
         played: a row of measures for each task that was learned.
-        drawn: the same for the first task seeds, whether they count or not.
+        sampled: the same for the first task seeds, whether they count or not.
         shapes: sorted stationary distributions by policy.
     """
 
     curves: dict[str, pd.DataFrame]
     played: pd.DataFrame
-    drawn: pd.DataFrame
+    sampled: pd.DataFrame
     shapes: dict[str, Float64s]
 
 
@@ -103,29 +103,31 @@ def run(scale: str, out: Path) -> list[Path]:
     kept = ResultCache(
         out / "difficulty.rows.csv", ("scale", "tasks", "family", "agent", "version")
     )
-    found = {family: _found(family, scale, kept) for family in FAMILIES}
+    found = {family: _measure_family(family, scale, kept) for family in FAMILIES}
     note = (
         f"Median steps until a learner's exact score first reached {TARGET:g} (reached/tasks), and its mean"
         f" score at the end: {_TASKS[scale]} tasks that count, {_EPISODES[scale]} episodes. Medians of the"
         " measures, and the fall of the uniform policy's stationary probability per rank (of its logarithm,"
-        f" with R²): task seeds 0 to {_DRAWN[scale] - 1}.\n\n{_correlations(found)}\n\n"
+        f" with R²): task seeds 0 to {_SAMPLED[scale] - 1}.\n\n{_correlations(found)}\n\n"
         f"Command: `anymdp-bench study difficulty --scale {scale}`."
     )
     return [kept.path, *publish("difficulty", out, _table(found), note, _figure(found))]
 
 
-def _found(family: str, scale: str, kept: ResultCache) -> Found:
+def _measure_family(family: str, scale: str, kept: ResultCache) -> FamilyResult:
     source, env_id = source_of(family), FAMILIES[family][0]
     tasks, _ = select_tasks(source, _TASKS[scale])
     curves = {}
     for name in AGENTS:
         part = (scale, _TASKS[scale], family, name, AgentSpec(name).make().version)
         if not kept.has(*part):
-            rows = [row for t in tasks for row in learned(name, env_id, t, _EPISODES[scale])]
+            rows = [
+                row for t in tasks for row in measure_learner(name, env_id, t, _EPISODES[scale])
+            ]
             kept.add(part, rows)
         curves[name] = kept.rows(*part)
-    seeds = range(_DRAWN[scale])
-    return Found(
+    seeds = range(_SAMPLED[scale])
+    return FamilyResult(
         curves,
         pd.DataFrame([measured(source, task.seed) for task in tasks]),
         pd.DataFrame([measured(source, seed) for seed in seeds]),
@@ -133,7 +135,7 @@ def _found(family: str, scale: str, kept: ResultCache) -> Found:
     )
 
 
-def _table(found: dict[str, Found]) -> pd.DataFrame:
+def _table(found: dict[str, FamilyResult]) -> pd.DataFrame:
     rows = []
     for family, of in found.items():
         row: dict[str, Any] = {"tasks": family}
@@ -144,14 +146,14 @@ def _table(found: dict[str, Found]) -> pd.DataFrame:
             shown = f"{middle:,.0f}" if np.isfinite(middle) else "never"
             row[name] = f"{shown} ({np.isfinite(steps).sum()}/{len(steps)}), {last:.2f}"
         for measure in MEASURES:
-            row[measure.replace("_", " ")] = f"{of.drawn[measure].median():.3g}"
-        slope, fit = decay(of.shapes["uniform"])
+            row[measure.replace("_", " ")] = f"{of.sampled[measure].median():.3g}"
+        slope, fit = fit_decay(of.shapes["uniform"])
         row["fall per rank"] = f"{slope:.3f} ({fit:.2f})"
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _correlations(found: dict[str, Found]) -> str:
+def _correlations(found: dict[str, FamilyResult]) -> str:
     """Spearman's rank correlation of measures with steps, in Markdown."""
     lines = [
         "Spearman's rank correlation with the steps needed, over the tasks of AnyMDP / of all four families:",
@@ -180,7 +182,7 @@ def spearman(x: Float64s, y: Float64s) -> float:
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
-def _figure(found: dict[str, Found]) -> Figure:
+def _figure(found: dict[str, FamilyResult]) -> Figure:
     with matplotlib.rc_context(RC):  # type: ignore[arg-type]
         figure = Figure(figsize=(9.5, 5.6), layout="constrained")
         axes: Any = figure.subplots(2, 3)
@@ -190,7 +192,7 @@ def _figure(found: dict[str, Found]) -> Figure:
             for axis, mean in zip(axes[1], of.shapes.values(), strict=False):
                 axis.semilogy(np.arange(1, len(mean) + 1), mean, color=colour)
             axes[1][2].loglog(
-                of.drawn["diameter"], of.drawn["value_norm"], ".", color=colour, markersize=4
+                of.sampled["diameter"], of.sampled["value_norm"], ".", color=colour, markersize=4
             )
         for axis, name in zip(axes[0], AGENTS, strict=True):
             set_log_axis(axis)

@@ -51,7 +51,7 @@ class History(NamedTuple):
     regret: Float64s  # up to and with that step, in units of the gap
 
 
-def watched(agent: Agent, runs: list[Run], steps: int) -> History:
+def record_history(agent: Agent, runs: list[Run], steps: int) -> History:
     """Plays `runs` side by side from an empty memory and writes down what is done."""
     simulator = make_simulator(runs, shaped=is_shaped(agent))
     assert isinstance(simulator, TabularSimulator)
@@ -68,7 +68,7 @@ def watched(agent: Agent, runs: list[Run], steps: int) -> History:
     return History(seen, done, episode, regret)
 
 
-def collisions(observation: Int64s, action: Int64s, episode: Int64s, n_actions: int) -> float:
+def collision_rate(observation: Int64s, action: Int64s, episode: Int64s, n_actions: int) -> float:
     """Chance that two visits of a state in different episodes chose alike; nan where there are none.
 
     Of one run's window, int64 [steps] each; states weigh as much as they are visited.
@@ -88,22 +88,22 @@ def _pairs(n: Float64s) -> Float64s:
     return n * (n - 1.0) / 2.0
 
 
-def measured(name: str, n_tasks: int, steps: int) -> list[dict[str, Any]]:
+def measure_agent(name: str, n_tasks: int, steps: int) -> list[dict[str, Any]]:
     """A row for each task and window of one agent."""
     tasks, _ = select_tasks(task_source(ENV_ID), n_tasks)
     runs = [Run(ENV_ID, task, 0) for task in tasks]
     made = AgentSpec(name).make(ENV_ID)
     if isinstance(made, CompiledAgent):
-        each = [watched(SteppedAgent(made), [run], steps) for run in runs]
+        each = [record_history(SteppedAgent(made), [run], steps) for run in runs]
     else:
-        each = [watched(made, runs, steps)]
+        each = [record_history(made, runs, steps)]
     whole = History(*(np.concatenate(parts) for parts in zip(*each, strict=True)))
     width, rows = steps // WINDOWS, []
     for i, run in enumerate(runs):
         for begin in range(0, width * WINDOWS, width):
             inside = slice(begin, begin + width)
             seen, done, episode = (part[i, inside] for part in whole[:3])
-            alike = collisions(seen, done, episode, run.task.n_actions)
+            alike = collision_rate(seen, done, episode, run.task.n_actions)
             lost = float(whole.regret[i, begin + width - 1])
             row = {"task_seed": run.task.seed, "steps": begin + width}
             rows.append(row | {"collision": round(alike, 5), "regret": round(lost, 5)})
@@ -117,7 +117,7 @@ def run(scale: str, out: Path) -> list[Path]:
     for name in AGENTS:
         part = (scale, name, AgentSpec(name).make().version)
         if not kept.has(*part):
-            kept.add(part, measured(name, _TASKS[scale], _STEPS[scale]))
+            kept.add(part, measure_agent(name, _TASKS[scale], _STEPS[scale]))
         by = kept.rows(*part).groupby("steps")
         regret = by["regret"].agg(["mean", "sem", "median"])
         curves[name] = pd.DataFrame({"entropy": -np.log(by["collision"].mean())}).join(regret)

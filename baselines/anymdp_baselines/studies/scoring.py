@@ -31,7 +31,7 @@ PLAYERS = (0.0, 0.7, 0.95, 0.99)
 _SIZES = {"tiny": (8, 20, 50), "small": (300, 32, 400), "paper": (2000, 256, 2000)}
 
 
-def noise(env_id: str, n_tasks: int) -> Float64s:
+def oracle_noise(env_id: str, n_tasks: int) -> Float64s:
     """Oracle episode sd over gap for task seeds 0..n_tasks-1, unfiltered, [n_tasks]; inf where gap <= 0."""
     scales = [references(mdp) for mdp in sample_tasks(env_id, range(n_tasks))]
     return np.array([s.oracle_sd / s.gap if s.gap > 0 else np.inf for s in scales])
@@ -75,7 +75,7 @@ def run(scale: str, out: Path) -> list[Path]:
         "| --- |" + " ---: |" * (3 + len(PLAYERS)),
     ]
     for env_id in ENVIRONMENTS:
-        ratio = noise(env_id, n_noise)
+        ratio = oracle_noise(env_id, n_noise)
         middle, high = np.quantile(ratio, [0.5, 0.9])
         cells = [f"{middle:.2f}", f"{high:.2f}", f"{np.mean(ratio <= 2.0):.0%}"]
         for skill in PLAYERS:

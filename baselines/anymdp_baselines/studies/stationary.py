@@ -32,7 +32,7 @@ def sorted_distributions(mdps: Sequence[TabularMDP]) -> dict[str, Float64s]:
     return {name: np.mean(rows, axis=0) for name, rows in out.items()}
 
 
-def decay(distribution: Float64s) -> tuple[float, float]:
+def fit_decay(distribution: Float64s) -> tuple[float, float]:
     """(slope of ln p per rank, R^2 of that line) over the ranks with p > 1e-12."""
     kept = distribution[distribution > 1e-12]
     rank, log = np.arange(len(kept)), np.log(kept)
@@ -54,7 +54,7 @@ def run(scale: str, out: Path) -> list[Path]:
     for axis, env_id in zip(axes, ENVIRONMENTS, strict=True):
         mdps = sample_tasks(env_id, range(_TASKS[scale]))
         for name, mean in sorted_distributions(mdps).items():
-            slope, fit = decay(mean)
+            slope, fit = fit_decay(mean)
             ratio = mean[0] / max(mean[-1], 1e-300)
             print(f"{env_id:20} {name:8} {slope:14.4f} {fit:6.3f} {ratio:10.3g}")
             axis.semilogy(np.arange(1, len(mean) + 1), mean, color=colours[name], label=name)

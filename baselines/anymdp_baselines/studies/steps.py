@@ -7,9 +7,9 @@ of in-context agents that tell their policy:
     online  the variance-free score of the learner's own episodes that ended in the last tenth before N,
             exploration included, averaged per task
 
-both with the standard error of the mean over tasks: the first tasks that count, and for `STATED` rows all
-task seeds from 0 up, counting or not. The episode that N cuts is learned from. What is done is kept in
-`steps.csv` (environment, agent by agent), and the same command goes on from there.
+both with the standard error of the mean over tasks: the first tasks that count, and for `EXPECTED_SCORES`
+rows all task seeds from 0 up, counting or not. The episode that N cuts is learned from. What is done is
+kept in `steps.csv` (environment, agent by agent), and the same command goes on from there.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MARKS: dict[str, tuple[int, ...]] = {
     "AnyMDP-64s5a-v0": (7_700, 15_000, 20_000, 40_000),
     "AnyMDP-128s5a-v0": (20_000, 36_300),
 }
-STATED = {
+EXPECTED_SCORES = {
     ("AnyMDP-16s5a-v0", 3_000): 0.94,
     ("AnyMDP-16s5a-v0", 4_000): 0.98,
     ("AnyMDP-64s5a-v0", 15_000): 0.90,
@@ -70,7 +70,7 @@ _COLUMNS = [
 ]
 
 
-def scores_along(agent: CompiledAgent, run: Run, marks: Sequence[int]) -> Float64s:
+def score_along_run(agent: CompiledAgent, run: Run, marks: Sequence[int]) -> Float64s:
     """(exact, online) scores of one run at rising numbers of steps, float64 [marks, 2]; online may be nan.
 
     An episode that a mark cuts is played twice from the same state: up to the mark, and to its end.
@@ -110,13 +110,13 @@ def scores_along(agent: CompiledAgent, run: Run, marks: Sequence[int]) -> Float6
     return np.array(out, dtype=np.float64)
 
 
-def scores_at(agent: CompiledAgent, run: Run, steps: int) -> tuple[float, float]:
+def score_at_step(agent: CompiledAgent, run: Run, steps: int) -> tuple[float, float]:
     """(exact, online) score of one run after `steps` steps; online is nan where no episode ended then."""
-    [(exact, online)] = scores_along(agent, run, [steps])
+    [(exact, online)] = score_along_run(agent, run, [steps])
     return float(exact), float(online)
 
 
-def scores_in_context(agent: Agent, runs: Sequence[Run], marks: Sequence[int]) -> Float64s:
+def score_in_context(agent: Agent, runs: Sequence[Run], marks: Sequence[int]) -> Float64s:
     """(exact, online) scores of an in-context agent at rising numbers of steps, float64 [runs, marks, 2].
 
     They are played side by side as the protocol plays them; its `policy` does not change their course.
@@ -138,7 +138,7 @@ def scores_in_context(agent: Agent, runs: Sequence[Run], marks: Sequence[int]) -
     return out
 
 
-def measured(name: str, env_id: str, n_tasks: int) -> Iterator[list[object]]:
+def measure_agent(name: str, env_id: str, n_tasks: int) -> Iterator[list[object]]:
     """The rows of `steps.csv` for one agent on one environment.
 
     Raises:
@@ -147,16 +147,14 @@ def measured(name: str, env_id: str, n_tasks: int) -> Iterator[list[object]]:
     agent = AgentSpec(name).make(env_id)
     source, marks = task_source(env_id), MARKS[env_id]
     chosen = {"counting": select_tasks(source, n_tasks)[0]}
-    if any(env == env_id for env, _ in STATED):
+    if any(env == env_id for env, _ in EXPECTED_SCORES):
         known = {task.seed: task for task in chosen["counting"]}
         chosen["all"] = [known.get(s) or source.task(s) for s in range(n_tasks)]
     every = {task.seed: Run(env_id, task, 0) for tasks in chosen.values() for task in tasks}
     if isinstance(agent, CompiledAgent):
-        played = {seed: scores_along(agent, run, marks) for seed, run in every.items()}
+        played = {seed: score_along_run(agent, run, marks) for seed, run in every.items()}
     else:
-        played = dict(
-            zip(every, scores_in_context(agent, list(every.values()), marks), strict=True)
-        )
+        played = dict(zip(every, score_in_context(agent, list(every.values()), marks), strict=True))
     for which, tasks in chosen.items():
         scores = np.array([played[task.seed] for task in tasks])
         for k, steps in enumerate(marks):
@@ -182,7 +180,7 @@ def run(scale: str, out: Path) -> list[Path]:
         for name in AGENTS:
             if _has(kept, env_id, name, n_tasks):
                 continue
-            rows = pd.DataFrame(list(measured(name, env_id, n_tasks)), columns=_COLUMNS)
+            rows = pd.DataFrame(list(measure_agent(name, env_id, n_tasks)), columns=_COLUMNS)
             kept = pd.concat([kept, rows], ignore_index=True)
             kept = kept.drop_duplicates(_COLUMNS[:2] + _COLUMNS[3:5] + ["measure"], keep="last")
             kept.to_csv(path, index=False, lineterminator="\n")
@@ -235,7 +233,7 @@ def tables(kept: pd.DataFrame) -> list[str]:
         "| environment | steps | expected of psrl-episodic | psrl-episodic | psrl |",
         "| :-- | --: | --: | --: | --: |",
     ]
-    for (env_id, steps), value in STATED.items():
+    for (env_id, steps), value in EXPECTED_SCORES.items():
         ours = [shown(env_id, steps, name, "all", "exact") for name in ("psrl-episodic", "psrl")]
         if (kept["env_id"] == env_id).any():
             lines.append(f"| {env_id} | {steps:,} | {value:.2f} | {ours[0]} | {ours[1]} |")

@@ -42,7 +42,7 @@ TASKS = 4  # per sampled environment
 PATH = Path(__file__).with_suffix(".json")
 
 
-def points() -> list[PPOSettings]:
+def make_grid() -> list[PPOSettings]:
     """Every point of the grid."""
     names = list(GRID)
     return [
@@ -50,7 +50,7 @@ def points() -> list[PPOSettings]:
     ]
 
 
-def runs_of(env_ids: tuple[str, ...]) -> list[Run]:
+def make_runs(env_ids: tuple[str, ...]) -> list[Run]:
     """The runs that every point plays."""
     return [
         Run(env_id, task, PUBLIC_SEEDS)
@@ -71,10 +71,10 @@ def score(settings: PPOSettings, runs: list[Run], steps: int) -> float:
     return round(float(np.mean(found)), 4)
 
 
-def entrants(rounds: list[dict[str, float]], k: int) -> list[str]:
+def select_points(rounds: list[dict[str, float]], k: int) -> list[str]:
     """The numbers (as text) of the points that play round `k`: the best of the round before, best first."""
     if k == 0:
-        return [str(i) for i in range(len(points()))]
+        return [str(i) for i in range(len(make_grid()))]
     ranked = sorted(rounds[k - 1], key=lambda i: (-rounds[k - 1][i], int(i)))
     return ranked[: RUNGS[k][0]]
 
@@ -83,18 +83,18 @@ def search(family: str, file: dict[str, Any]) -> Iterator[int]:
     """Plays what is missing of a family's rounds and writes its choice; yields steps as they are played."""
     fresh = {"environments": FAMILIES[family], "rounds": [{} for _ in RUNGS]}
     rounds = file["scores"].setdefault(family, fresh)["rounds"]
-    runs = runs_of(FAMILIES[family])
+    runs = make_runs(FAMILIES[family])
     for k, (_, steps) in enumerate(RUNGS):
-        for i in entrants(rounds, k):
+        for i in select_points(rounds, k):
             if i not in rounds[k]:
-                rounds[k][i] = score(points()[int(i)], runs, steps)
+                rounds[k][i] = score(make_grid()[int(i)], runs, steps)
                 _write(file)
                 yield steps * len(runs)
-    best = entrants(rounds, len(RUNGS) - 1)[: RUNGS[-1][0]]
+    best = select_points(rounds, len(RUNGS) - 1)[: RUNGS[-1][0]]
     chosen = max(best, key=lambda i: (rounds[-1][i], -int(i)))
-    file["chosen"][family] = asdict(points()[int(chosen)])
+    file["chosen"][family] = asdict(make_grid()[int(chosen)])
     _write(file)
-    print(f"{family:22} {rounds[-1][chosen]:.4f}  {points()[int(chosen)]}", flush=True)
+    print(f"{family:22} {rounds[-1][chosen]:.4f}  {make_grid()[int(chosen)]}", flush=True)
 
 
 def _read() -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _read() -> dict[str, Any]:
         "criterion": "mean score over the test points at multiples of 100 episodes (else the last);"
         f" {TASKS} tasks of a sampled environment, seeds from 2**32 up",
         "rounds (points, steps a run)": [list(rung) for rung in RUNGS],
-        "grid": [asdict(point) for point in points()],
+        "grid": [asdict(point) for point in make_grid()],
     }
     if PATH.exists():
         file: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
@@ -130,7 +130,7 @@ def main() -> None:
     families = parser.parse_args().families or list(FAMILIES)
     file = _read()
     share = sum(n * steps for n, steps in RUNGS)
-    left = sum(share * len(runs_of(FAMILIES[f])) for f in families if f not in file["chosen"])
+    left = sum(share * len(make_runs(FAMILIES[f])) for f in families if f not in file["chosen"])
     begin, played = time.perf_counter(), 0
     for family in families:
         for steps in search(family, file):

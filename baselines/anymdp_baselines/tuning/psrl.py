@@ -13,7 +13,7 @@ import argparse
 
 import numpy as np
 
-from anymdp_baselines.studies.steps import scores_along
+from anymdp_baselines.studies.steps import score_along_run
 from anymdp_baselines.tabular.psrl import PSRL, EpisodicPSRL
 from anymdp_bench.evaluation import Run
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
@@ -46,7 +46,7 @@ def main() -> None:
     print("| --- |" + " --: |" * len(STEPS))
     for name, agent in SETTINGS.items():
         line = f"| {name} |"
-        scores = np.array([scores_along(agent, run, STEPS) for run in runs])
+        scores = np.array([score_along_run(agent, run, STEPS) for run in runs])
         for exact, online in np.nanmean(scores, axis=0):
             line += f" {exact:.3f} / {online:.3f} |"
         print(line, flush=True)

@@ -48,7 +48,7 @@ FAMILIES = {
 EPISODES, TASKS, RUNS = 3000, 8, 3  # tasks per sampled environment, runs of a fixed one
 ONCE = {"DiscretePendulum"}  # families whose fixed environments are played once each
 
-LADDERS: dict[str, tuple[float, ...]] = {
+AXIS_VALUES: dict[str, tuple[float, ...]] = {
     "c": (0.0, 0.0003, 0.003, 0.03, 0.3, 3.0, 30.0, 300.0),
     "alpha": (0.001, 0.01, 0.03, 0.1, 0.5, 1.0),
     "m": (0.0, 0.04, 0.4, 4.0, 40.0, 400.0, 4000.0, 40000.0),
@@ -64,9 +64,9 @@ Axes = dict[str, tuple[float, float]]
 """The ends of each axis; its values are those of the ladder from one to the other."""
 
 
-def points(variant: float, axes: Axes) -> Iterator[TQLSettings]:
+def make_grid(variant: float, axes: Axes) -> Iterator[TQLSettings]:
     """Every point of a variant's grid; variant (b) has no c, and m = 0 leaves no bonus to scale."""
-    values = {k: [x for x in LADDERS[k] if lo <= x <= hi] for k, (lo, hi) in axes.items()}
+    values = {k: [x for x in AXIS_VALUES[k] if lo <= x <= hi] for k, (lo, hi) in axes.items()}
     bonuses = values["c"] if variant == BONUS else [0.0]
     for alpha, m, power, c in itertools.product(
         values["alpha"], values["m"], values["power"], bonuses
@@ -75,10 +75,10 @@ def points(variant: float, axes: Axes) -> Iterator[TQLSettings]:
             yield TQLSettings(variant=variant, c=c, alpha=alpha, m=m, power=power)
 
 
-def wider(best: TQLSettings, axes: Axes) -> Axes | None:
+def widen_axes(best: TQLSettings, axes: Axes) -> Axes | None:
     """The axes with one more value where `best` lies at an end that is no bound by nature, else None."""
     for axis, (low, high) in axes.items():
-        value, ladder = getattr(best, axis), LADDERS[axis]
+        value, ladder = getattr(best, axis), AXIS_VALUES[axis]
         if (axis == "c" and best.variant == BOLTZMANN) or (axis, value) in BOUNDS:
             continue
         place = ladder.index(value)
@@ -89,7 +89,7 @@ def wider(best: TQLSettings, axes: Axes) -> Axes | None:
     return None
 
 
-def around(
+def scores_around(
     best: TQLSettings, scores: dict[tuple[float, ...], float]
 ) -> dict[str, list[list[float]]]:
     """What was played on the lines through `best`: [value, score] by axis, in order of the values.
@@ -97,16 +97,16 @@ def around(
     An axis where the best value is neither first nor last, where it is a bound by nature, or where all scores
     are the same, has not been cut too short.
     """
-    axes = [axis for axis in LADDERS if axis != "c" or best.variant == BONUS]
+    axes = [axis for axis in AXIS_VALUES if axis != "c" or best.variant == BONUS]
     lines = {
-        axis: [(x, astuple(replace(best, **{axis: x}))) for x in LADDERS[axis]] for axis in axes
+        axis: [(x, astuple(replace(best, **{axis: x}))) for x in AXIS_VALUES[axis]] for axis in axes
     }
     return {
         axis: [[x, scores[key]] for x, key in line if key in scores] for axis, line in lines.items()
     }
 
 
-def runs_of(family: str) -> list[Run]:
+def make_runs(family: str) -> list[Run]:
     """What every point of a family is played on."""
     return [
         Run(env_id, task, PUBLIC_SEEDS + k)
@@ -128,9 +128,9 @@ def search(family: str, path: Path, workers: int) -> None:
     kept = file["scores"].setdefault(family, {"environments": FAMILIES[family], "points": []})
     scores = {tuple(point[:-1]): point[-1] for point in kept["points"]}
     grids: dict[float, Axes] = {BONUS: START, BOLTZMANN: START}
-    runs = runs_of(family)
+    runs = make_runs(family)
     while True:
-        wanted = [p for variant, axes in grids.items() for p in points(variant, axes)]
+        wanted = [p for variant, axes in grids.items() for p in make_grid(variant, axes)]
         missing = [p for p in wanted if astuple(p) not in scores]
         with ThreadPoolExecutor(workers) as pool:
             for point, result in zip(missing, pool.map(partial(score, runs), missing), strict=True):
@@ -138,14 +138,14 @@ def search(family: str, path: Path, workers: int) -> None:
                 kept["points"] = [[*key, scores[key]] for key in sorted(scores)]
                 _write(path, file)
         best = max(  # of equals one that is inside
-            wanted, key=lambda p: (scores[astuple(p)], wider(p, grids[p.variant]) is None)
+            wanted, key=lambda p: (scores[astuple(p)], widen_axes(p, grids[p.variant]) is None)
         )
-        larger = wider(best, grids[best.variant])
+        larger = widen_axes(best, grids[best.variant])
         if larger is None:
             break
         grids[best.variant] = larger
     file["chosen"][family] = asdict(best)
-    kept["around the choice"] = around(best, scores)
+    kept["around the choice"] = scores_around(best, scores)
     kept["points within 0.001 of the best"] = sum(
         value >= scores[astuple(best)] - 0.001 for value in scores.values()
     )

@@ -23,12 +23,12 @@ from anymdp_bench.evaluation import Budget, Run, play_compiled
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 from anymdp_bench.tasks.selection import select_tasks
 
-LADDER = (0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+CONSTANTS = (0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 START = (0.001, 0.003, 0.01)
 PATH = Path(__file__).with_suffix(".json")
 
 
-def runs_of(env_ids: tuple[str, ...], tasks: int) -> list[Run]:
+def make_runs(env_ids: tuple[str, ...], tasks: int) -> list[Run]:
     """What every constant is played on: `tasks` of a sampled environment, 3 runs of a fixed one."""
     return [
         Run(env_id, task, PUBLIC_SEEDS + k)
@@ -44,17 +44,17 @@ def score(c: float, runs: list[Run], episodes: int) -> float:
     return round(float(np.mean(played)), 4)
 
 
-def missing(scores: dict[float, float]) -> list[float]:
+def find_missing(scores: dict[float, float]) -> list[float]:
     """The constants to play next: those of the start, then one beyond the best where it is at an end."""
     fresh = [c for c in START if c not in scores]
     if fresh:
         return fresh
-    place = LADDER.index(best(scores))
-    beside = [LADDER[k] for k in (place - 1, place + 1) if 0 <= k < len(LADDER)]
+    place = CONSTANTS.index(find_best(scores))
+    beside = [CONSTANTS[k] for k in (place - 1, place + 1) if 0 <= k < len(CONSTANTS)]
     return [c for c in beside if c not in scores]
 
 
-def best(scores: dict[float, float]) -> float:
+def find_best(scores: dict[float, float]) -> float:
     """The constant of the highest score; of equals the smallest."""
     return min(scores, key=lambda c: (-scores[c], c))
 
@@ -77,14 +77,14 @@ def main() -> None:
         if {k: kept.get(k) for k in numbers} != numbers:
             kept = {"environments": FAMILIES[family], **numbers, "by constant": {}}
         scores = {float(c): value for c, value in kept["by constant"].items()}
-        runs = runs_of(FAMILIES[family], given.tasks)
-        while wanted := missing(scores):
+        runs = make_runs(FAMILIES[family], given.tasks)
+        while wanted := find_missing(scores):
             for c in wanted:
                 scores[c] = score(c, runs, given.episodes)
                 kept["by constant"] = {str(c): scores[c] for c in sorted(scores)}
                 file["scores"][family] = kept
                 _write(file)
-        chosen = best(scores)
+        chosen = find_best(scores)
         file.setdefault("chosen", {})[family] = chosen
         _write(file)
         print(f"{family:22} {scores[chosen]:.4f}  c = {chosen}", flush=True)

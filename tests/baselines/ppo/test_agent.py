@@ -10,7 +10,7 @@ import stable_baselines3 as sb3
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from stable_baselines3.common.vec_env import VecNormalize
 
-from anymdp_baselines.ppo.agent import PPO, PPOSettings, Returns
+from anymdp_baselines.ppo.agent import PPO, PPOSettings, RewardScaler
 from anymdp_baselines.ppo.vector_env import SB3VecEnv
 from anymdp_bench.agents import AgentSpec, RunBatch
 from anymdp_bench.evaluation import Budget, Run, play_training, test_points
@@ -68,7 +68,7 @@ def test_rewards_are_scaled_as_sb3_does():
     """`VecNormalize` over the same environment, step by step."""
     ours, theirs = (SB3VecEnv("AnyMDP-16s5a-v0", 4, task_seeds=1) for _ in range(2))
     theirs = VecNormalize(theirs, norm_obs=False, gamma=0.9)
-    scale = Returns(4, 0.9)
+    scale = RewardScaler(4, 0.9)
     for envs in (ours, theirs):
         envs.seed(5)
         envs.reset()
@@ -76,7 +76,7 @@ def test_rewards_are_scaled_as_sb3_does():
     for _ in range(300):
         action = rng.integers(5, size=4)
         _, reward, done, _ = ours.step(action)
-        assert scale.scaled(reward, done) == pytest.approx(theirs.step(action)[1], rel=1e-5)
+        assert scale.scale(reward, done) == pytest.approx(theirs.step(action)[1], rel=1e-5)
 
 
 def test_actions_are_drawn_from_the_table():
