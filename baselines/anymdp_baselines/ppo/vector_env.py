@@ -1,4 +1,4 @@
-"""An adapter from our vector environment to Stable-Baselines3's `VecEnv`, so that all its learners can use it.
+"""An adapter from our vector environment to Stable-Baselines3's `VecEnv`, for all its learners.
 
     model = stable_baselines3.PPO("MlpPolicy", SB3VecEnv("AnyMDP-64s5a-v0", num_envs=64, task_seeds=7))
 

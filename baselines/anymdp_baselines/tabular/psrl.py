@@ -31,13 +31,13 @@ from anymdp_baselines.tabular.counts import (
     GAMMA,
     SIZE,
     WITHIN,
-    should_plan,
-    update_policy,
     improve_policy,
     layout,
     learn,
     memory_layout,
     reward_moments,
+    should_plan,
+    update_policy,
     write_one_hot,
 )
 from anymdp_bench.agents import RunBatch

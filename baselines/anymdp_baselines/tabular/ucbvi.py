@@ -25,13 +25,13 @@ from anymdp_baselines.tabular.counts import (
     GAMMA,
     SIZE,
     STEPS,
-    should_plan,
-    update_policy,
     improve_policy,
     layout,
     learn,
     memory_layout,
     reward_moments,
+    should_plan,
+    update_policy,
     write_one_hot,
 )
 from anymdp_baselines.tuned_settings import chosen_settings

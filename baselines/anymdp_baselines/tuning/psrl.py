@@ -1,9 +1,9 @@
-"""The trial behind PSRL's settings.
+"""The experiment behind PSRL's settings: a table of the scores of some settings.
 
     python -m anymdp_baselines.tuning.psrl [--tasks N] [--runs N]
 
-prints, as a table, the mean exact and online scores of some settings on AnyMDP-16s5a tasks that no suite uses
-(seeds from 2**32 up, those that count), by default one run each of 256. It chooses nothing: the defaults of
+The table has the mean exact and online scores on AnyMDP-16s5a tasks that no suite uses, with seeds from
+2**32 up. By default it plays one run on each of 256 tasks. The command chooses nothing: the defaults of
 `PSRL` and `EpisodicPSRL` were set by hand.
 """
 
