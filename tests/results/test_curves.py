@@ -19,11 +19,8 @@ def test_a_run_keeps_its_score_between_and_after_its_rows():
     """Run 0: 0.0 at episode 1, 1.0 at 4. Run 1: 0.5 at 2, and it ends there."""
     frame = to_frame([learner([0.0, 1.0], [1, 4]), learner([0.5], [2], seed=1)])
     band = learning_curve(frame, "episode", log=False, points=5)
-    assert band.at.tolist() == [
-        2.0,
-        3.0,
-        4.0,
-    ]  # from the median first score, 1.5, in whole episodes
+    # The curve begins at the median first score, 1.5, in whole episodes.
+    assert band.at.tolist() == [2.0, 3.0, 4.0]
     assert band.mean.tolist() == [0.25, 0.25, 0.75]
     assert band.low[0] == 0.0
     assert band.high[0] == 0.5

@@ -1,4 +1,4 @@
-"""Probability of improvement: by hand, by a slow twin, and what it promises."""
+"""The probability of improvement: worked by hand, against a slow twin, and in the tables."""
 
 import itertools
 

@@ -1,5 +1,4 @@
-import subprocess
-import sys
+"""The numbers of a table: smoothing, times to target, aggregates and the paper's cost, worked by hand."""
 
 import numpy as np
 import numpy.typing as npt
@@ -327,8 +326,3 @@ def test_overall_counts_every_environment_the_same(three_agents: pd.DataFrame) -
     assert table.loc["omnirl", "optimality_gap"] == pytest.approx((0.25 + 1) / 2)
     assert np.isnan(table.loc["omnirl", "score_low"])
     assert table.loc["ppo", ["score", "iqm", "score_low"]].tolist() == pytest.approx([0.2] * 3)
-
-
-def test_the_aggregates_do_without_rliable() -> None:
-    code = "import sys, anymdp_bench.results.metrics; sys.exit('rliable' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

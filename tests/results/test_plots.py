@@ -1,4 +1,4 @@
-"""Pictures: every kind in every format, the same bytes again, and what must be legible in them."""
+"""Plots: every kind in every format, the same bytes twice, and text that is large enough to read."""
 
 import re
 
@@ -78,10 +78,10 @@ def test_runs_that_never_reach_the_target_are_hatched(frame):
     assert [text.get_text().strip() for text in axis.texts] == ["0/4", "4/4", "4/4"]
 
 
-def test_no_two_agents_look_alike():
+def test_eight_agents_differ_in_colour_dash_and_marker():
     found = line_styles(f"agent {k}" for k in range(8))
     for part in ("color", "dash", "marker"):
-        assert len({getattr(look, part) for look in found.values()}) == 8
+        assert len({getattr(line, part) for line in found.values()}) == 8
     assert len(set(COLOURS)) == 8
 
 

@@ -1,16 +1,17 @@
-"""What makes AnyMDP hard: against Garnet, and against itself without its composite reward.
+"""What makes AnyMDP hard, compared with Garnet and with AnyMDP without its composite reward?
 
-Four families of tau(16,5): AnyMDP, AnyMDP with a Normal reward for every (s, a, s') instead, and Garnet with
-2 and 4 successors. On each TQL-UCB, PPO and PSRL learn the same tasks, the first that count, and are
-scored exactly at the protocol's test points; the stationary distributions under the random and the oracle
-policy are averaged over tasks at equal rank; and the tasks are measured as theory does
-(`anymdp_bench.tasks.hardness`). The rank correlation of each measure with the steps that a learner needs says
-what it is good for.
+The study has four families of tasks with 16 states and 5 actions: AnyMDP, AnyMDP with a Normal reward for
+every (s, a, s') instead, and Garnet with 2 and with 4 successors. TQL-UCB, PPO and PSRL learn the same
+tasks of each family, the first ones that count, and are scored exactly at the test points of the
+evaluation. The stationary distributions under the random policy and the oracle are averaged over tasks at
+equal rank. The measures of hardness are those of theory (`anymdp_bench.tasks.hardness`). The rank
+correlation of a measure with the steps that a learner needs shows how well the measure predicts them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,19 +40,22 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 MEASURES = ("diameter", "reciprocal_gaps", "value_norm")
 TARGET = 0.8
-_TASKS = {"tiny": 2, "small": 64, "paper": 64}  # that learners play
+_TASKS = {"tiny": 2, "small": 64, "paper": 64}  # tasks of the learners
 _EPISODES = {"tiny": 20, "small": 500, "paper": 10_000}
-_SAMPLED = {"tiny": 4, "small": 64, "paper": 1024}  # that distributions and measures are taken of
+_SAMPLED = {"tiny": 4, "small": 64, "paper": 1024}  # tasks of the distributions and the measures
 
 
 def source_of(family: str) -> TaskSource:
-    """The tasks of one of `FAMILIES`."""
+    """Returns the source of the tasks of one of `FAMILIES`."""
     env_id, keywords = FAMILIES[family]
     return task_source(env_id, **keywords)
 
 
 def measure_learner(name: str, env_id: str, task: Task, episodes: int) -> Iterator[dict[str, Any]]:
-    """The exact scores of one learner on one task: a row for each test point with a new one, and the last."""
+    """Plays one learner on one task, and yields its exact scores.
+
+    There is a row for each test whose score differs from that of the test before, and one for the last test.
+    """
     agent, run = AgentSpec(name).make(env_id), Run(env_id, task, 0)
     budget = Budget(episodes=episodes)
     if isinstance(agent, CompiledAgent):
@@ -65,15 +69,22 @@ def measure_learner(name: str, env_id: str, task: Task, episodes: int) -> Iterat
         yield {"task_seed": task.seed, "steps": steps, "score": score}
 
 
+def _measure_learners(
+    name: str, env_id: str, tasks: Sequence[Task], episodes: int
+) -> list[dict[str, Any]]:
+    """Plays one learner on all tasks, and returns the rows of `measure_learner`."""
+    return [row for task in tasks for row in measure_learner(name, env_id, task, episodes)]
+
+
 def steps_to(rows: pd.DataFrame, target: float = TARGET) -> Float64s:
-    """Steps at which each task's score first reached `target`, inf where it did not, [tasks]."""
+    """Returns the steps at which the score of each task first reached `target`, or inf; float64 [tasks]."""
     reached = rows[rows["score"] >= target].groupby("task_seed")["steps"].min()
     every = rows["task_seed"].unique()
     return reached.reindex(every).fillna(np.inf).to_numpy(np.float64)
 
 
 def mean_curve(rows: pd.DataFrame) -> tuple[Float64s, Float64s]:
-    """(steps, mean over tasks of the score last tested by then), on a geometric grid."""
+    """Returns (steps, mean over tasks of the last score until then), float64 [60] each."""
     grid = np.geomspace(200, rows["steps"].max(), 60)
     each = []
     for _, part in rows.groupby("task_seed"):
@@ -83,13 +94,13 @@ def mean_curve(rows: pd.DataFrame) -> tuple[Float64s, Float64s]:
 
 
 class FamilyResult(NamedTuple):
-    """What was found of one family.
+    """The results of one family of tasks.
 
     Attributes:
         curves: the rows of `measure_learner`, by agent.
-        played: a row of measures for each task that was learned.
-        sampled: the same for the first task seeds, whether they count or not.
-        shapes: sorted stationary distributions by policy.
+        played: the measures of hardness of each task of the learners.
+        sampled: the measures of the tasks of the first seeds, whether they count or not.
+        shapes: the mean sorted stationary distributions, by policy.
     """
 
     curves: dict[str, pd.DataFrame]
@@ -99,11 +110,11 @@ class FamilyResult(NamedTuple):
 
 
 def run(scale: str, out: Path) -> list[Path]:
-    """Measures what is missing, and puts out the table and the picture."""
-    kept = ResultCache(
+    """Plays the missing runs, and writes the table and the figure."""
+    cache = ResultCache(
         out / "difficulty.rows.csv", ("scale", "tasks", "family", "agent", "version")
     )
-    found = {family: _measure_family(family, scale, kept) for family in FAMILIES}
+    found = {family: _measure_family(family, scale, cache) for family in FAMILIES}
     note = (
         f"Median steps until a learner's exact score first reached {TARGET:g} (reached/tasks), and its mean"
         f" score at the end: {_TASKS[scale]} tasks that count, {_EPISODES[scale]} episodes. Medians of the"
@@ -111,21 +122,18 @@ def run(scale: str, out: Path) -> list[Path]:
         f" with R²): task seeds 0 to {_SAMPLED[scale] - 1}.\n\n{_correlations(found)}\n\n"
         f"Command: `anymdp-bench study difficulty --scale {scale}`."
     )
-    return [kept.path, *publish("difficulty", out, _table(found), note, _figure(found))]
+    return [cache.path, *publish("difficulty", out, _make_table(found), note, _draw_figure(found))]
 
 
-def _measure_family(family: str, scale: str, kept: ResultCache) -> FamilyResult:
+def _measure_family(family: str, scale: str, cache: ResultCache) -> FamilyResult:
+    """Measures one family; the scores of its learners come from the cache where they are there."""
     source, env_id = source_of(family), FAMILIES[family][0]
     tasks, _ = select_tasks(source, _TASKS[scale])
     curves = {}
     for name in AGENTS:
         part = (scale, _TASKS[scale], family, name, AgentSpec(name).make().version)
-        if not kept.has(*part):
-            rows = [
-                row for t in tasks for row in measure_learner(name, env_id, t, _EPISODES[scale])
-            ]
-            kept.add(part, rows)
-        curves[name] = kept.rows(*part)
+        measure = partial(_measure_learners, name, env_id, tasks, _EPISODES[scale])
+        curves[name] = cache.fetch(part, measure)
     seeds = range(_SAMPLED[scale])
     return FamilyResult(
         curves,
@@ -135,26 +143,26 @@ def _measure_family(family: str, scale: str, kept: ResultCache) -> FamilyResult:
     )
 
 
-def _table(found: dict[str, FamilyResult]) -> pd.DataFrame:
+def _make_table(found: dict[str, FamilyResult]) -> pd.DataFrame:
     rows = []
-    for family, of in found.items():
+    for family, result in found.items():
         row: dict[str, Any] = {"tasks": family}
-        for name, curve in of.curves.items():
+        for name, curve in result.curves.items():
             steps = steps_to(curve)
             last = curve.groupby("task_seed")["score"].last().mean()
             middle = np.median(steps)
-            shown = f"{middle:,.0f}" if np.isfinite(middle) else "never"
-            row[name] = f"{shown} ({np.isfinite(steps).sum()}/{len(steps)}), {last:.2f}"
+            typical = f"{middle:,.0f}" if np.isfinite(middle) else "never"
+            row[name] = f"{typical} ({np.isfinite(steps).sum()}/{len(steps)}), {last:.2f}"
         for measure in MEASURES:
-            row[measure.replace("_", " ")] = f"{of.sampled[measure].median():.3g}"
-        slope, fit = fit_decay(of.shapes["uniform"])
+            row[measure.replace("_", " ")] = f"{result.sampled[measure].median():.3g}"
+        slope, fit = fit_decay(result.shapes["uniform"])
         row["fall per rank"] = f"{slope:.3f} ({fit:.2f})"
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def _correlations(found: dict[str, FamilyResult]) -> str:
-    """Spearman's rank correlation of measures with steps, in Markdown."""
+    """Renders the rank correlations of all measures with the steps of all learners, in Markdown."""
     lines = [
         "Spearman's rank correlation with the steps needed, over the tasks of AnyMDP / of all four families:",
         "",
@@ -175,24 +183,31 @@ def _correlations(found: dict[str, FamilyResult]) -> str:
 
 
 def spearman(x: Float64s, y: Float64s) -> float:
-    """Spearman's rank correlation; ties (unreached targets) share a rank; nan where either is constant."""
+    """Returns Spearman's rank correlation of two arrays [n]; NaN where either is constant.
+
+    Ties, such as unreached targets, share a rank.
+    """
     ranks = [pd.Series(z).rank().to_numpy(np.float64) for z in (x, y)]
     if min(float(np.ptp(r)) for r in ranks) == 0.0:
         return float("nan")
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
-def _figure(found: dict[str, FamilyResult]) -> Figure:
+def _draw_figure(found: dict[str, FamilyResult]) -> Figure:
     with matplotlib.rc_context(RC):  # type: ignore[arg-type]
         figure = Figure(figsize=(9.5, 5.6), layout="constrained")
         axes: Any = figure.subplots(2, 3)
-        for (family, of), colour in zip(found.items(), COLOURS, strict=False):
+        for (family, result), colour in zip(found.items(), COLOURS, strict=False):
             for axis, name in zip(axes[0], AGENTS, strict=True):
-                axis.plot(*mean_curve(of.curves[name]), color=colour, label=family)
-            for axis, mean in zip(axes[1], of.shapes.values(), strict=False):
+                axis.plot(*mean_curve(result.curves[name]), color=colour, label=family)
+            for axis, mean in zip(axes[1], result.shapes.values(), strict=False):
                 axis.semilogy(np.arange(1, len(mean) + 1), mean, color=colour)
             axes[1][2].loglog(
-                of.sampled["diameter"], of.sampled["value_norm"], ".", color=colour, markersize=4
+                result.sampled["diameter"],
+                result.sampled["value_norm"],
+                ".",
+                color=colour,
+                markersize=4,
             )
         for axis, name in zip(axes[0], AGENTS, strict=True):
             set_log_axis(axis)

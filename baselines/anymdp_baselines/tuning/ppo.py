@@ -103,7 +103,8 @@ def _read() -> dict[str, Any]:
         "grid": [asdict(point) for point in make_grid()],
     }
     file = read_search(PATH)
-    if file is not None and {k: file.get(k) for k in head} == head:
+    settings = {name: value for name, value in head.items() if name != "command"}
+    if file is not None and {name: file.get(name) for name in settings} == settings:
         return file
     return head | {"chosen": {}, "scores": {}}
 

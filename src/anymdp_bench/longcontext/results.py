@@ -96,9 +96,9 @@ def load_result(path: Path | str) -> Result:
         raise RecordError(
             f"{path}: no result file; anymdp_bench.longcontext.save_result writes them"
         ) from None
-    error = _find_error(result)
-    if error:
-        raise RecordError(f"{path}: {error}")
+    problem = _find_error(result)
+    if problem:
+        raise RecordError(f"{path}: {problem}")
     return result
 
 

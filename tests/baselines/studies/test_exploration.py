@@ -1,4 +1,4 @@
-"""The study of exploration: entropy and regret by hand, and a tiny run."""
+"""The study of exploration: entropy and regret worked by hand, and a tiny run."""
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ def test_collisions_estimate_the_sum_of_squares_without_bias():
     assert np.mean(found) == pytest.approx((p**2).sum(), abs=0.015)
 
 
-def test_the_regret_is_the_protocols(runs):
+def test_the_regret_is_that_of_the_evaluation(runs):
     curve = play_compiled(TQLUCB(), runs[0], Budget(episodes=8))
     steps = int(curve.steps[-1])
     history = record_history(SteppedAgent(TQLUCB()), runs[:1], steps)

@@ -1,4 +1,4 @@
-"""Scores at fixed steps against the protocol's own curves."""
+"""The study of scores at fixed steps: its scores are those of the evaluation's curves."""
 
 import numpy as np
 import pandas as pd
@@ -52,8 +52,8 @@ def test_a_run_that_goes_on_is_the_run_that_ended_there(run, make):
         assert (exact, online) == pytest.approx(score_at_step(make(), run, steps), nan_ok=True)
 
 
-def test_in_context_it_is_the_protocols_play_and_asking_changes_nothing(run):
-    """Online as on the curve, though the policy was asked for on the way; exact of a policy that learns."""
+def test_in_context_it_is_the_evaluations_play_and_calls_of_policy_change_nothing(run):
+    """The online score is that of the curve, though `policy` was called on the way; the exact one rises."""
     scores = score_in_context(OmniRL(), [run], [150, 400, 1200])[0]
     [curve] = play_in_context(OmniRL(), [run], Budget(steps=1200))
     late = (curve.steps > 0.9 * 1200) & (curve.steps <= 1200)
@@ -61,12 +61,12 @@ def test_in_context_it_is_the_protocols_play_and_asking_changes_nothing(run):
     assert scores[0, 0] < scores[2, 0] <= 1.0 + 1e-9
 
 
-def test_the_study_keeps_what_it_measured(tmp_path, capsys):
+def test_the_study_plays_nothing_twice(tmp_path, capsys):
     paths = study("tiny", tmp_path)
     assert [path.name for path in paths] == ["steps.csv", "steps.md"]
-    kept = pd.read_csv(paths[0])
-    assert set(kept["agent"]) == {"omnirl", "psrl", "psrl-episodic", "ucbvi", "tql-ucb"}
-    assert len(kept) == 5 * 4 * 2 * 2  # agents, marks, both kinds of tasks, both measures
+    rows = pd.read_csv(paths[0])
+    assert set(rows["agent"]) == {"omnirl", "psrl", "psrl-episodic", "ucbvi", "tql-ucb"}
+    assert len(rows) == 5 * 4 * 2 * 2  # agents, marks, both kinds of tasks, both measures
     first, said = paths[1].read_text(), capsys.readouterr().out
     assert first in said
     assert "| AnyMDP-16s5a-v0 | 1,000 | 2 |" in first

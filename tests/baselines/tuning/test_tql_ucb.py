@@ -1,4 +1,4 @@
-"""The grid search of TQL-UCB: its grid, its growth, and what it leaves behind."""
+"""The grid search of TQL-UCB: its grid, how the grid grows, and the file that it wrote."""
 
 import json
 from dataclasses import astuple
@@ -9,7 +9,7 @@ import pytest
 from anymdp_baselines.tabular.tql_ucb import BOLTZMANN, BONUS, TQLUCB, TQLSettings
 from anymdp_baselines.tuning import tql_ucb as search
 
-KEPT = json.loads(Path(search.__file__).with_suffix(".json").read_text(encoding="utf-8"))
+SEARCH = json.loads(Path(search.__file__).with_suffix(".json").read_text(encoding="utf-8"))
 
 
 def test_the_first_grid_holds_the_scale_of_the_authors_and_no_point_twice():
@@ -43,7 +43,7 @@ def test_the_grid_grows_where_the_best_lies_at_its_end(best, grown):
     assert search.widen_axes(best, search.START) == expected
 
 
-def test_growth_ends_at_the_end_of_the_ladder():
+def test_growth_ends_at_the_last_value_of_an_axis():
     axes = search.START | {"m": (0.0, 4000.0)}
     assert search.widen_axes(TQLSettings(c=0.3, m=0.0), axes) is None
 
@@ -67,8 +67,8 @@ def test_a_search_plays_what_is_missing_and_grows(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("family", search.FAMILIES)
-def test_each_choice_is_the_best_of_the_points_that_are_kept(family):
-    points = {tuple(p[:-1]): p[-1] for p in KEPT["scores"][family]["points"]}
+def test_each_choice_is_the_best_of_its_points(family):
+    points = {tuple(p[:-1]): p[-1] for p in SEARCH["scores"][family]["points"]}
     chosen = TQLUCB.settings_for(search.FAMILIES[family][0])
     assert points[astuple(chosen)] == max(points.values())
     assert len(points) >= 90
@@ -76,7 +76,7 @@ def test_each_choice_is_the_best_of_the_points_that_are_kept(family):
 
 @pytest.mark.parametrize("family", search.FAMILIES)
 def test_each_choice_is_inside_its_grid(family):
-    points = [TQLSettings(*p[:-1]) for p in KEPT["scores"][family]["points"]]
+    points = [TQLSettings(*p[:-1]) for p in SEARCH["scores"][family]["points"]]
     chosen = TQLUCB.settings_for(search.FAMILIES[family][0])
     alike = [point for point in points if point.variant == chosen.variant]
     axes = {k: (min(v), max(v)) for k in search.START for v in [[getattr(p, k) for p in alike]]}
@@ -84,12 +84,12 @@ def test_each_choice_is_inside_its_grid(family):
 
 
 @pytest.mark.parametrize("family", search.FAMILIES)
-def test_the_scores_around_each_choice_are_kept(family):
-    """On each line through the choice nothing is better, and its end is a bound or has been passed."""
-    kept, chosen = KEPT["scores"][family], TQLUCB.settings_for(search.FAMILIES[family][0])
-    scores = [point[-1] for point in kept["points"]]
-    assert kept["points within 0.001 of the best"] == sum(s >= max(scores) - 0.001 for s in scores)
-    lines = kept["around the choice"]
+def test_the_file_has_the_scores_around_each_choice(family):
+    """On each line through the choice no point is better; the choice is inside it or at a natural bound."""
+    found, chosen = SEARCH["scores"][family], TQLUCB.settings_for(search.FAMILIES[family][0])
+    scores = [point[-1] for point in found["points"]]
+    assert found["points within 0.001 of the best"] == sum(s >= max(scores) - 0.001 for s in scores)
+    lines = found["around the choice"]
     assert set(lines) == set(search.AXIS_VALUES) - ({"c"} if chosen.variant == BOLTZMANN else set())
     for axis, line in lines.items():
         values = [value for value, _ in line]
