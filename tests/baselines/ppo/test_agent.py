@@ -39,7 +39,7 @@ def started(n_steps=3, gamma=0.9):
 
 
 def test_returns_by_hand():
-    """With gae_lambda 1 a return is a discounted sum up to a termination, or up to a value at a truncation."""
+    """With gae_lambda 1 a return is a discounted sum up to a termination, or to a value at a truncation."""
     agent = started()
     value = agent._values.copy()
     buffer = agent._model.rollout_buffer
