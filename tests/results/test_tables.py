@@ -1,4 +1,4 @@
-"""Golden tables: `ANYMDP_UPDATE_GOLDEN=1 pytest tests/results/test_tables.py` writes them anew."""
+"""Golden tables: `ANYMDP_UPDATE_GOLDEN=1 pytest tests/results/test_tables.py` writes them again."""
 
 import io
 import os

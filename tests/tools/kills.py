@@ -25,7 +25,7 @@ LEFT = [
 ]
 INTERRUPTED = "anymdp-bench: interrupted; the same command goes on from here\n"
 
-# Prints the cluster's address. Every line of stdin replaces the second node, and the address is printed again.
+# Prints the address of the cluster. Every line of stdin replaces the second node and prints it again.
 CLUSTER = """
 import sys
 from ray.cluster_utils import Cluster

@@ -110,8 +110,10 @@ def fit_cql(onward, ended, reward, gamma, alpha, q):
 
 
 @njit(cache=True)
-def _count_steps(onward, ended, reward, observation, action, gained, following, terminated, shown):
-    for i in np.flatnonzero(shown):
+def _count_steps(
+    onward, ended, reward, observation, action, gained, following, terminated, demonstrated
+):
+    for i in np.flatnonzero(demonstrated):
         o, a = observation[i], action[i]
         reward[i, o, a] += gained[i]
         if terminated[i]:
