@@ -1,7 +1,6 @@
-"""The settings that searches chose for each task family, as the tuned baselines read them.
+"""The settings that a search chose for each task family; the tuned baselines read them here.
 
-The searches are in `anymdp_baselines.tuning`; each keeps its scores and its choices in a JSON file of its
-own.
+The searches are in `anymdp_baselines.tuning`. Each writes its scores and its choices to a JSON file there.
 """
 
 from __future__ import annotations
@@ -13,20 +12,21 @@ from typing import Any
 
 
 def task_family(env_id: str) -> str:
-    """The family of an environment: the part of its id before the first "-", with bandits apart."""
+    """Returns the family of an environment: "bandit", or the part of its id before the first "-"."""
     return "bandit" if env_id.startswith("AnyMDP-1s") else env_id.partition("-")[0]
 
 
 @cache
 def _choices(search: str) -> dict[str, Any]:
+    """Reads the choices of a search, by task family."""
     text = (files("anymdp_baselines") / "tuning" / f"{search}.json").read_text(encoding="utf-8")
     chosen: dict[str, Any] = json.loads(text)["chosen"]
     return chosen
 
 
 def chosen_settings(search: str, env_id: str) -> Any:
-    """What a search chose for the family of `env_id`, as JSON holds it.
+    """Returns the choice of a search for the family of `env_id`, as JSON.
 
-    None where it searched no such family.
+    None where it has no such family.
     """
     return _choices(search).get(task_family(env_id))

@@ -1,6 +1,6 @@
-"""The docs' page of each environment, from what the code knows: `python docs/scripts/catalogue.py FOLDER`.
+"""Writes the docs' page of each task family from the code: `python docs/scripts/catalogue.py FOLDER`.
 
-Spaces, horizons and references are those of the environments themselves; the words are each family's `About`.
+Spaces, horizons and references are those of the environments. The texts come from the `About` of each family.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from anymdp_bench.tasks.pendulum.game import load_numbers
 
 
 def page(family: TaskFamily) -> str:
-    """One family's page, Markdown.
+    """Renders the page of one family in Markdown.
 
     Raises:
         ValueError: the family has no `About`.
@@ -22,8 +22,8 @@ def page(family: TaskFamily) -> str:
     about = family.about
     if about is None:
         raise ValueError(f"family {family.name} has no About; give it one")
-    listed = [task_source(env_id) for env_id in family.ids if _is_whole(family, env_id)]
-    sampled = any(source.is_sampled for source in listed)
+    sources = [task_source(env_id) for env_id in family.ids if _is_complete(family, env_id)]
+    is_sampled = any(source.is_sampled for source in sources)
     facts = [
         ("Observations", about.observations),
         ("Actions", about.actions),
@@ -33,51 +33,51 @@ def page(family: TaskFamily) -> str:
         ("Oracle", about.oracle),
         ("Shaped reward of in-context agents", about.shaping),
     ]
-    lines = [f"# {family.name}", "", about.summary, "", *_ids(family), "", "| | |", "| :-- | :-- |"]
-    lines += [f"| {name} | {text} |" for name, text in facts]
-    lines += ["", "## References", "", *_references(family, sampled)]
+    lines = [f"# {family.name}", "", about.summary, "", *_id_table(family), ""]
+    lines += ["| | |", "| :-- | :-- |", *(f"| {name} | {text} |" for name, text in facts)]
+    lines += ["", "## References", "", *_reference_table(family, is_sampled)]
     lines += ["", "## Versions", "", *(f"- {line}" for line in about.history), ""]
     return "\n".join(lines)
 
 
-def _is_whole(family: TaskFamily, env_id: str) -> bool:
-    """Whether the id names a task without more keywords."""
+def _is_complete(family: TaskFamily, env_id: str) -> bool:
+    """Returns whether the id gives a task without further keywords."""
     return bool(family.ids[env_id]) or not family.sampled({})
 
 
-def _ids(family: TaskFamily) -> list[str]:
+def _id_table(family: TaskFamily) -> list[str]:
     rows = ["| id | keywords | observations | actions |", "| :-- | :-- | --: | --: |"]
     for env_id, keywords in family.ids.items():
         given = ", ".join(f"{k}={v!r}" for k, v in keywords.items())
-        if not _is_whole(family, env_id):
+        if not _is_complete(family, env_id):
             rows.append(f"| `{env_id}` | sizes by keywords | | |")
             continue
-        game = task_source(env_id).task(0)
-        rows.append(f"| `{env_id}` | {given} | {game.n_observations} | {game.n_actions} |")
+        task = task_source(env_id).task(0)
+        rows.append(f"| `{env_id}` | {given} | {task.n_observations} | {task.n_actions} |")
     return rows
 
 
-def _references(family: TaskFamily, sampled: bool) -> list[str]:
+def _reference_table(family: TaskFamily, is_sampled: bool) -> list[str]:
     rows = [
         "| id | horizon | oracle | its sd | random | the paper's oracle |",
         "| :-- | --: | --: | --: | --: | --: |",
     ]
-    first = "Task seed 0 of each; every task has its own." if sampled else ""
+    note = ["Task seed 0 of each; every task has its own.", ""] if is_sampled else []
     for env_id in family.ids:
-        if not _is_whole(family, env_id):
+        if not _is_complete(family, env_id):
             continue
         task = task_source(env_id).task(0)
-        ends, horizon = task.references, task.max_steps
-        theirs = PAPER_ORACLES.get(env_id)
+        references, horizon = task.references, task.max_steps
+        paper = PAPER_ORACLES.get(env_id)
         rows.append(
-            f"| `{env_id}` | {horizon} | {ends.oracle:.4g} | {ends.oracle_sd:.3g} | {ends.random:.4g}"
-            f" | {'' if theirs is None else format(theirs, 'g')} |"
+            f"| `{env_id}` | {horizon} | {references.oracle:.4g} | {references.oracle_sd:.3g}"
+            f" | {references.random:.4g} | {'' if paper is None else format(paper, 'g')} |"
         )
-    return [*([first, ""] if first else []), *rows, *_measured(family)]
+    return [*note, *rows, *_error_table(family)]
 
 
-def _measured(family: TaskFamily) -> list[str]:
-    """What is known of the measured references' errors."""
+def _error_table(family: TaskFamily) -> list[str]:
+    """Renders the errors of references that were measured by simulation; only the pendulum has them."""
     if family.name != "DiscretePendulum":
         return []
     known = load_numbers()
@@ -100,7 +100,7 @@ def _measured(family: TaskFamily) -> list[str]:
 
 
 def overview() -> str:
-    """The page that lists all families, Markdown; its picture is made by `anymdp-bench draw`."""
+    """Renders the page that lists all families, in Markdown; `anymdp-bench draw` makes its figure."""
     lines = [
         "# Environments",
         "",
@@ -129,7 +129,7 @@ def overview() -> str:
 
 
 def write(folder: Path) -> list[Path]:
-    """Writes every family's page into `folder`, and the page that lists them beside it."""
+    """Writes the page of every family to `folder`, and the list of families beside it; returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     listing = folder.with_suffix(".md")
     listing.write_text(overview(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Puts the help of every command into cli.md, from the program itself, so that it cannot be out of date."""
+"""A MkDocs hook that writes the help of every command into cli.md; the text is the program's own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MARK = "<!-- commands:"
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """What mkdocs calls for every page."""
+    """Appends the help to the page cli.md; MkDocs calls this function for every page."""
     if page.file.src_uri != "cli.md":
         return markdown
     return (
@@ -20,7 +20,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def commands() -> str:
-    """The help of every command, in Markdown."""
+    """Renders the help of every command in Markdown."""
     from anymdp_bench.cli.app import app
 
     root = typer.main.get_command(app)
@@ -61,6 +61,6 @@ def _row(parameter: Any) -> str:
         words = [str(getattr(choice, "value", choice)) for choice in choices]
         help_ += f" One of {', '.join(words)}."
     value = getattr(parameter.default, "value", parameter.default)
-    shown = "" if value is None or value is False or value == () else f"`{value}`"
-    default = "required" if parameter.required else shown
+    text = "" if value is None or value is False or value == () else f"`{value}`"
+    default = "required" if parameter.required else text
     return f"| `{names}` | {help_.replace('|', chr(92) + '|')} | {default} |"

@@ -1,4 +1,4 @@
-"""MkDocs hook: formulas become MathML when the site is built; pages need no script, no network."""
+"""A MkDocs hook that turns formulas into MathML, so the pages need no script and no network."""
 
 import re
 from html import unescape
@@ -17,5 +17,5 @@ def _mathml(match: re.Match[str]) -> str:
 
 
 def on_page_content(html: str, **_: object) -> str:
-    """Replaces what pymdownx.arithmatex marked."""
+    """Replaces the formulas that pymdownx.arithmatex has marked."""
     return _FORMULA.sub(_mathml, html)

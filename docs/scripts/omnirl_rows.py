@@ -1,11 +1,13 @@
 """Plays the rows of omnirl.md and writes their table: `python docs/scripts/omnirl_rows.py [FOLDER]`.
 
-Every row is `anymdp-bench run --agent omnirl --env ID --steps N` (with `--tasks`, `--runs`, `--context` as
-in `ROWS`), kept in a folder of FOLDER (default results/omnirl-rows), where the same command goes on. At step
-m the score is the mean over the episodes that end in the last tenth before m, of every task's runs and then
-of the tasks, with its 95% bootstrap interval over tasks (over runs where there is one task); and the same
-where what a task has above 1 is cut off. It goes to `docs/results/omnirl.md`, and from there to the pages
-by `python docs/scripts/results_tables.py`.
+Every row is `anymdp-bench run --agent omnirl --env ID --steps N`, with the `--tasks`, `--runs` and
+`--context` of `ROWS`. Its files are in a folder of FOLDER (default results/omnirl-rows), and the same
+command continues there.
+
+The score at step m is the mean over the episodes that end in the last tenth before m: first over the runs
+of a task, then over the tasks. It has a 95% bootstrap interval over the tasks, or over the runs where there
+is one task. The column "cut at 1" is the same mean with each task's score limited to 1. The table is the
+file `docs/results/omnirl.md`; `python docs/scripts/results_tables.py` copies it into the pages.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from pathlib import Path
 import pandas as pd
 
 from anymdp_bench.cli.app import run
-from anymdp_bench.results.published import PAPER_ORACLES, environment_name, published
+from anymdp_bench.results.published import PAPER_ORACLES, find_published, paper_environment
 from anymdp_bench.results.records import read_csv
 from anymdp_bench.results.statistics import estimate, mean
 
@@ -29,7 +31,15 @@ HEAD = "| task | steps | tasks x runs | omnirl [95% CI] | cut at 1 | paper's Omn
 
 @dataclass(frozen=True)
 class Row:
-    """Runs of one environment: `targets` by steps, NaN where there is none."""
+    """Runs of one environment.
+
+    Attributes:
+        env_id: the environment.
+        targets: the target score by number of steps; NaN where there is none.
+        tasks: the number of tasks.
+        runs: the number of runs on each task.
+        context: the starting context.
+    """
 
     env_id: str
     targets: dict[int, float]
@@ -64,7 +74,7 @@ ROWS = {
 
 
 def play(name: str, row: Row, folder: Path) -> pd.DataFrame:
-    """The rows of the CSV of what `row` says, played where they are not there yet."""
+    """Plays the missing runs of a row, and returns the rows of its result file."""
     command = ["run", "--agent", "omnirl", "--env", row.env_id, "--quiet"]
     command += ["--steps", str(max(row.targets)), "--context", row.context]
     command += ["--tasks", str(row.tasks), "--runs", str(row.runs), "--out", str(folder / name)]
@@ -77,14 +87,14 @@ def play(name: str, row: Row, folder: Path) -> pd.DataFrame:
 
 
 def paper_score(frame: pd.DataFrame, env_id: str) -> pd.Series[float]:
-    """The variance-free score by the paper's own oracle, where it states one of the Pendulum."""
+    """Returns the variance-free score of a pendulum with the paper's own oracle."""
     random = frame["return_corrected"] - frame["score"] * frame["gap"]
     out: pd.Series[float] = (frame["return_corrected"] - random) / (PAPER_ORACLES[env_id] - random)
     return out
 
 
 def cells(frame: pd.DataFrame, score: pd.Series[float], steps: int) -> tuple[str, str]:
-    """The mean score in the last tenth before `steps`, with its interval; and cut at 1."""
+    """Formats the mean score in the last tenth before `steps`, with its interval, and the mean cut at 1."""
     inside = (frame["steps"] > 0.9 * steps) & (frame["steps"] <= steps)
     by_run = score[inside].groupby([frame["task_seed"], frame["run_seed"]]).mean()
     by_task = by_run.groupby("task_seed").mean()
@@ -97,26 +107,26 @@ def cells(frame: pd.DataFrame, score: pd.Series[float], steps: int) -> tuple[str
 
 
 def lines(name: str, row: Row, frame: pd.DataFrame) -> list[str]:
-    """The lines of the table that `row` fills."""
-    title = environment_name(row.env_id) or row.env_id
+    """Renders the lines of one row of `ROWS`: one for each number of steps."""
+    title = paper_environment(row.env_id) or row.env_id
     title += "" if row.context == "empty" else f", {row.context}"
-    paper = published(row.env_id, "omnirl") if row.context == "empty" else None
+    paper = find_published(row.env_id, "omnirl") if row.context == "empty" else None
     out = []
     for steps, target in row.targets.items():
-        theirs = "-"
+        published = "-"
         if paper is not None and name != "a16long" and paper.steps:
-            theirs = f"{paper.percent / 100:.3f} at {paper.steps:,}"
-        shown, capped = cells(frame, frame["score"], steps)
+            published = f"{paper.percent / 100:.3f} at {paper.steps:,}"
+        score, capped = cells(frame, frame["score"], steps)
         if row.env_id.startswith("DiscretePendulum"):
-            shown += f"; {cells(frame, paper_score(frame, row.env_id), steps)[0]}"
+            score += f"; {cells(frame, paper_score(frame, row.env_id), steps)[0]}"
         goal = "-" if target != target else f"{target:g}"
         runs = f"{row.tasks} x {row.runs}"
-        out.append(f"| {title} | {steps:,} | {runs} | {shown} | {capped} | {theirs} | {goal} |")
+        out.append(f"| {title} | {steps:,} | {runs} | {score} | {capped} | {published} | {goal} |")
     return out
 
 
 def main(folder: Path) -> None:
-    """Plays what is missing and writes the table."""
+    """Plays the missing runs and writes the table."""
     table = [HEAD, "| :-- | --: | --: | --: | --: | --: | --: |"]
     for name, row in ROWS.items():
         table += lines(name, row, play(name, row, folder))

@@ -1,11 +1,12 @@
-"""Puts the committed results into the pages.
+"""Writes the committed results into the pages: `python docs/scripts/results_tables.py` rewrites `PAGES`.
 
-`python docs/scripts/results_tables.py` rewrites the tables of `PAGES`.
+The file `docs/results/SUITE.AGENT.csv` is the output of `anymdp-bench table results/SUITE-AGENT.csv
+--format csv` on a whole run. A page has three kinds of marks, and each ends at the next line `<!-- end
+-->`:
 
-`docs/results/SUITE.AGENT.csv` is what `anymdp-bench table results/SUITE-AGENT.csv --format csv` printed of a
-whole run. Between a line `<!-- table: SUITE -->` and the next `<!-- end -->` comes the table of all of
-that suite's files beside the paper's figures; between `<!-- file: NAME -->` and `<!-- end -->` that file of
-`docs/results`; after `<!-- steps: omnirl -->` some rows of `steps.csv`, OmniRL beside tabular learners.
+    <!-- table: SUITE -->   the table of all files of the suite, beside the paper's results
+    <!-- file: NAME -->     the file NAME of `docs/results`
+    <!-- steps: AGENT -->   some rows of `steps.csv`: the agent beside tabular learners
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from anymdp_bench.results.published import published
+from anymdp_bench.results.published import find_published
 from anymdp_bench.results.tables import render
 from anymdp_bench.suites import load_suite
 
 DOCS = Path(__file__).parents[1]
-CARD = DOCS.parent / "baselines" / "anymdp_baselines" / "omnirl" / "weights" / "README.md"
+CARD = DOCS.parent / "baselines" / "anymdp_baselines" / "planner" / "weights" / "README.md"
 PAGES = DOCS.parent / "README.md", DOCS / "results.md", DOCS / "omnirl.md", CARD
 PART = re.compile(r"(<!-- (table|file|steps): (\S+) -->\n).*?(\n<!-- end -->)", flags=re.DOTALL)
-BESIDE = (
+STEPS_ROWS = (
     ("AnyMDP-16s5a-v0", 1_000),
     ("AnyMDP-16s5a-v0", 2_000),
     ("AnyMDP-32s5a-v0", 6_500),
@@ -37,7 +38,7 @@ LEARNERS = ("psrl", "ucbvi", "tql-ucb")
 
 
 def summary(suite: str) -> pd.DataFrame:
-    """The rows of all agents on a suite, in its order, agents by name."""
+    """Reads the rows of all agents on a suite; environments have the suite's order, agents that of names."""
     parts = [
         pd.read_csv(path, dtype={"agent_version": str}, keep_default_na=False, na_values=[""])
         for path in sorted((DOCS / "results").glob(f"{suite}.*.csv"))
@@ -48,8 +49,8 @@ def summary(suite: str) -> pd.DataFrame:
     return frame.sort_values(["place", "agent"], ignore_index=True).drop(columns="place")
 
 
-def beside(agent: str) -> str:
-    """`online / exact` of an agent and of `LEARNERS` at the steps of `BESIDE`, the best online in bold."""
+def steps_table(agent: str) -> str:
+    """Renders `online / exact` of an agent and of `LEARNERS` at `STEPS_ROWS`; the best online is bold."""
     frame = pd.read_csv(DOCS / "results" / "steps.csv")
     frame = frame[frame["tasks"] == "counting"]
     mean = frame.set_index(["env_id", "steps", "agent", "measure"])["mean"]
@@ -58,27 +59,27 @@ def beside(agent: str) -> str:
         f"| environment | steps | {' | '.join(f'`{name}`' for name in agents)} | paper's OmniRL |",
         "| :-- | --: | --: | --: | --: | --: | --: |",
     ]
-    for env_id, steps in BESIDE:
+    for env_id, steps in STEPS_ROWS:
         online = [mean[env_id, steps, name, "online"] for name in agents]
         cells = []
         for name, score in zip(agents, online, strict=True):
-            shown = f"**{score:.3f}**" if score == max(online) else f"{score:.3f}"
-            cells.append(f"{shown} / {mean[env_id, steps, name, 'exact']:.3f}")
-        paper = published(env_id, "omnirl")
-        theirs = f"{paper.percent / 100:.3f}" if paper and paper.steps == steps else "—"
-        lines.append(f"| {env_id} | {steps:,} | {' | '.join(cells)} | {theirs} |")
+            text = f"**{score:.3f}**" if score == max(online) else f"{score:.3f}"
+            cells.append(f"{text} / {mean[env_id, steps, name, 'exact']:.3f}")
+        paper = find_published(env_id, "omnirl")
+        published = f"{paper.percent / 100:.3f}" if paper and paper.steps == steps else "—"
+        lines.append(f"| {env_id} | {steps:,} | {' | '.join(cells)} | {published} |")
     return "\n".join(lines)
 
 
-def filled(text: str) -> str:
-    """The page with its tables made anew."""
+def fill_tables(text: str) -> str:
+    """Returns the text of a page with new tables."""
 
     def part(found: re.Match[str]) -> str:
         head, kind, name, tail = found.groups()
         if kind == "file":
             body = (DOCS / "results" / name).read_text(encoding="utf-8")
         elif kind == "steps":
-            body = beside(name)
+            body = steps_table(name)
         else:
             body = render(summary(name), "markdown", reference=True)
         return head + "\n" + body.strip("\n") + "\n" + tail
@@ -88,4 +89,4 @@ def filled(text: str) -> str:
 
 if __name__ == "__main__":
     for page in [Path(word) for word in sys.argv[1:]] or PAGES:
-        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
+        page.write_text(fill_tables(page.read_text(encoding="utf-8")), encoding="utf-8")

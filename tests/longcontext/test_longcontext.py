@@ -1,4 +1,4 @@
-"""The long-context stream: fixed, causal, scored as worked out by hand."""
+"""The long-context streams: they never change, models are causal, and losses are those worked by hand."""
 
 import json
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anymdp_bench.results.curves import learning_curve, profile
+from anymdp_bench.results.curves import learning_curve, performance_profile
 from anymdp_bench.results.records import RunRecord, to_frame
 
 
@@ -19,11 +19,8 @@ def test_a_run_keeps_its_score_between_and_after_its_rows():
     """Run 0: 0.0 at episode 1, 1.0 at 4. Run 1: 0.5 at 2, and it ends there."""
     frame = to_frame([learner([0.0, 1.0], [1, 4]), learner([0.5], [2], seed=1)])
     band = learning_curve(frame, "episode", log=False, points=5)
-    assert band.at.tolist() == [
-        2.0,
-        3.0,
-        4.0,
-    ]  # from the median first score, 1.5, in whole episodes
+    # The curve begins at the median first score, 1.5, in whole episodes.
+    assert band.at.tolist() == [2.0, 3.0, 4.0]
     assert band.mean.tolist() == [0.25, 0.25, 0.75]
     assert band.low[0] == 0.0
     assert band.high[0] == 0.5
@@ -49,5 +46,5 @@ def test_a_profile_counts_every_environment_the_same():
     """Two runs at 0.2 and 0.8 on one environment, one at 0.6 on the other."""
     runs = [learner([0.2], [1]), learner([0.8], [1], seed=1)]
     runs.append(learner([0.6], [1], env_id="Garnet-16s5a2b-v0"))
-    band = profile(to_frame(runs), np.array([0.0, 0.5, 0.6, 0.7, 0.9]))
+    band = performance_profile(to_frame(runs), np.array([0.0, 0.5, 0.6, 0.7, 0.9]))
     assert band.mean.tolist() == [1.0, 0.75, 0.25, 0.25, 0.0]

@@ -1,4 +1,4 @@
-"""Probability of improvement: by hand, by a slow twin, and what it promises."""
+"""The probability of improvement: worked by hand, against a slow twin, and in the tables."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from anymdp_bench.results import statistics
-from anymdp_bench.results.metrics import improvements, overall
+from anymdp_bench.results.metrics import compare_agents, summarise_overall
 from anymdp_bench.results.overall_table import render_overall
 from anymdp_bench.results.records import RunRecord, to_frame
 
@@ -61,14 +61,14 @@ def frame():
 
 
 def test_only_shared_environments_are_compared(frame):
-    found = improvements(frame).set_index(["x", "y"])
+    found = compare_agents(frame).set_index(["x", "y"])
     assert found.loc[("a 1 none", "b 1 none"), "probability"] == pytest.approx(3.5 / 4)
     assert found.loc[("b 1 none", "a 1 none"), "probability"] == pytest.approx(0.5 / 4)
     assert found["n_envs"].tolist() == [1, 1]
 
 
 def test_the_median_is_among_the_overall_statistics(frame):
-    row = overall(frame).set_index("agent").loc["a"]
+    row = summarise_overall(frame).set_index("agent").loc["a"]
     assert (row["median"], row["score"], row["iqm"]) == pytest.approx((0.95, 0.95, 0.95))
     assert row["optimality_gap"] == pytest.approx(0.05)
 

@@ -1,9 +1,10 @@
-"""The LaTeX of tables compiles: by TeX where it is installed, by the grammar of booktabs everywhere."""
+"""The LaTeX of tables: it has the grammar of booktabs, and TeX compiles it where TeX is installed."""
 
 import re
 import shutil
 import subprocess
 
+import pandas as pd
 import pytest
 
 from anymdp_bench.results.metrics import summarise
@@ -24,9 +25,7 @@ PAGE = r"""\documentclass{article}
 
 @pytest.fixture(scope="module")
 def tables(golden):
-    """The tables of one agent and of a hostilely named one."""
-    import pandas as pd
-
+    """The tables of one agent, and of a second agent whose name has every special character."""
     other = golden.assign(agent=EVIL, score=golden["score"] - 0.1)
     both = pd.concat([golden, other], ignore_index=True)
     return [
@@ -38,12 +37,15 @@ def tables(golden):
 
 @pytest.fixture(scope="module")
 def golden(request):
-    frame = read_csv(request.path.parent / "golden" / "smoke-tql-ucb.csv")
+    frame = read_csv(request.config.rootpath / "tests" / "golden" / "smoke-tql-ucb.csv")
     return frame.astype({"agent": "str"})
 
 
 def check_grammar(text):
-    """One float: rules only between rows, as many cells in each row as columns, nothing unescaped."""
+    """Checks each table.
+
+    Rules stand between rows, every row has all cells, and every character is escaped.
+    """
     floats = re.findall(r"\\begin\{table\}(.*?)\\end\{table\}", text, flags=re.DOTALL)
     assert floats
     assert text.count(r"\begin{") == text.count(r"\end{") == 2 * len(floats)

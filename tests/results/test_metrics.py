@@ -1,5 +1,4 @@
-import subprocess
-import sys
+"""The numbers of a table: smoothing, times to target, aggregates and the paper's cost, worked by hand."""
 
 import numpy as np
 import numpy.typing as npt
@@ -46,15 +45,15 @@ def a_run(
 
 class TestSmoothing:
     def test_is_undefined_before_ten_episodes(self) -> None:
-        smooth = metrics.smoothed(np.arange(12.0), "episode", "AnyMDP-16s5a-v0")
+        smooth = metrics.smooth_scores(np.arange(12.0), "episode", "AnyMDP-16s5a-v0")
         assert np.isnan(smooth[:9]).all()
         assert smooth[9:].tolist() == [4.5, 5.5, 6.5]
-        assert np.isnan(metrics.smoothed(np.ones(9), "episode", "Switch2-v0")).all()
-        assert metrics.smoothed(np.ones(0), "episode", "Switch2-v0").tolist() == []
+        assert np.isnan(metrics.smooth_scores(np.ones(9), "episode", "Switch2-v0")).all()
+        assert metrics.smooth_scores(np.ones(0), "episode", "Switch2-v0").tolist() == []
 
     def test_takes_a_hundred_episodes_on_bandits(self) -> None:
         scores = np.append(np.zeros(50), np.ones(51))
-        smooth = metrics.smoothed(scores, "episode", "AnyMDP-1s5a-v0")
+        smooth = metrics.smooth_scores(scores, "episode", "AnyMDP-1s5a-v0")
         assert np.isnan(smooth[:99]).all()
         assert smooth[99:].tolist() == [0.5, 0.51]
         assert metrics.window("episode", "AnyMDP-1s5a-v0") == 100
@@ -62,11 +61,11 @@ class TestSmoothing:
 
     def test_leaves_exact_tests_alone(self) -> None:
         scores = np.array([0.1, 0.7])
-        assert metrics.smoothed(scores, "exact", "AnyMDP-1s5a-v0").tolist() == [0.1, 0.7]
+        assert metrics.smooth_scores(scores, "exact", "AnyMDP-1s5a-v0").tolist() == [0.1, 0.7]
 
     def test_counts_a_sampled_test_as_its_five_episodes(self) -> None:
         """The trailing 10 episodes are two test points, the 100 of a bandit twenty."""
-        smooth = metrics.smoothed(np.array([0.1, 0.7, 0.3]), "test", "Switch2-v0")
+        smooth = metrics.smooth_scores(np.array([0.1, 0.7, 0.3]), "test", "Switch2-v0")
         assert np.isnan(smooth[0])
         np.testing.assert_allclose(smooth[1:], [0.4, 0.5])
         assert metrics.window("test", "AnyMDP-1s5a-v0") == 20
@@ -82,14 +81,14 @@ class TestToTarget:
                 a_run([1.0] * 9, task_seed=4),  # never ten episodes
             ]
         )
-        times = metrics.to_target(frame, 0.9)
+        times = metrics.find_times_to_target(frame, 0.9)
         assert times["task_seed"].tolist() == [1, 2, 3, 4]
         assert times["reached"].tolist() == [True, False, True, False]
         assert times["episodes"].tolist() == [14, 12, 2, 9]
         assert times["steps"].tolist() == [140, 120, 20, 90]
 
     def test_rounding_does_not_delay_it(self) -> None:
-        times = metrics.to_target(to_frame([a_run([0.9] * 10)]), 0.9)
+        times = metrics.find_times_to_target(to_frame([a_run([0.9] * 10)]), 0.9)
         assert times["reached"].tolist() == [True]
 
 
@@ -191,7 +190,7 @@ class TestFinalScore:
                 a_run([0.1, 0.5, 1.0], "test", task_seed=4),  # the last two tests are ten episodes
             ]
         )
-        finals = metrics.final_score(frame)
+        finals = metrics.compute_final_scores(frame)
         assert finals["score"].tolist() == [4.5, 0.75, 1.0, 0.75]
         assert finals["regret"][:3].tolist() == [4 * (-4 + 10 - 45), 2.0, 2.0]
 
@@ -199,24 +198,24 @@ class TestFinalScore:
 class TestPaperCost:
     def test_is_the_first_point_within_99_percent_of_the_best(self) -> None:
         frame = to_frame([a_run([0.5, 0.989, 0.991, 1.0, 0.7])])
-        assert metrics.paper_cost(frame) == (1.0, 30.0, 3.0)
+        assert metrics.compute_paper_cost(frame) == (1.0, 30.0, 3.0)
 
     def test_averages_runs_at_equal_episodes_that_all_reach(self) -> None:
         short = a_run([0.0, 0.6, 0.2], task_seed=1, steps=np.array([1, 3, 7]))
         long = a_run([1.0, 0.8, 0.2, 1.0, 1.0], task_seed=2)
-        cost = metrics.paper_cost(to_frame([short, long]))
+        cost = metrics.compute_paper_cost(to_frame([short, long]))
         assert cost == pytest.approx((0.7, (3 + 20) / 2, 2))
 
     def test_takes_multiples_of_100_of_learners_that_train(self) -> None:
         frame = to_frame([a_run([2.0, 0.5, 3.0, 0.9], "exact", [1, 100, 105, 200])])
-        assert metrics.paper_cost(frame) == (0.9, 2000.0, 200.0)
+        assert metrics.compute_paper_cost(frame) == (0.9, 2000.0, 200.0)
 
     def test_is_undefined_where_nothing_is_left(self) -> None:
         frame = to_frame([a_run([0.3, 0.4], "exact", [1, 99])])
-        assert np.isnan(metrics.paper_cost(frame)).all()
+        assert np.isnan(metrics.compute_paper_cost(frame)).all()
 
     def test_has_no_cost_where_the_best_is_not_positive(self) -> None:
-        score, steps, episodes = metrics.paper_cost(to_frame([a_run([-0.5, -0.2])]))
+        score, steps, episodes = metrics.compute_paper_cost(to_frame([a_run([-0.5, -0.2])]))
         assert score == -0.2
         assert np.isnan([steps, episodes]).all()
 
@@ -321,14 +320,9 @@ class TestSummarise:
 
 
 def test_overall_counts_every_environment_the_same(three_agents: pd.DataFrame) -> None:
-    table = metrics.overall(three_agents).set_index("agent")
+    table = metrics.summarise_overall(three_agents).set_index("agent")
     assert table.loc["omnirl", ["n_envs", "n_runs"]].tolist() == [2, 3]
     assert table.loc["omnirl", "score"] == pytest.approx((0.75 + 0.0) / 2)
     assert table.loc["omnirl", "optimality_gap"] == pytest.approx((0.25 + 1) / 2)
     assert np.isnan(table.loc["omnirl", "score_low"])
     assert table.loc["ppo", ["score", "iqm", "score_low"]].tolist() == pytest.approx([0.2] * 3)
-
-
-def test_the_aggregates_do_without_rliable() -> None:
-    code = "import sys, anymdp_bench.results.metrics; sys.exit('rliable' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

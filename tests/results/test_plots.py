@@ -1,4 +1,4 @@
-"""Pictures: every kind in every format, the same bytes again, and what must be legible in them."""
+"""Plots: every kind in every format, the same bytes twice, and text that is large enough to read."""
 
 import re
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from anymdp_bench.results.plots import SUFFIXES, draw, save
-from anymdp_bench.results.plots.style import COLOURS, looks, players
+from anymdp_bench.results.plots.style import COLOURS, agent_labels, line_styles
 from anymdp_bench.results.records import RunRecord, to_frame, write_csv
 from anymdp_bench.results.schema import RecordError
 
@@ -78,18 +78,18 @@ def test_runs_that_never_reach_the_target_are_hatched(frame):
     assert [text.get_text().strip() for text in axis.texts] == ["0/4", "4/4", "4/4"]
 
 
-def test_no_two_agents_look_alike():
-    found = looks(f"agent {k}" for k in range(8))
+def test_eight_agents_differ_in_colour_dash_and_marker():
+    found = line_styles(f"agent {k}" for k in range(8))
     for part in ("color", "dash", "marker"):
-        assert len({getattr(look, part) for look in found.values()}) == 8
+        assert len({getattr(line, part) for line in found.values()}) == 8
     assert len(set(COLOURS)) == 8
 
 
 def test_versions_are_named_where_there_are_several(frame):
-    assert set(players(frame)) == {"tql-ucb", "omnirl", "omnirl (imitation)"}
+    assert set(agent_labels(frame)) == {"tql-ucb", "omnirl", "omnirl (imitation)"}
     newer = frame.assign(agent_version="2")
     both = pd.concat([frame.astype({"agent_version": "str"}), newer], ignore_index=True)
-    assert "tql-ucb 2" in set(players(both))
+    assert "tql-ucb 2" in set(agent_labels(both))
 
 
 def test_bad_input_is_refused_in_one_line(frame, tmp_path, capsys):

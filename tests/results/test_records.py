@@ -1,3 +1,5 @@
+"""Result files: what is written is read back, and a broken file is refused in one line that says where."""
+
 import csv
 import dataclasses
 import io
@@ -259,7 +261,7 @@ CORRUPT = [
 
 
 @pytest.mark.parametrize(("change", "message"), CORRUPT, ids=[case[1][:60] for case in CORRUPT])
-def test_a_corrupt_file_is_told_in_one_line(
+def test_the_error_of_a_corrupt_file_is_one_line(
     tmp_path: Path, change: tuple[str, str], message: str
 ) -> None:
     path = tmp_path / "a.csv"

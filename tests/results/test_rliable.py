@@ -1,8 +1,8 @@
 """Our statistics against those of rliable 1.2 (Agarwal et al. 2021), on fixed arrays worked out by hand.
 
-rliable 1.2 pins arch below 8, and arch 7.2 does not import beside pandas 3 (its `__init__` calls a private
-decorator of pandas whose arguments changed). The bootstrap that rliable needs is in `arch.bootstrap`, which
-is sound: so `arch` is entered here by that door, its `__init__` unread.
+rliable 1.2 needs arch below 8, and arch 7.2 cannot be imported with pandas 3: its `__init__` calls a
+private decorator of pandas whose arguments have changed. rliable only needs `arch.bootstrap`, which works.
+So these tests put an empty package `arch` in place, and its `__init__` is not run.
 """
 
 import importlib.util
@@ -29,9 +29,9 @@ def rliable():
         pytest.skip("rliable is not installed: pip install '.[dev]'")
     before = {k: v for k, v in sys.modules.items() if k == "arch" or k.startswith("arch.")}
     if not before:
-        door = types.ModuleType("arch")
-        door.__path__ = list(found.submodule_search_locations or [])
-        sys.modules["arch"] = door
+        package = types.ModuleType("arch")
+        package.__path__ = list(found.submodule_search_locations or [])
+        sys.modules["arch"] = package
     import rliable.library
     import rliable.metrics
 

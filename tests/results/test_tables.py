@@ -1,4 +1,4 @@
-"""Golden tables: `ANYMDP_UPDATE_GOLDEN=1 pytest tests/results/test_tables.py` writes them anew."""
+"""Golden tables: `ANYMDP_UPDATE_GOLDEN=1 pytest tests/results/test_tables.py` writes them again."""
 
 import io
 import os
@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from anymdp_bench.results import tables
-from anymdp_bench.results.published import Published, environment_name, published
+from anymdp_bench.results.published import PublishedResult, find_published, paper_environment
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -212,16 +212,18 @@ class TestPublished:
         ],
     )
     def test_environment_names(self, env_id: str, name: str | None) -> None:
-        assert environment_name(env_id) == name
+        assert paper_environment(env_id) == name
 
     def test_figures(self) -> None:
-        assert published("AnyMDP-16s5a-v0", "omnirl") == Published(95.3, 2000, 29)
-        assert published("DiscretePendulum-g1-v0", "omnirl-garnet") == Published(0.0, None, None)
+        assert find_published("AnyMDP-16s5a-v0", "omnirl") == PublishedResult(95.3, 2000, 29)
+        assert find_published("DiscretePendulum-g1-v0", "omnirl-garnet") == PublishedResult(
+            0.0, None, None
+        )
 
     def test_what_the_paper_lacks(self) -> None:
-        assert published("Switch2-v0", "ppo") is None
-        assert published("AnyMDP-16s5a-v0", "psrl") is None
-        assert published("Garnet-16s5a4b-v0", "tql-ucb") is None
+        assert find_published("Switch2-v0", "ppo") is None
+        assert find_published("AnyMDP-16s5a-v0", "psrl") is None
+        assert find_published("Garnet-16s5a4b-v0", "tql-ucb") is None
 
     def test_every_line_of_the_paper_is_found_by_our_ids(self) -> None:
         sizes = (1, 16, 32, 64, 128)
@@ -232,6 +234,6 @@ class TestPublished:
         ids += ["CliffWalkingTerminal-v0", "FrozenLake4x4-v0", "FrozenLake4x4Slippery-v0"]
         ids += ["Switch2-v0"]
         agents = ("tql-ucb", "ppo", "omnirl", "omnirl-garnet")
-        found = [published(env_id, agent) for env_id in ids for agent in agents]
+        found = [find_published(env_id, agent) for env_id in ids for agent in agents]
         assert len(ids) == 17
         assert sum(each is not None for each in found) == 66

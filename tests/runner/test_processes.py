@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from slow_command import Command, alive_at_last
+from slow_command import Command, survivors
 
 from anymdp_bench.results.records import read_csv
 from anymdp_bench.runner.local_workers import LocalCrew
@@ -47,10 +47,10 @@ def test_a_killed_driver_takes_its_workers_along_and_its_command_resumes(
     """Killed with two workers at the start, then with one worker half-way; then left in peace."""
     first = commands(tmp_path, "out", workers=2)
     first.until(lambda: (first.out / ".custom-slow.Slow" / "settings.json").exists())
-    first.until(lambda: len(first.offspring()) >= 3)  # the fork server, its tracker or a worker
-    orphans = first.offspring()
+    first.until(lambda: len(first.descendants()) >= 3)  # the fork server, its tracker or a worker
+    orphans = first.descendants()
     first.process.send_signal(signal.SIGKILL)
-    assert alive_at_last(orphans) == set()  # while the dead driver is not yet waited for
+    assert survivors(orphans) == set()  # while the dead driver is not yet waited for
     first.done()
     stored = first.parts()
     second = commands(tmp_path, "out", workers=1)

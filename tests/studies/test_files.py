@@ -1,4 +1,4 @@
-"""What studies share: kept rows, tables, and how studies are found."""
+"""The files of studies: the cache of rows, and tables; and how studies are found."""
 
 import pandas as pd
 import pytest
@@ -6,30 +6,39 @@ from matplotlib.figure import Figure
 
 from anymdp_bench.cli.app import run as command
 from anymdp_bench.studies import load_study, study_names
-from anymdp_bench.studies.files import Kept, markdown, publish
+from anymdp_bench.studies.files import ResultCache, markdown, publish
 from anymdp_bench.suites import SuiteError
 
 
-def test_parts_are_kept_and_replaced_whole(tmp_path):
+def test_parts_are_written_and_replaced_whole(tmp_path):
     path = tmp_path / "rows.csv"
-    kept = Kept(path, ("scale", "agent"))
-    assert not kept.has("tiny", "a")
-    kept.add(("tiny", "a"), [{"x": 1}, {"x": 2}])
-    kept.add(("tiny", "b"), [{"x": 3}])
-    again = Kept(path, ("scale", "agent"))
+    cache = ResultCache(path, ("scale", "agent"))
+    assert not cache.has("tiny", "a")
+    cache.add(("tiny", "a"), [{"x": 1}, {"x": 2}])
+    cache.add(("tiny", "b"), [{"x": 3}])
+    again = ResultCache(path, ("scale", "agent"))
     assert again.has("tiny", "a")
     assert again.rows("tiny", "a")["x"].tolist() == [1, 2]
     assert again.rows("tiny")["x"].tolist() == [1, 2, 3]
     assert again.rows("small").empty
     again.add(("tiny", "a"), [{"x": 9}])
-    assert Kept(path, ("scale", "agent")).rows("tiny", "a")["x"].tolist() == [9]
+    assert ResultCache(path, ("scale", "agent")).rows("tiny", "a")["x"].tolist() == [9]
     assert [p.name for p in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_a_part_is_measured_once(tmp_path):
+    cache = ResultCache(tmp_path / "rows.csv", ("agent",))
+    calls = []
+    for _ in range(2):
+        rows = cache.fetch(("a",), lambda: calls.append(1) or [{"x": 1}])
+        assert rows["x"].tolist() == [1]
+    assert len(calls) == 1
 
 
 def test_versions_that_look_like_numbers_stay_text(tmp_path):
     path = tmp_path / "rows.csv"
-    Kept(path, ("version",)).add(("1.10",), [{"x": 0.5}])
-    assert Kept(path, ("version",)).has("1.10")
+    ResultCache(path, ("version",)).add(("1.10",), [{"x": 0.5}])
+    assert ResultCache(path, ("version",)).has("1.10")
 
 
 def test_a_table_in_markdown():
@@ -52,7 +61,7 @@ def test_studies_are_found_inside_and_by_entry_point():
     )
     for name in study_names():
         study = load_study(name)
-        assert study.__doc__.splitlines()[0].endswith(".")
+        assert study.__doc__.splitlines()[0].endswith((".", "?"))
         assert callable(study.run)
 
 

@@ -1,4 +1,4 @@
-"""Suites: what is published, frozen, and what overrides do."""
+"""Suites: their contents, their frozen hashes, and overrides."""
 
 import pytest
 
@@ -30,13 +30,13 @@ def test_a_published_suite_is_frozen(name, digest):
     assert load_suite(name).hash == digest
 
 
-def test_smoke_is_what_the_specification_says():
+def test_smoke_has_two_tasks_of_two_environments():
     suite = load_suite("smoke")
     assert suite.rows == (Row("AnyMDP-16s5a-v0", 2, 1), Row("Garnet-16s5a2b-v0", 2, 1))
     assert suite.training.episodes == suite.in_context.episodes == 300
 
 
-def test_quick_is_what_the_specification_says():
+def test_quick_has_eight_tasks_of_four_environments():
     suite = load_suite("quick")
     ids = ["AnyMDP-1s5a-v0", "AnyMDP-16s5a-v0", "AnyMDP-64s5a-v0", "Garnet-16s5a2b-v0"]
     assert suite.rows == tuple(Row(env_id, 8, 1) for env_id in ids)

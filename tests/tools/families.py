@@ -1,6 +1,6 @@
-"""A short run of an agent of every family, whose result is kept in `golden/families/`.
+"""Plays a short run of an agent of every family; the results are those in `golden/families/`.
 
-`python tests/tools/families.py OUT [--workers N] [NAME...]` plays them into folders of OUT.
+`python tests/tools/families.py OUT [--workers N] [NAME...]` writes them to folders of OUT.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from anymdp_bench.cli.app import run
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "families"
 
-# Compiled, and exact: the same bytes wherever the mathematical library rounds alike.
+# Compiled agents: the same bytes wherever the mathematical library rounds in the same way.
 TABULAR = {
     "random": [],
     "oracle": [],
@@ -21,7 +21,7 @@ TABULAR = {
     "bc": ["--context", "offline"],
     "cql": ["--context", "offline"],
 }
-# Networks, whose sums depend on the processor; by the extra that each needs.
+# Networks, by the extra that each needs; their sums depend on the processor.
 NEURAL = {
     "omnirl": "torch",
     "omnirl-delta": "torch",
@@ -30,12 +30,12 @@ NEURAL = {
     "ppo": "stable_baselines3",
 }
 
-# Else 5: PPO updates seldom, and the others are slow.
+# The others play 5 episodes. PPO updates rarely, and OmniRL and AD are slow.
 EPISODES = {"ppo": 60} | dict.fromkeys(["omnirl", "omnirl-delta", "omnirl-linear", "ad"], 3)
 
 
 def play(name, out, workers=1, tasks=2):
-    """Plays a few episodes of tasks of two environments; the result."""
+    """Plays a few episodes of tasks of two environments; returns the path of the result."""
     episodes = EPISODES.get(name, 5)
     line = ["run", "--agent", name, *TABULAR.get(name, []), "--tasks", str(tasks), "--quiet"]
     line += ["--env", "AnyMDP-16s5a-v0", "--env", "Garnet-16s5a2b-v0", "--episodes", str(episodes)]

@@ -1,8 +1,8 @@
-"""Kills commands at random moments and sees that the result is the undisturbed one, byte for byte.
+"""Kills commands at random moments, and checks that the result has the bytes of an undisturbed run.
 
-Run it as `python tests/tools/kills.py --kills 50`: a kill is SIGKILL to the driver or a worker, or SIGINT or
-SIGTERM to the driver. With `--ray` commands run on a cluster of two nodes, and a kill is SIGKILL to a node, a
-worker or the driver.
+Run it as `python tests/tools/kills.py --kills 50`. A kill is SIGKILL to the driver or to a worker, or
+SIGINT or SIGTERM to the driver. With `--ray` the commands run on a cluster of two nodes, and a kill is
+SIGKILL to a node, a worker or the driver.
 """
 
 import argparse
@@ -16,16 +16,16 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from slow_command import ANY, Command, offspring
+from slow_command import TIMEOUT, Command, descendants
 
-TASKS = 6  # of each of two environments, half a second a run
+TASKS = 6  # tasks of each of two environments; a run takes half a second
 DEADLY = {"driver": signal.SIGKILL, "SIGINT": signal.SIGINT, "SIGTERM": signal.SIGTERM}
 LEFT = [
     f"{dot}custom-slow.Slow.{end}" for dot, end in ((".", "lock"), ("", "csv"), ("", "timing.json"))
 ]
 INTERRUPTED = "anymdp-bench: interrupted; the same command goes on from here\n"
 
-# Prints its address; then, at every line of stdin, kills its second node and prints the new one's address.
+# Prints the address of the cluster. Every line of stdin replaces the second node and prints it again.
 CLUSTER = """
 import sys
 from ray.cluster_utils import Cluster
@@ -44,7 +44,7 @@ LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED":
 
 
 class RayCluster:
-    """Two nodes of one core each on loopback; the second can be killed."""
+    """Two nodes of one core each on the loopback network; the second node can be killed."""
 
     def __init__(self):
         self.process = subprocess.Popen(
@@ -59,30 +59,30 @@ class RayCluster:
         assert self.process.stdout.readline().strip() == self.address
 
     def actors(self):
-        """The processes of actors on both nodes."""
-        found = offspring(self.process.pid)
-        return {pid for pid in found if b"ray::Seat" in read(f"/proc/{pid}/cmdline")}
+        """Returns the processes of the actors on both nodes."""
+        names = {pid: read(f"/proc/{pid}/cmdline") for pid in descendants(self.process.pid)}
+        return {pid for pid, name in names.items() if b"ray::" in name and b"::IDLE" not in name}
 
     def close(self):
-        self.process.communicate("", timeout=ANY)
+        self.process.communicate("", timeout=TIMEOUT)
 
 
 def read(path):
-    """What a file of /proc holds; nothing once its process is gone."""
+    """Returns the content of a file of /proc; it is empty once the process has ended."""
     try:
         return Path(path).read_bytes()
     except OSError:
         return b""
 
 
-def listens(pid):
-    """Whether a process has a handler of SIGTERM."""
+def handles_sigterm(pid):
+    """Returns whether a process has a handler of SIGTERM."""
     found = read(f"/proc/{pid}/status").partition(b"SigCgt:")[2].split()
     return bool(found) and bool(int(found[0], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 class Disturber:
-    """Kills commands, and keeps count."""
+    """Kills commands, and counts the kills and the results."""
 
     def __init__(self, folder, kills, seed, ray):
         self.folder, self.left, self.rng = folder, kills, random.Random(seed)
@@ -91,28 +91,30 @@ class Disturber:
         self.words = ["--executor", "ray", "--ray-address", self.cluster.address] if ray else []
         self.victims = ["node", "worker", "driver"] if ray else ["worker", "worker", *DEADLY]
 
-    def result(self):
-        """Disturbs one command until its result is there; the result."""
-        out, whole = f"out{self.results}", False
-        while not whole:
+    def run_to_result(self):
+        """Repeats one command, and disturbs it, until its result is complete; returns the result's bytes."""
+        out, is_complete = f"out{self.results}", False
+        while not is_complete:
             workers = self.rng.choice([1, 2, 3])
             environ = LOOPBACK if self.cluster else {}
             command = Command(self.folder, out, workers, TASKS, self.words, environ)
-            whole = self.attempt(command)
-            assert not list(command.out.rglob("*.tmp")) or not whole
+            is_complete = self.disturb(command)
+            assert not list(command.out.rglob("*.tmp")) or not is_complete
         self.results += 1
         assert sorted(path.name for path in command.out.iterdir()) == LEFT
         return command.csv.read_bytes()
 
-    def attempt(self, command):
-        """Disturbs a command to its end, or until it is dead; whether its result is there."""
+    def disturb(self, command):
+        """Disturbs a command until it ends or is killed; returns whether its result is complete."""
         victim = None
         while victim not in DEADLY and self.left and command.process.poll() is None:
             victim = self.kill(command)
         code, out, err = command.done()
         if code == 0:
             return True
-        if code == 1:  # three workers killed at one run: it is named, and tried again next time
+        if (
+            code == 1
+        ):  # three workers were killed at one run: the message names it, and it is tried again
             assert "3 worker processes died of it" in err, err
         elif victim == "driver":
             assert code == -signal.SIGKILL, (code, err)
@@ -121,18 +123,18 @@ class Disturber:
         return False
 
     def workers(self, command):
-        return sorted(self.cluster.actors() if self.cluster else command.offspring())
+        return sorted(self.cluster.actors() if self.cluster else descendants(command.process.pid))
 
     def kill(self, command):
-        """Waits for a random while and kills; the victim, or None if the command was done before."""
+        """Kills a random victim after a random time; returns it, or None if the command ended before."""
         running = command.process
-        while not listens(running.pid) and running.poll() is None:
-            time.sleep(0.01)  # until then Python itself answers signals
+        while not handles_sigterm(running.pid) and running.poll() is None:
+            time.sleep(0.01)  # until then Python itself handles signals
         end = time.monotonic() + self.rng.random() * 6.0
         while time.monotonic() < end and running.poll() is None:
             time.sleep(0.01)
         victim, workers = self.rng.choice(self.victims), []
-        if victim == "worker" and (self.cluster or command.workers > 1):  # else the driver plays
+        if victim == "worker" and (self.cluster or command.workers > 1):  # one worker is the driver
             while not (workers := self.workers(command)) and running.poll() is None:
                 time.sleep(0.01)
         if running.poll() is not None:
@@ -154,13 +156,13 @@ class Disturber:
 
 
 def disturb(folder, kills, seed, ray=False):
-    """Kills `kills` times; (how often each victim was killed, number of results compared)."""
+    """Kills `kills` times; returns (how often each victim was killed, number of results compared)."""
     command = Command(folder, "undisturbed", workers=2, tasks=TASKS)
     code, _, err = command.done()
     assert code == 0, err
     disturber = Disturber(folder, kills, seed, ray)
     while disturber.left:
-        assert disturber.result() == command.csv.read_bytes()
+        assert disturber.run_to_result() == command.csv.read_bytes()
     if disturber.cluster:
         disturber.cluster.close()
     return disturber.killed, disturber.results
@@ -172,11 +174,11 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ray", action="store_true", help="kill nodes of a Ray cluster")
     given = parser.parse_args()
-    # A shell's background jobs, and their children, ignore SIGINT unless they say otherwise.
+    # The background jobs of a shell, and their children, ignore SIGINT by default.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         killed, results = disturb(Path(folder), given.kills, given.seed, given.ray)
-    shown = ", ".join(f"{n} of {victim}" for victim, n in sorted(killed.items()))
-    print(f"{killed.total()} kills ({shown}) in {time.monotonic() - begin:.0f} s:", end=" ")
+    counts = ", ".join(f"{n} of {victim}" for victim, n in sorted(killed.items()))
+    print(f"{killed.total()} kills ({counts}) in {time.monotonic() - begin:.0f} s:", end=" ")
     print(f"all {results} results equal the undisturbed one")

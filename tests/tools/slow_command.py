@@ -1,4 +1,4 @@
-"""`anymdp-bench run` with a slow agent, as a process of its own that tests can kill."""
+"""`anymdp-bench run` with a slow agent, as a process that tests can kill."""
 
 import os
 import signal
@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 ENVIRONMENTS = ["AnyMDP-16s5a-v0", "Garnet-16s5a2b-v0"]
-ANY = 300  # seconds after which a process that should have done something is given up
+TIMEOUT = 300  # seconds; a process that takes longer has failed
 
-# A learner that takes its time, so that a signal finds it at work: half a second a run.
+# A learner whose runs take half a second each, so that a signal arrives while it plays.
 SLOW = """
 import time
 import numpy as np
@@ -44,9 +44,10 @@ class Dies(Slow):
 
 
 class Command:
-    """`anymdp-bench run` with the slow agent as a process of its own: half a second and more a run.
+    """A process `anymdp-bench run` with the slow agent.
 
-    It has 2 `tasks` runs; `words` are further options, `environ` further environment variables.
+    It plays 2 x `tasks` runs of half a second or more. `words` are further options, and `environ` are further
+    environment variables.
     """
 
     def __init__(self, folder, out, workers=1, tasks=2, words=(), environ=()):
@@ -61,7 +62,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # a job of a shell without job control ignores interrupts, and hands that down
+            # the jobs of a shell without job control ignore interrupts, and their children do too
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
 
@@ -70,19 +71,19 @@ class Command:
 
     def until(self, condition):
         """Waits until condition() holds while the command runs."""
-        end = time.monotonic() + ANY
+        end = time.monotonic() + TIMEOUT
         while not condition():
             assert self.process.poll() is None, self.process.communicate()
             assert time.monotonic() < end
             time.sleep(0.01)
         return self
 
-    def offspring(self):
-        return offspring(self.process.pid)
+    def descendants(self):
+        return descendants(self.process.pid)
 
     def done(self):
-        """(exit code, stdout, stderr)."""
-        out, err = self.process.communicate(timeout=ANY)
+        """Waits for the end; returns (exit code, stdout, stderr)."""
+        out, err = self.process.communicate(timeout=TIMEOUT)
         return self.process.returncode, out, err
 
     @property
@@ -90,26 +91,26 @@ class Command:
         return self.out / "custom-slow.Slow.csv"
 
 
-def offspring(pid):
-    """The processes that a process started, and those that they did."""
-    found, fresh = set(), {pid}
-    while fresh:
-        found |= fresh
-        fresh = {c for parent in fresh for c in children(parent)} - found
+def descendants(pid):
+    """Returns the processes that a process started, directly or indirectly."""
+    found, new = set(), {pid}
+    while new:
+        found |= new
+        new = {child for parent in new for child in children(parent)} - found
     return found - {pid}
 
 
 def children(pid):
-    """The processes that any of its threads started."""
+    """Returns the processes that any thread of a process started."""
     try:
-        listed = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    except OSError:  # it is gone
+        texts = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:  # the process has ended
         return []
-    return [int(word) for text in listed for word in text.split()]
+    return [int(word) for text in texts for word in text.split()]
 
 
-def alive(pid):
-    """Whether a process runs; a dead one that nobody has waited for does not."""
+def is_alive(pid):
+    """Returns whether a process runs; a zombie does not."""
     stat = Path(f"/proc/{pid}/stat")
     try:
         return stat.read_text().rpartition(")")[2].split()[0] not in "ZX"
@@ -117,9 +118,9 @@ def alive(pid):
         return False
 
 
-def alive_at_last(pids):
-    """Those of `pids` that still run after ten seconds."""
+def survivors(pids):
+    """Waits up to ten seconds for the end of processes; returns those of `pids` that still run."""
     end = time.monotonic() + 10
-    while (left := {pid for pid in pids if alive(pid)}) and time.monotonic() < end:
+    while (left := {pid for pid in pids if is_alive(pid)}) and time.monotonic() < end:
         time.sleep(0.05)
     return left

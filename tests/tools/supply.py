@@ -1,10 +1,10 @@
-"""Installs the package as others may have it, in a fresh environment, and runs its tests there.
+"""Installs the package with other versions of its dependencies, and runs its tests with them.
 
     python tests/tools/supply.py lowest              every dependency of the package at its lower bound
-    python tests/tools/supply.py lowest --extra sb3  and of these extras
-    python tests/tools/supply.py python3.13          the newest of everything under another interpreter
+    python tests/tools/supply.py lowest --extra sb3  and the dependencies of these extras
+    python tests/tools/supply.py python3.13          the newest versions under another interpreter
 
-Needs `pip install uv`, and a registry of packages. The exit code is that of the tests.
+Needs `pip install uv` and a package registry. The exit code is that of the tests.
 """
 
 import argparse
@@ -17,16 +17,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ["pytest", "hypothesis"]
-# What touches every dependency: the kernels, the environments, files, tables, plots, the command line.
+# Tests that use every dependency: kernels, environments, files, tables, plots, and the command line.
 TESTS = [
-    "test_import.py", "test_families.py", "test_cli.py", "envs/test_registration.py", "envs/test_switch2.py",
-    "execution/test_run.py", "test_records.py", "test_mdp_file.py", "test_metrics.py", "test_plots.py",
-    "test_tables.py", "test_suites.py", "tasks/test_golden.py",
+    "test_import.py", "tasks/test_family.py", "cli/test_cli.py", "envs/test_registration.py",
+    "tasks/switch2/test_env.py", "runner/test_run.py", "results/test_records.py", "mdp/test_file.py",
+    "results/test_metrics.py", "results/test_plots.py", "results/test_tables.py", "suites/test_suites.py",
+    "tasks/test_golden.py",
 ]  # fmt: skip
 
 
 def install(venv, interpreter, extras, lowest):
-    """Makes the environment `venv`."""
+    """Makes the virtual environment `venv` with the package and the test tools."""
     uv = shutil.which("uv") or sys.exit("needs uv: pip install uv")
     subprocess.run([uv, "venv", "-q", "-p", interpreter, venv], check=True)
     pip = [uv, "pip", "install", "-q", "-p", venv / "bin" / "python"]
@@ -41,7 +42,7 @@ def install(venv, interpreter, extras, lowest):
 
 
 def main():
-    """Installs and tests; the exit code."""
+    """Installs the package and runs the tests; returns their exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -53,7 +54,7 @@ def main():
         venv = Path(folder) / "venv"
         install(venv, sys.executable if lowest else given.what, given.extra, lowest)
         environ = os.environ | {"PATH": f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-        # Old versions warn of new ones that they came to be installed with: that is no failure.
+        # An old version may warn about newer versions of other packages; this is no failure.
         words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "filterwarnings=default"]
         tests = [ROOT / "tests" / name for name in TESTS]
         return subprocess.run(

@@ -1,1 +1,1 @@
-"""PPO through Stable-Baselines3 on the native vector environment."""
+"""PPO: the agent with Stable-Baselines3's update, and our vector environments for Stable-Baselines3."""

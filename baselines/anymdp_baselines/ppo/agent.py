@@ -1,13 +1,13 @@
-"""PPO (Schulman et al. 2017): Stable-Baselines3's networks, buffer and update, on streams stepped natively.
+"""PPO (Schulman et al. 2017) with the networks, buffer and update of Stable-Baselines3 (SB3).
 
-The protocol steps `parallel` streams of one task in one compiled call, and this class takes the place of
-SB3's collecting loop. Since observations are ids, the network is a table of its outputs for all of them
-(`anymdp_baselines.ppo.table_policy`): between updates acting is a look-up, and so is the policy that is
-tested. As in SB3, where an episode is truncated the discounted value of the state reached is added to its
-last reward, and rewards may be divided by the running spread of discounted returns, as by its
+The evaluation steps `parallel` streams of one task in one compiled call, and this class replaces SB3's loop
+that collects steps. Observations are ids, so the network is a table of its outputs for all ids
+(`anymdp_baselines.ppo.table_policy`). Between updates both the actions and the tested policy are look-ups
+in this table. As in SB3, where an episode is truncated, the discounted value of the state reached is added
+to its last reward. Rewards may be divided by the running deviation of discounted returns, as in SB3's
 `VecNormalize`.
 
-Needs `pip install 'anymdp-bench[sb3]'`. The settings in use were searched per task family:
+Needs `pip install 'anymdp-bench[sb3]'`. A search chose the settings of each task family:
 `anymdp_baselines/tuning/ppo.json`.
 """
 
@@ -37,7 +37,18 @@ from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
 
 @dataclass(frozen=True)
 class PPOSettings:
-    """Hyper-parameters by SB3's names; one update takes `n_steps` steps of each of the `parallel` streams."""
+    """Hyper-parameters, by SB3's names.
+
+    Attributes:
+        learning_rate: the step size of Adam.
+        n_steps: the steps of each of the `parallel` streams in one update.
+        ent_coef: the weight of the entropy bonus.
+        gamma: the discount.
+        gae_lambda: the lambda of generalised advantage estimation.
+        batch_size: the steps of one gradient step.
+        n_epochs: how often an update goes through its steps.
+        norm_reward: whether rewards are divided by the running deviation of returns.
+    """
 
     learning_rate: float = 1e-3
     n_steps: int = 128
@@ -50,8 +61,11 @@ class PPOSettings:
 
 
 @njit(cache=True)
-def _scaled(reward, ended, gamma, so_far, seen, out):
-    """Writes a step's rewards [n], scaled, to `out`; `seen` is [mean, variance, count] of returns."""
+def _scale_rewards(reward, ended, gamma, so_far, seen, out):
+    """Writes a step's scaled rewards to `out` [n], and updates the running moments of returns.
+
+    `so_far` [n] are the streams' discounted returns, and `seen` is [mean, variance, count] of all returns.
+    """
     n = len(reward)
     for i in range(n):
         so_far[i] = gamma * so_far[i] + reward[i]
@@ -69,17 +83,17 @@ def _scaled(reward, ended, gamma, so_far, seen, out):
             so_far[i] = 0.0
 
 
-class Returns:
-    """The running spread of `n` streams' discounted returns, which rewards are divided by."""
+class RewardScaler:
+    """Divides the rewards of `n` streams by the running standard deviation of their discounted returns."""
 
     def __init__(self, n: int, gamma: float) -> None:
         self._gamma, self._so_far = gamma, np.zeros(n)
-        self._seen = np.array([0.0, 1.0, 1e-4])  # what SB3 starts from
+        self._seen = np.array([0.0, 1.0, 1e-4])  # SB3's first values
 
-    def scaled(self, reward: Float64s, ended: Bools) -> Float64s:
-        """Takes in a step's rewards [n]; gives them in units of the spread, within -10 and 10."""
+    def scale(self, reward: Float64s, ended: Bools) -> Float64s:
+        """Returns the scaled rewards of a step, float64 [n], clipped to [-10, 10]."""
         out = np.empty(len(reward))
-        _scaled(reward, ended, self._gamma, self._so_far, self._seen, out)
+        _scale_rewards(reward, ended, self._gamma, self._so_far, self._seen, out)
         return out
 
 
@@ -87,7 +101,7 @@ class PPO(Agent):
     """Proximal policy optimisation.
 
     Args:
-        settings: hyper-parameters; by default those of `PPOSettings`.
+        settings: the hyper-parameters; by default those of `PPOSettings`.
     """
 
     version: ClassVar[str] = "3"
@@ -100,24 +114,24 @@ class PPO(Agent):
 
     @staticmethod
     def settings_for(env_id: str) -> PPOSettings:
-        """The settings that were searched for the environment's family."""
+        """Returns the settings that the search chose for the family of an environment."""
         return PPOSettings(**(chosen_settings("ppo", env_id) or {}))
 
     def start(self, batch: RunBatch) -> None:
-        """A new network and an empty buffer, all random numbers from the first stream's seed."""
-        torch.set_num_threads(1)  # the networks are tiny; runs are what is played in parallel
+        """Makes a new network and an empty buffer; all random numbers come from the first stream's seed."""
+        torch.set_num_threads(1)  # the networks are tiny, and the runner plays runs in parallel
         chosen = self._settings
         seed = int(batch.seeds[0] % np.uint64(2**31))
         self._rng = np.random.default_rng(seed)
         self._n = batch.n
         self._model = _model(chosen, batch.n_observations, batch.n_actions, batch.n, seed)
         self._gamma = chosen.gamma
-        self._returns = Returns(batch.n, chosen.gamma) if chosen.norm_reward else None
+        self._scaler = RewardScaler(batch.n, chosen.gamma) if chosen.norm_reward else None
         self._fresh: Bools = np.ones(batch.n, np.bool_)
-        self._look()
+        self._update_table()
 
-    def _look(self) -> None:
-        """Asks the network for every id's action probabilities [O, A] and value [O]."""
+    def _update_table(self) -> None:
+        """Computes the network's action probabilities [O, A] and values [O] of every id."""
         policy = self._model.policy
         assert isinstance(policy, TablePolicy)
         with torch.no_grad():
@@ -129,7 +143,7 @@ class PPO(Agent):
         self._values: Float64s = values.numpy().astype(np.float64)
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
-        """Draws from the policy; in tests takes its likeliest action."""
+        """Returns actions drawn from the policy, int64 [n]; in a test it returns the likeliest actions."""
         if test:
             likeliest: Int64s = self._table[observation].argmax(axis=1)
             return likeliest
@@ -139,12 +153,12 @@ class PPO(Agent):
         return within
 
     def learn(self, transition: Transition) -> None:
-        """Keeps one step of every stream; updates the network when the buffer is full."""
+        """Adds one step of every stream to the buffer, and updates the network when the buffer is full."""
         observation, action, reward, next_observation, terminated, truncated = transition
         buffer = self._model.rollout_buffer
         assert isinstance(buffer, TableBuffer)
-        if self._returns is not None:
-            reward = self._returns.scaled(reward, terminated | truncated)
+        if self._scaler is not None:
+            reward = self._scaler.scale(reward, terminated | truncated)
         credit = reward + self._gamma * self._values[next_observation] * truncated
         buffer.add_step(observation, action, credit, self._fresh)
         self._fresh = terminated | truncated
@@ -152,10 +166,10 @@ class PPO(Agent):
             buffer.finish(self._log_table, self._values, next_observation, self._fresh)
             self._model.train()
             buffer.reset()
-            self._look()
+            self._update_table()
 
     def policy(self) -> npt.NDArray[Any]:
-        """The likeliest action of each id, int64 [1, O]."""
+        """Returns the likeliest action of each id, int64 [1, O]."""
         likeliest: Int64s = self._table.argmax(axis=1)[None]
         return likeliest
 
@@ -163,7 +177,7 @@ class PPO(Agent):
 def _model(
     settings: PPOSettings, n_observations: int, n_actions: int, n_envs: int, seed: int
 ) -> sb3.PPO:
-    """SB3's learner without an environment of its own."""
+    """Makes SB3's learner without an environment."""
     size = settings.n_steps * n_envs
     model = sb3.PPO(
         TablePolicy,

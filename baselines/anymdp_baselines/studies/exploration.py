@@ -1,17 +1,19 @@
-"""How agents explore: the entropy of their decisions over the context, and their exact regret.
+"""How do agents explore? The study measures the entropy of their decisions and their exact regret.
 
-Agents play the same tasks from an empty memory. In each window of a run
+All agents play the same tasks from an empty memory. In each window of a run the study measures
 
-    entropy   -ln of the chance that two visits of a state, in different episodes of the window, choose the
-              same action (Renyi's entropy of order 2, from its unbiased estimate by pairs): ln A for random
-              choices, 0 for settled ones. It is read off what was done, so it is the same quantity for a
-              sampled softmax, for noise on a bonus, and for a policy that is redrawn from a posterior.
-    regret    minus the sum of the oracle's advantages of what was played (`anymdp_bench.scoring`): exact, in
-              units of the task's gap, one unit being an episode played at random.
+    entropy   -ln of the probability that two visits of a state, in different episodes of the window, choose
+              the same action. This is Renyi's entropy of order 2, from its unbiased estimate by pairs: ln A
+              for random choices, and 0 for settled ones. It needs only the actions, so it is the same
+              quantity for a softmax, for noise on a bonus, and for a policy that is sampled from a
+              posterior.
+    regret    minus the sum of the oracle's advantages of the actions taken (`anymdp_bench.scoring`). It is
+              exact, in units of the task's gap; an episode of random actions costs one unit.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,8 +31,8 @@ from anymdp_bench.evaluation import (
     make_simulator,
     run_batch,
 )
-from anymdp_bench.results.plots.style import RC, looks
-from anymdp_bench.studies.files import Kept, publish
+from anymdp_bench.results.plots.style import RC, line_styles
+from anymdp_bench.studies.files import ResultCache, publish
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.selection import select_tasks
 from anymdp_bench.tasks.tabular import TabularSimulator
@@ -43,84 +45,93 @@ _STEPS = {"tiny": 2_000, "small": 4_000, "paper": 20_000}
 
 
 class History(NamedTuple):
-    """What was done in `n` runs, [n, steps] each."""
+    """The steps of n runs, arrays [n, steps].
+
+    Attributes:
+        observation: the observation of each step.
+        action: the action taken.
+        episode: the number of the episode.
+        regret: the regret up to and including the step, in units of the gap.
+    """
 
     observation: Int64s
     action: Int64s
     episode: Int64s
-    regret: Float64s  # up to and with that step, in units of the gap
+    regret: Float64s
 
 
-def watched(agent: Agent, runs: list[Run], steps: int) -> History:
-    """Plays `runs` side by side from an empty memory and writes down what is done."""
+def record_history(agent: Agent, runs: list[Run], steps: int) -> History:
+    """Plays `runs` side by side from an empty memory for `steps` steps, and records the steps."""
     simulator = make_simulator(runs, shaped=is_shaped(agent))
     assert isinstance(simulator, TabularSimulator)
     start_agent(agent, run_batch(runs, privileged=False))
     play, gap = Interaction(agent, simulator), np.array([r.task.references.gap for r in runs])
-    seen, done, episode = (np.zeros((len(runs), steps), np.int64) for _ in range(3))
+    seen, taken, episode = (np.zeros((len(runs), steps), np.int64) for _ in range(3))
     regret, finished = np.zeros((len(runs), steps)), np.zeros(len(runs))
     for t in range(steps):
         action = play.act()
-        seen[:, t], done[:, t], episode[:, t] = simulator.observation, action, play.episodes
+        seen[:, t], taken[:, t], episode[:, t] = simulator.observation, action, play.episodes
         for i, _, advantage_sum in play.play(action):
             finished[i] -= advantage_sum
         regret[:, t] = (finished - simulator.advantage_sum) / gap
-    return History(seen, done, episode, regret)
+    return History(seen, taken, episode, regret)
 
 
-def collisions(observation: Int64s, action: Int64s, episode: Int64s, n_actions: int) -> float:
-    """Chance that two visits of a state in different episodes chose alike; nan where there are none.
+def collision_rate(observation: Int64s, action: Int64s, episode: Int64s, n_actions: int) -> float:
+    """Estimates the probability that two visits of a state in different episodes choose the same action.
 
-    Of one run's window, int64 [steps] each; states weigh as much as they are visited.
+    The arrays are those of one window of one run, int64 [steps]. The weight of a state is its number of
+    visits. The result is NaN where no state was visited in two episodes.
     """
     table = np.zeros((observation.max() + 1, np.ptp(episode) + 1, n_actions))
     np.add.at(table, (observation, episode - episode.min(), action), 1.0)
     visits = table.sum(axis=(1, 2))
-    alike = _pairs(table.sum(axis=1)).sum(axis=1) - _pairs(table).sum(axis=(1, 2))
+    same = _pairs(table.sum(axis=1)).sum(axis=1) - _pairs(table).sum(axis=(1, 2))
     every = _pairs(visits) - _pairs(table.sum(axis=2)).sum(axis=1)
-    met = every > 0
-    if not met.any():
+    has_pairs = every > 0
+    if not has_pairs.any():
         return float("nan")
-    return float(np.average(alike[met] / every[met], weights=visits[met]))
+    rate = same[has_pairs] / every[has_pairs]
+    return float(np.average(rate, weights=visits[has_pairs]))
 
 
 def _pairs(n: Float64s) -> Float64s:
     return n * (n - 1.0) / 2.0
 
 
-def measured(name: str, n_tasks: int, steps: int) -> list[dict[str, Any]]:
-    """A row for each task and window of one agent."""
+def measure_agent(name: str, n_tasks: int, steps: int) -> list[dict[str, Any]]:
+    """Plays one agent, and returns a row for each task and window."""
     tasks, _ = select_tasks(task_source(ENV_ID), n_tasks)
     runs = [Run(ENV_ID, task, 0) for task in tasks]
-    made = AgentSpec(name).make(ENV_ID)
-    if isinstance(made, CompiledAgent):
-        each = [watched(SteppedAgent(made), [run], steps) for run in runs]
+    agent = AgentSpec(name).make(ENV_ID)
+    if isinstance(agent, CompiledAgent):
+        each = [record_history(SteppedAgent(agent), [run], steps) for run in runs]
     else:
-        each = [watched(made, runs, steps)]
+        each = [record_history(agent, runs, steps)]
     whole = History(*(np.concatenate(parts) for parts in zip(*each, strict=True)))
     width, rows = steps // WINDOWS, []
     for i, run in enumerate(runs):
         for begin in range(0, width * WINDOWS, width):
             inside = slice(begin, begin + width)
-            seen, done, episode = (part[i, inside] for part in whole[:3])
-            alike = collisions(seen, done, episode, run.task.n_actions)
-            lost = float(whole.regret[i, begin + width - 1])
+            seen, taken, episode = (part[i, inside] for part in whole[:3])
+            rate = collision_rate(seen, taken, episode, run.task.n_actions)
+            regret = float(whole.regret[i, begin + width - 1])
             row = {"task_seed": run.task.seed, "steps": begin + width}
-            rows.append(row | {"collision": round(alike, 5), "regret": round(lost, 5)})
+            rows.append(row | {"collision": round(rate, 5), "regret": round(regret, 5)})
     return rows
 
 
 def run(scale: str, out: Path) -> list[Path]:
-    """Measures what is missing, and puts out the table and the picture."""
-    kept = Kept(out / "exploration.rows.csv", ("scale", "agent", "version"))
+    """Plays the missing runs, and writes the table and the figure."""
+    cache = ResultCache(out / "exploration.rows.csv", ("scale", "agent", "version"))
     curves = {}
     for name in AGENTS:
         part = (scale, name, AgentSpec(name).make().version)
-        if not kept.has(*part):
-            kept.add(part, measured(name, _TASKS[scale], _STEPS[scale]))
-        by = kept.rows(*part).groupby("steps")
-        regret = by["regret"].agg(["mean", "sem", "median"])
-        curves[name] = pd.DataFrame({"entropy": -np.log(by["collision"].mean())}).join(regret)
+        measure = partial(measure_agent, name, _TASKS[scale], _STEPS[scale])
+        by_steps = cache.fetch(part, measure).groupby("steps")
+        regret = by_steps["regret"].agg(["mean", "sem", "median"])
+        entropy = pd.DataFrame({"entropy": -np.log(by_steps["collision"].mean())})
+        curves[name] = entropy.join(regret)
     marks = [_STEPS[scale] * k // WINDOWS for k in (1, 3, WINDOWS)]
     rows = []
     for name, curve in curves.items():
@@ -137,16 +148,16 @@ def run(scale: str, out: Path) -> list[Path]:
         " units of the gap, ± the standard error over tasks.\n\n"
         f"Command: `anymdp-bench study exploration --scale {scale}`."
     )
-    paths = publish("exploration", out, pd.DataFrame(rows), note, _figure(curves))
-    return [kept.path, *paths]
+    paths = publish("exploration", out, pd.DataFrame(rows), note, _draw_figure(curves))
+    return [cache.path, *paths]
 
 
-def _figure(curves: dict[str, pd.DataFrame]) -> Figure:
+def _draw_figure(curves: dict[str, pd.DataFrame]) -> Figure:
     with matplotlib.rc_context(RC):  # type: ignore[arg-type]
         figure = Figure(figsize=(7.0, 2.8), layout="constrained")
         axes: Any = figure.subplots(1, 2)
-        for (name, look), curve in zip(looks(curves).items(), curves.values(), strict=True):
-            style = {"color": look.color, "linestyle": look.dash, "marker": look.marker, "ms": 3}
+        for (name, line), curve in zip(line_styles(curves).items(), curves.values(), strict=True):
+            style = {"color": line.color, "linestyle": line.dash, "marker": line.marker, "ms": 3}
             axes[0].plot(curve.index, curve["entropy"], label=name, **style)
             axes[1].errorbar(curve.index, curve["mean"], curve["sem"], capsize=2, **style)
         axes[0].axhline(np.log(5), color="0.55", linewidth=0.8, linestyle=(0, (1, 2)))

@@ -23,8 +23,8 @@ from anymdp_baselines.studies.methods import METHODS, method_preset, trained
 from anymdp_baselines.tabular.offline import Cloning, ConservativeQ
 from anymdp_bench.agents import Agent
 from anymdp_bench.evaluation import CONTEXTS, Budget, Run, play_in_context
-from anymdp_bench.results.plots.style import RC, looks
-from anymdp_bench.studies.files import Kept, markdown, publish
+from anymdp_bench.results.plots.style import RC, line_styles
+from anymdp_bench.studies.files import ResultCache, markdown, publish
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.selection import select_tasks
 
@@ -92,7 +92,9 @@ def played(agent: Agent, env_id: str, context: str, scale: str) -> list[dict[str
 
 def run(scale: str, out: Path) -> list[Path]:
     """Trains and plays what is missing, and puts out the tables and the picture."""
-    kept = Kept(out / "icrl-methods.rows.csv", ("scale", "updates", "env_id", "method", "context"))
+    kept = ResultCache(
+        out / "icrl-methods.rows.csv", ("scale", "updates", "env_id", "method", "context")
+    )
     preset = method_preset(scale, "omnirl")
     updates = preset.rounds * preset.minibatches
     for env_id, context in _questions(scale):
@@ -165,7 +167,7 @@ def _figure(rows: pd.DataFrame) -> Figure:
     with matplotlib.rc_context(RC):  # type: ignore[arg-type]
         figure = Figure(figsize=(9.5, 3.4), layout="constrained")
         axes: Any = figure.subplots(1, 3, sharey=True)
-        every = looks((*METHODS, *OFFLINE))
+        every = line_styles((*METHODS, *OFFLINE))
         for axis, context in zip(axes, ("empty", "offline", "imitation"), strict=True):
             for method, look in every.items():
                 own = rows[(rows["method"] == method) & (rows["context"] == context)]

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from anymdp_baselines.studies.context_config import Course
 from anymdp_bench.longcontext import STREAMS, counting, save_result, score, stream
 from anymdp_bench.longcontext.losses import Losses
-from anymdp_bench.studies.files import Kept, publish
+from anymdp_bench.studies.files import ResultCache, publish
 
 NAME = "long-context"
 MIXERS = {
@@ -68,7 +68,7 @@ def run(scale: str, out: Path) -> list[Path]:
     chosen, folder = SCALES[scale], out / NAME
     folder.mkdir(parents=True, exist_ok=True)
     updates = chosen.course.updates
-    kept = Kept(out / f"{NAME}.rows.csv", ("scale", "updates", "mixer"))
+    kept = ResultCache(out / f"{NAME}.rows.csv", ("scale", "updates", "mixer"))
     if not kept.has(scale, updates, COUNTS):
         data = stream(chosen.stream, chosen.runs, chosen.length)
         found = score(data, counting(data.n_states, data.n_actions))
@@ -148,11 +148,17 @@ def picture(rows: pd.DataFrame, scale: Scale) -> Figure:
     """Both losses against the position in the context."""
     from matplotlib import rc_context
 
-    from anymdp_bench.results.plots.style import RC, legend, log_axis, looks, panels
+    from anymdp_bench.results.plots.style import (
+        RC,
+        add_legend,
+        line_styles,
+        make_panels,
+        set_log_axis,
+    )
 
-    figure, axes = panels(["next observation", "oracle's action"])
+    figure, axes = make_panels(["next observation", "oracle's action"])
     figure.set_size_inches(8.4, 4.0)
-    look = looks(rows["mixer"])
+    look = line_styles(rows["mixer"])
     with rc_context(RC):  # type: ignore[arg-type]
         for axis, column in zip(axes, ("following", "policy"), strict=True):
             for name, part in rows.groupby("mixer", sort=False):
@@ -164,14 +170,14 @@ def picture(rows: pd.DataFrame, scale: Scale) -> Figure:
                 )  # fmt: skip
             axis.axvline(scale.course.life, color="0.75", linewidth=0.8, zorder=0)
             axis.set_xlabel("position in the context, steps")
-            log_axis(axis)
+            set_log_axis(axis)
         some = rows[rows["mixer"] == rows["mixer"].iloc[0]]
         at = (some["start"].clip(lower=16) * some["stop"]) ** 0.5
         axes[0].plot(
             at, some["floor"], color="0.5", linewidth=1.0, label="entropy of the transitions"
         )
         axes[0].set_ylabel("loss, nats")
-    legend(figure, axes, columns=3)
+    add_legend(figure, axes, columns=3)
     return figure
 
 

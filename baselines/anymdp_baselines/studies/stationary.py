@@ -1,8 +1,8 @@
-"""How far good states are from chance: stationary distributions on AnyMDP and Garnet.
+"""How rarely does a random policy visit good states, on AnyMDP and on Garnet?
 
-Each task's stationary distribution is sorted, most visited state first, and averaged over tasks at
-equal rank, as in the paper's figure. Under the uniform policy it falls exponentially on AnyMDP and is
-nearly flat on Garnet; under the oracle it is concentrated.
+The stationary distribution of each task is sorted, with the most visited state first, and averaged over
+tasks at equal rank, as in the paper's figure. Under the uniform policy it falls exponentially on AnyMDP and
+is nearly flat on Garnet. Under the oracle it is concentrated on few states.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TASKS = {"tiny": 8, "small": 64, "paper": 1024}
 
 
 def sorted_distributions(mdps: Sequence[TabularMDP]) -> dict[str, Float64s]:
-    """Mean over tasks of the sorted distribution, float64 [S], by policy."""
+    """Returns the mean over tasks of the sorted stationary distribution, float64 [S], by policy."""
     out: dict[str, list[Float64s]] = {"uniform": [], "oracle": []}
     for mdp in mdps:
         uniform = np.full((mdp.n_states, mdp.n_actions), 1.0 / mdp.n_actions)
@@ -32,13 +32,13 @@ def sorted_distributions(mdps: Sequence[TabularMDP]) -> dict[str, Float64s]:
     return {name: np.mean(rows, axis=0) for name, rows in out.items()}
 
 
-def decay(distribution: Float64s) -> tuple[float, float]:
-    """(slope of ln p per rank, R^2 of that line) over the ranks with p > 1e-12."""
-    kept = distribution[distribution > 1e-12]
-    rank, log = np.arange(len(kept)), np.log(kept)
+def fit_decay(distribution: Float64s) -> tuple[float, float]:
+    """Fits a line to ln p by rank, over the ranks with p > 1e-12; returns (slope, R^2)."""
+    positive = distribution[distribution > 1e-12]
+    rank, log = np.arange(len(positive)), np.log(positive)
     slope, offset = np.polyfit(rank, log, 1)
-    left = log - (slope * rank + offset)
-    return float(slope), float(1.0 - left.var() / log.var())
+    residual = log - (slope * rank + offset)
+    return float(slope), float(1.0 - residual.var() / log.var())
 
 
 def run(scale: str, out: Path) -> list[Path]:
@@ -54,7 +54,7 @@ def run(scale: str, out: Path) -> list[Path]:
     for axis, env_id in zip(axes, ENVIRONMENTS, strict=True):
         mdps = sample_tasks(env_id, range(_TASKS[scale]))
         for name, mean in sorted_distributions(mdps).items():
-            slope, fit = decay(mean)
+            slope, fit = fit_decay(mean)
             ratio = mean[0] / max(mean[-1], 1e-300)
             print(f"{env_id:20} {name:8} {slope:14.4f} {fit:6.3f} {ratio:10.3g}")
             axis.semilogy(np.arange(1, len(mean) + 1), mean, color=colours[name], label=name)

@@ -1,15 +1,16 @@
-"""Scores at fixed numbers of steps: what an in-context agent's sample efficiency is compared with.
+"""How do tabular and in-context agents score after a fixed number of steps?
 
-For each environment and number of steps N, over public tasks, one run each, of compiled tabular learners and
-of in-context agents that tell their policy:
+The study plays one run of each agent on public tasks. The agents are compiled tabular learners and in-context
+agents that return their policy. For each environment and number of steps N it measures two scores:
 
-    exact   the expected score of the policy that the learner would be tested with after N steps, exactly
-    online  the variance-free score of the learner's own episodes that ended in the last tenth before N,
-            exploration included, averaged per task
+    exact   the exact expected score of the policy that the learner would be tested with after N steps
+    online  the mean variance-free score of the learner's own episodes that ended in the last tenth before N,
+            with its exploration
 
-both with the standard error of the mean over tasks: the first tasks that count, and for `STATED` rows all
-task seeds from 0 up, counting or not. The episode that N cuts is learned from. What is done is kept in
-`steps.csv` (environment, agent by agent), and the same command goes on from there.
+Both have the standard error of the mean over tasks. The tasks are the first ones that count; the rows of
+`EXPECTED_SCORES` are also measured over all task seeds from 0 up. A learner also learns from the part of the
+last episode before N. The file `steps.csv` is written after each environment and agent, and the same command
+continues from it.
 """
 
 from __future__ import annotations
@@ -43,19 +44,22 @@ MARKS: dict[str, tuple[int, ...]] = {
     "AnyMDP-64s5a-v0": (7_700, 15_000, 20_000, 40_000),
     "AnyMDP-128s5a-v0": (20_000, 36_300),
 }
-STATED = {
+EXPECTED_SCORES = {
     ("AnyMDP-16s5a-v0", 3_000): 0.94,
     ("AnyMDP-16s5a-v0", 4_000): 0.98,
     ("AnyMDP-64s5a-v0", 15_000): 0.90,
     ("AnyMDP-64s5a-v0", 40_000): 0.97,
 }
-"""What `psrl-episodic` was expected to reach, exact, over tasks that count or not."""
+"""The exact scores that `psrl-episodic` was expected to reach, over all task seeds."""
 AGENTS = ("omnirl", "psrl", "psrl-episodic", "ucbvi", "tql-ucb")
 _SIZES = {
     "tiny": ({}, 2, 1),
     "small": ({"AnyMDP-16s5a-v0": 256, "AnyMDP-128s5a-v0": 16}, 64, 6),
     "paper": ({"AnyMDP-16s5a-v0": 256}, 64, 6),
-}  # tasks where they are more or fewer, tasks elsewhere, rows: a run of 128 states takes a minute
+}
+"""By scale: special numbers of tasks, the number elsewhere, and the number of environments.
+
+A run on 128 states takes a minute."""
 
 _COLUMNS = [
     "env_id",
@@ -70,10 +74,18 @@ _COLUMNS = [
 ]
 
 
-def scores_along(agent: CompiledAgent, run: Run, marks: Sequence[int]) -> Float64s:
-    """(exact, online) scores of one run at rising numbers of steps, float64 [marks, 2]; online may be nan.
+def score_along_run(agent: CompiledAgent, run: Run, marks: Sequence[int]) -> Float64s:
+    """Plays one run of a compiled learner, and scores it at rising numbers of steps.
 
-    An episode that a mark cuts is played twice from the same state: up to the mark, and to its end.
+    An episode that continues past a mark is played twice from the same state: up to the mark, and to its end.
+
+    Args:
+        agent: the learner.
+        run: the run; its task is a table.
+        marks: the numbers of steps, ascending.
+
+    Returns:
+        (exact, online) at each mark, float64 [marks, 2]; online is NaN where no episode ended then.
     """
     mdp, scale = run.task.table, run.task.references
     assert mdp is not None
@@ -86,40 +98,43 @@ def scores_along(agent: CompiledAgent, run: Run, marks: Sequence[int]) -> Float6
     ended, scored, out = [], [], []
     for mark in marks:
         while True:
-            account = state[-1]
+            counters = state[-1]
             before = (
-                [part.copy() for part in state] if account[STEPS] + mdp.max_steps > mark else []
+                [part.copy() for part in state] if counters[STEPS] + mdp.max_steps > mark else []
             )
-            episode = account[EPISODES] + 1
+            episode = counters[EPISODES] + 1
             memory, agent_rng, env_rng, _ = state
             regret = learn_episodes(
                 agent.compiled_act, agent.compiled_learn, *mdp.step_tables, advantage, memory,
-                settings, agent_rng, env_rng, account, episode, mark,
+                settings, agent_rng, env_rng, counters, episode, mark,
             )  # fmt: skip
-            if account[EPISODES] == episode:
-                ended.append(int(account[STEPS]))
+            if counters[EPISODES] == episode:
+                ended.append(int(counters[STEPS]))
                 scored.append(1.0 - regret / scale.gap)
-            if account[STEPS] >= mark:
+            if counters[STEPS] >= mark:
                 break
         agent.compiled_policy(*table.shape, state[0], settings, table)
         late = [s for n, s in zip(ended, scored, strict=True) if n > 0.9 * mark]
         exact = scale.score(expected_return(run.task, table[None]))
         out.append((exact, np.mean(late) if late else np.nan))
-        if account[EPISODES] < episode:  # cut: go on from where that episode began
+        if counters[EPISODES] < episode:  # the mark cut the episode: go back to its start
             state = before
     return np.array(out, dtype=np.float64)
 
 
-def scores_at(agent: CompiledAgent, run: Run, steps: int) -> tuple[float, float]:
-    """(exact, online) score of one run after `steps` steps; online is nan where no episode ended then."""
-    [(exact, online)] = scores_along(agent, run, [steps])
+def score_at_step(agent: CompiledAgent, run: Run, steps: int) -> tuple[float, float]:
+    """Returns the (exact, online) score of one run after `steps` steps; see `score_along_run`."""
+    [(exact, online)] = score_along_run(agent, run, [steps])
     return float(exact), float(online)
 
 
-def scores_in_context(agent: Agent, runs: Sequence[Run], marks: Sequence[int]) -> Float64s:
-    """(exact, online) scores of an in-context agent at rising numbers of steps, float64 [runs, marks, 2].
+def score_in_context(agent: Agent, runs: Sequence[Run], marks: Sequence[int]) -> Float64s:
+    """Plays runs of an in-context agent side by side, and scores them at rising numbers of steps.
 
-    They are played side by side as the protocol plays them; its `policy` does not change their course.
+    The runs are those of the evaluation: a call of the agent's `policy` does not change them.
+
+    Returns:
+        (exact, online) of each run at each mark, float64 [runs, marks, 2]; online may be NaN.
     """
     play = Interaction(agent, make_simulator(runs, shaped=is_shaped(agent)))
     start_agent(agent, run_batch(runs, privileged=False))
@@ -138,8 +153,8 @@ def scores_in_context(agent: Agent, runs: Sequence[Run], marks: Sequence[int]) -
     return out
 
 
-def measured(name: str, env_id: str, n_tasks: int) -> Iterator[list[object]]:
-    """The rows of `steps.csv` for one agent on one environment.
+def measure_agent(name: str, env_id: str, n_tasks: int) -> Iterator[list[object]]:
+    """Plays one agent on one environment, and yields its rows of `steps.csv`.
 
     Raises:
         AgentError: there is no agent of that name.
@@ -147,16 +162,14 @@ def measured(name: str, env_id: str, n_tasks: int) -> Iterator[list[object]]:
     agent = AgentSpec(name).make(env_id)
     source, marks = task_source(env_id), MARKS[env_id]
     chosen = {"counting": select_tasks(source, n_tasks)[0]}
-    if any(env == env_id for env, _ in STATED):
+    if any(env == env_id for env, _ in EXPECTED_SCORES):
         known = {task.seed: task for task in chosen["counting"]}
         chosen["all"] = [known.get(s) or source.task(s) for s in range(n_tasks)]
     every = {task.seed: Run(env_id, task, 0) for tasks in chosen.values() for task in tasks}
     if isinstance(agent, CompiledAgent):
-        played = {seed: scores_along(agent, run, marks) for seed, run in every.items()}
+        played = {seed: score_along_run(agent, run, marks) for seed, run in every.items()}
     else:
-        played = dict(
-            zip(every, scores_in_context(agent, list(every.values()), marks), strict=True)
-        )
+        played = dict(zip(every, score_in_context(agent, list(every.values()), marks), strict=True))
     for which, tasks in chosen.items():
         scores = np.array([played[task.seed] for task in tasks])
         for k, steps in enumerate(marks):
@@ -172,45 +185,44 @@ def measured(name: str, env_id: str, n_tasks: int) -> Iterator[list[object]]:
 
 
 def run(scale: str, out: Path) -> list[Path]:
-    """Plays what is missing in `steps.csv`, prints the tables in Markdown and writes them to `steps.md`."""
+    """Plays the missing runs, prints the tables in Markdown, and writes `steps.csv` and `steps.md`."""
     special, usual, n_rows = _SIZES[scale]
     path, text = out / "steps.csv", out / "steps.md"
-    kept = pd.read_csv(path, dtype={"agent_version": str}) if path.exists() else pd.DataFrame()
-    wanted = list(MARKS)[:n_rows]
-    for env_id in wanted:
+    rows = pd.read_csv(path, dtype={"agent_version": str}) if path.exists() else pd.DataFrame()
+    for env_id in list(MARKS)[:n_rows]:
         n_tasks = special.get(env_id, usual)
         for name in AGENTS:
-            if _has(kept, env_id, name, n_tasks):
+            if _has_rows(rows, env_id, name, n_tasks):
                 continue
-            rows = pd.DataFrame(list(measured(name, env_id, n_tasks)), columns=_COLUMNS)
-            kept = pd.concat([kept, rows], ignore_index=True)
-            kept = kept.drop_duplicates(_COLUMNS[:2] + _COLUMNS[3:5] + ["measure"], keep="last")
-            kept.to_csv(path, index=False, lineterminator="\n")
-            text.write_text("\n".join(tables(kept)) + "\n", encoding="utf-8")
+            new = pd.DataFrame(list(measure_agent(name, env_id, n_tasks)), columns=_COLUMNS)
+            rows = pd.concat([rows, new], ignore_index=True)
+            rows = rows.drop_duplicates(_COLUMNS[:2] + _COLUMNS[3:5] + ["measure"], keep="last")
+            rows.to_csv(path, index=False, lineterminator="\n")
+            text.write_text("\n".join(make_tables(rows)) + "\n", encoding="utf-8")
             print(f"{env_id} {name}", flush=True)
-    text.write_text("\n".join(tables(kept)) + "\n", encoding="utf-8")
+    text.write_text("\n".join(make_tables(rows)) + "\n", encoding="utf-8")
     print(text.read_text(encoding="utf-8"), flush=True)
     return [path, text]
 
 
-def _has(kept: pd.DataFrame, env_id: str, name: str, n_tasks: int) -> bool:
-    """Whether all marks of an agent on an environment are there, of its version and enough tasks."""
-    if kept.empty:
+def _has_rows(rows: pd.DataFrame, env_id: str, name: str, n_tasks: int) -> bool:
+    """Returns whether all marks are there, for the agent's present version and for enough tasks."""
+    if rows.empty:
         return False
     version = AgentSpec(name).make().version
-    own = kept[(kept["env_id"] == env_id) & (kept["agent"] == name) & (kept["tasks"] == "counting")]
-    good = own[(own["agent_version"] == version) & (own["n_tasks"] >= n_tasks)]
-    return set(MARKS[env_id]) <= set(good["steps"])
+    own = rows[(rows["env_id"] == env_id) & (rows["agent"] == name) & (rows["tasks"] == "counting")]
+    valid = own[(own["agent_version"] == version) & (own["n_tasks"] >= n_tasks)]
+    return set(MARKS[env_id]) <= set(valid["steps"])
 
 
-def tables(kept: pd.DataFrame) -> list[str]:
-    """Both tables, as lines of Markdown."""
+def make_tables(rows: pd.DataFrame) -> list[str]:
+    """Renders both tables of the study as lines of Markdown."""
     key = ["env_id", "steps", "agent", "tasks", "measure"]
     cell: dict[Any, tuple[float, float]] = {
-        tuple(row[k] for k in key): (row["mean"], row["se"]) for row in kept.to_dict("records")
+        tuple(row[k] for k in key): (row["mean"], row["se"]) for row in rows.to_dict("records")
     }
 
-    def shown(*at: object) -> str:
+    def format_cell(*at: object) -> str:
         mean, error = cell.get(at, (np.nan, np.nan))
         return "—" if np.isnan(mean) else f"{mean:.3f} ± {error:.3f}"
 
@@ -219,14 +231,14 @@ def tables(kept: pd.DataFrame) -> list[str]:
         "| :-- | --: | --: |" + " --: |" * (2 * len(AGENTS)),
     ]
     pairs = [
-        (env, n) for env, marks in MARKS.items() for n in marks if (kept["env_id"] == env).any()
+        (env, n) for env, marks in MARKS.items() for n in marks if (rows["env_id"] == env).any()
     ]
     for env_id, steps in pairs:
-        n_tasks = kept.loc[kept["env_id"] == env_id, "n_tasks"].min()
+        n_tasks = rows.loc[rows["env_id"] == env_id, "n_tasks"].min()
         line = f"| {env_id} | {steps:,} | {n_tasks} |"
         for name in AGENTS:
             for measure in ("exact", "online"):
-                line += f" {shown(env_id, steps, name, 'counting', measure)} |"
+                line += f" {format_cell(env_id, steps, name, 'counting', measure)} |"
         lines.append(line)
     lines += [
         "",
@@ -235,8 +247,10 @@ def tables(kept: pd.DataFrame) -> list[str]:
         "| environment | steps | expected of psrl-episodic | psrl-episodic | psrl |",
         "| :-- | --: | --: | --: | --: |",
     ]
-    for (env_id, steps), value in STATED.items():
-        ours = [shown(env_id, steps, name, "all", "exact") for name in ("psrl-episodic", "psrl")]
-        if (kept["env_id"] == env_id).any():
+    for (env_id, steps), value in EXPECTED_SCORES.items():
+        ours = [
+            format_cell(env_id, steps, name, "all", "exact") for name in ("psrl-episodic", "psrl")
+        ]
+        if (rows["env_id"] == env_id).any():
             lines.append(f"| {env_id} | {steps:,} | {value:.2f} | {ours[0]} | {ours[1]} |")
     return lines

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from anymdp_baselines.studies.context_config import FIRST_TASK, Course
 from anymdp_bench.longcontext import Stream, training
-from anymdp_bench.studies.files import Kept, publish
+from anymdp_bench.studies.files import ResultCache, publish
 
 NAME = "task-scaling"
 SETS = ("seen", "unseen")
@@ -107,7 +107,7 @@ def run(scale: str, out: Path) -> list[Path]:
 
     chosen, folder = SCALES[scale], out / NAME
     folder.mkdir(parents=True, exist_ok=True)
-    kept = Kept(out / f"{NAME}.rows.csv", ("scale", "updates", "tasks"))
+    kept = ResultCache(out / f"{NAME}.rows.csv", ("scale", "updates", "tasks"))
     for tasks in chosen.tasks:
         course = replace(chosen.course, tasks=tasks)
         name = tasks or course.sequences

@@ -11,14 +11,14 @@ from anymdp_baselines.studies.context_model import ContextModel, ContextSize, re
 from anymdp_baselines.studies.context_trainer import device, train
 from anymdp_baselines.studies.task_scaling import Scale, places, watched
 from anymdp_bench.longcontext import score
-from anymdp_bench.studies.files import Kept
+from anymdp_bench.studies.files import ResultCache
 
 
 def looked(scale: Scale, course: Course, folder: Path) -> pd.DataFrame:
     """Trains a model and looks at it on the way: rows of update, set, start and stop of a place, loss."""
     folder.mkdir(parents=True, exist_ok=True)
     sets = watched(course, scale.runs)
-    kept = Kept(folder / "looks.rows.csv", ("update", "set"))
+    kept = ResultCache(folder / "looks.rows.csv", ("update", "set"))
 
     def look(update: int, model: ContextModel) -> None:
         for name, data in sets.items():

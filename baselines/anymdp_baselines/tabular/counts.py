@@ -1,12 +1,14 @@
-"""What a model-based tabular learner remembers: counts and reward sums, in one flat array.
+"""The memory of a model-based tabular learner: counts and sums of rewards in one flat array, float64.
 
     head [8] | policy [O] | terminal [O] | arrivals [O] | arrival rewards [O]
     | visits [O, A] | counts [O, A, O] | rewards [O, A, O]
 
-`arrivals` counts steps that ended in an id, `rewards` sums what each (s, a, s') paid. Terminal ids are known
-once entered. The learner plans when an episode begins, beyond the 200th only in episodes 1% apart (by then
-its model hardly moves), and, with the setting `DOUBLING`, within an episode whenever a pair's visits reach a
-power of two (as in UCRL2: Jaksch, Ortner and Auer 2010; for sampling, Ouyang et al. 2017).
+O is the number of observation ids, and A the number of actions. `arrivals` counts the steps that led to an
+id. `rewards` holds the sum of the rewards of each (s, a, s'). An id is known to be terminal once the
+learner has entered it. The learner plans when an episode begins. After 200 episodes it plans only when the
+number of episodes has grown by 1%, since its model then changes slowly. With the setting `DOUBLING` it also
+plans within an episode, whenever the visits of a pair reach a power of two (UCRL2: Jaksch, Ortner and Auer
+2010; for posterior sampling: Ouyang et al. 2017).
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ _HEAD = 8
 _EVERY_EPISODE = 200
 
 
-def plain_layout(size, n_actions):
-    """Offsets of policy, terminal, arrivals, arrival rewards, visits, counts, rewards; and the end."""
+def memory_layout(size, n_actions):
+    """Returns the offsets of policy, terminal, arrivals, arrival rewards, visits, counts, rewards and end."""
     policy = _HEAD
     terminal = policy + size
     arrivals = terminal + size
@@ -39,8 +41,8 @@ def plain_layout(size, n_actions):
     return policy, terminal, arrivals, arrival_rewards, visits, counts, rewards, end
 
 
-layout = njit(inline="always")(plain_layout)
-"""The same inside a kernel."""
+layout = njit(inline="always")(memory_layout)
+"""`memory_layout` for use inside a kernel."""
 
 
 @njit(LEARN, cache=True)
@@ -56,7 +58,7 @@ def learn(
     settings,
     rng,
 ):
-    """Counts one step; signature `LEARN`."""
+    """Counts one step; its signature is `LEARN`."""
     size = np.int64(settings[SIZE])
     _, terminal, arrivals, arrival_rewards, visits, counts, rewards, _ = layout(size, n_actions)
     pair = observation * n_actions + action
@@ -85,8 +87,8 @@ def learn(
 
 
 @njit
-def due(memory):
-    """Whether it is time to plan; if so, sets when it will be next."""
+def should_plan(memory):
+    """Returns whether it is time to plan; if so, it sets the next time."""
     if memory[EPISODE] < memory[NEXT_PLAN]:
         return False
     episode = memory[EPISODE]
@@ -95,18 +97,18 @@ def due(memory):
 
 
 @njit
-def spread(memory):
-    """(mean, standard deviation) of all rewards so far, the latter at least 1e-6."""
+def reward_moments(memory):
+    """Returns (mean, standard deviation) of all rewards so far; the deviation is at least 1e-6."""
     n = max(memory[STEPS], 1.0)
     mean = memory[SUM] / n
     return mean, math.sqrt(max(memory[SQUARES] / n - mean * mean, 1e-12))
 
 
 @njit
-def improve(memory, settings, prob, reward, policy):
-    """Improves `policy` (int64 [O]) to the optimum of the model P [O, A, O], r [O, A]."""
+def improve_policy(memory, settings, prob, reward, policy):
+    """Changes `policy` (int64 [O]) into the optimal policy of the model: prob [O, A, O], reward [O, A]."""
     size, n_actions = reward.shape
-    if size == 1:  # a bandit: its one id is also that of the end
+    if size == 1:  # a bandit: its only id is the terminal one too
         policy[0] = np.argmax(reward[0])
         return
     begin = layout(size, n_actions)[1]
@@ -119,18 +121,18 @@ def improve(memory, settings, prob, reward, policy):
 
 
 @njit
-def follow(memory, settings, n_actions, prob, reward):
-    """Plans on the model and keeps the policy, starting from the one that was kept."""
+def update_policy(memory, settings, n_actions, prob, reward):
+    """Plans on the model, from the policy in memory, and writes the new policy to memory."""
     size = np.int64(settings[SIZE])
     begin = layout(size, n_actions)[0]
     policy = memory[begin : begin + size].astype(np.int64)
-    improve(memory, settings, prob, reward, policy)
+    improve_policy(memory, settings, prob, reward, policy)
     memory[begin : begin + size] = policy
 
 
 @njit
-def write_greedy(policy, out):
-    """Writes actions [O] as a one-hot table [O, A]."""
+def write_one_hot(policy, out):
+    """Writes the actions `policy` [O] to `out` as a one-hot table [O, A]."""
     out[:] = 0.0
     for s in range(len(policy)):
         out[s, policy[s]] = 1.0

@@ -1,21 +1,21 @@
 """Offline baselines: behaviour cloning and conservative Q-learning from the demonstrations of a run.
 
-Both learn from the steps of a demonstrator alone (`--context offline|imitation`), at the end of each of its
-episodes; in a state that was never shown they act at random, as everywhere in an empty context.
+Both learn from the steps of a demonstrator only (`--context offline|imitation`), at the end of each of its
+episodes. In a state without a demonstrated step they act at random, and so they do in an empty context.
 
-    bc    the action shown most often: what a classifier's argmax is when it has a table to itself
-    cql   discrete CQL (Kumar et al. 2020, the form CQL(H); as in d3rlpy's DiscreteCQL), the greedy action
+    bc    takes the action that was demonstrated most often
+    cql   takes the greedy action of discrete CQL (Kumar et al. 2020, the form CQL(H); d3rlpy's DiscreteCQL)
 
-With n(s,a) demonstrated steps, N(s) their sum over actions, and y the targets r + gamma max Q(s', .), CQL
-repeats Q <- argmin of
+n(s,a) is the number of demonstrated steps, N(s) is its sum over the actions, and y are the targets
+r + gamma max Q(s', .). CQL repeats Q <- argmin of
 
     sum_(s,a,y) 1/2 (Q(s,a) - y)^2 + alpha sum_s N(s) (logsumexp Q(s, .) - sum_a n(s,a) / N(s) Q(s,a))     (1)
 
-which d3rlpy minimises by gradient steps with a network (its squares become linear beyond 1). With a table (1)
-falls apart into one convex problem a state, solved by Newton's method. Actions never shown have their
-minimum at minus infinity: sums and maxima run over the others. The change of the minimiser with the means
-of the targets is a stochastic matrix (that of an M-matrix with row sums n), so repeating is a contraction
-by gamma, and ends where nothing moves.
+d3rlpy minimises (1) by gradient steps of a network, and its squares become linear beyond 1. With a table, (1)
+is one convex problem per state, which Newton's method solves. The value of an action that was never
+demonstrated goes to minus infinity, so sums and maxima run over the other actions. The derivative of the
+minimiser with respect to the mean targets is a stochastic matrix (from an M-matrix with row sums n). So the
+iteration is a contraction by gamma, and it ends at its fixed point.
 """
 
 from __future__ import annotations
@@ -34,8 +34,15 @@ _NEWTON, _SWEEPS, _TOLERANCE = 50, 5000, 1e-9
 
 
 @njit(cache=True)
-def conservative(n, target, alpha, q):
-    """Minimises (1) for one state in place: n, target (the mean y) and q float64 [A]; q where n > 0."""
+def minimise_cql_loss(n, target, alpha, q):
+    """Minimises (1) for one state; writes the solution to `q` where n > 0.
+
+    Args:
+        n: the demonstrated steps of each action, float64 [A].
+        target: the mean target y of each action, float64 [A].
+        alpha: the weight of the conservative term.
+        q: the values, float64 [A]; the iteration starts from them.
+    """
     total = n.sum()
     p = np.zeros(len(n))
     for _ in range(_NEWTON):
@@ -65,15 +72,15 @@ def conservative(n, target, alpha, q):
 
 @njit(cache=True)
 def fit_cql(onward, ended, reward, gamma, alpha, q):
-    """Q of conservative Q-learning, in place, from where `q` is; -inf where nothing was shown.
+    """Computes the values of conservative Q-learning; writes them to `q`.
 
     Args:
-        onward: demonstrated steps by what they led to without ending there, float64 [O, A, O].
-        ended: demonstrated steps that terminated the episode, [O, A].
-        reward: sum of their rewards, [O, A].
-        gamma: discount.
-        alpha: weight of the conservative term.
-        q: float64 [O, A].
+        onward: the demonstrated steps that did not terminate, by next observation, float64 [O, A, O].
+        ended: the demonstrated steps that terminated the episode, float64 [O, A].
+        reward: the sum of the rewards of the demonstrated steps, float64 [O, A].
+        gamma: the discount.
+        alpha: the weight of the conservative term.
+        q: the values, float64 [O, A]; the iteration starts from them. A pair without a step becomes -inf.
     """
     n_observations, n_actions = q.shape
     n = ended.copy()
@@ -94,7 +101,7 @@ def fit_cql(onward, ended, reward, gamma, alpha, q):
             for a in range(n_actions):
                 if n[o, a] > 0.0:
                     target[a] = (reward[o, a] + gamma * np.dot(onward[o, a], value)) / n[o, a]
-            conservative(n[o], target, alpha, q[o])
+            minimise_cql_loss(n[o], target, alpha, q[o])
             moved = max(moved, abs(q[o].max() - value[o]))
             value[o] = q[o].max()
             largest = max(largest, abs(value[o]))
@@ -103,8 +110,10 @@ def fit_cql(onward, ended, reward, gamma, alpha, q):
 
 
 @njit(cache=True)
-def _take_in(onward, ended, reward, observation, action, gained, following, terminated, shown):
-    for i in np.flatnonzero(shown):
+def _count_steps(
+    onward, ended, reward, observation, action, gained, following, terminated, demonstrated
+):
+    for i in np.flatnonzero(demonstrated):
         o, a = observation[i], action[i]
         reward[i, o, a] += gained[i]
         if terminated[i]:
@@ -114,8 +123,8 @@ def _take_in(onward, ended, reward, observation, action, gained, following, term
 
 
 @njit(cache=True)
-def _act(preference, observation, rng):
-    """The best action of each run, int64 [n]; where all are alike, a random one."""
+def _pick_actions(preference, observation, rng):
+    """Picks the best action of each run, int64 [n]; where all are equal, a random one."""
     out = np.empty(len(observation), np.int64)
     for i in range(len(observation)):
         row = preference[i, observation[i]]
@@ -127,27 +136,27 @@ def _act(preference, observation, rng):
 
 
 class Cloning(Agent):
-    """Behaviour cloning; see the module."""
+    """Behaviour cloning; the docstring of the module describes it."""
 
     def start(self, batch: RunBatch) -> None:
-        """Forgets everything."""
+        """Starts with empty tables."""
         shape = (batch.n, batch.n_observations, batch.n_actions)
         self._onward = np.zeros((*shape, batch.n_observations))
         self._ended, self._reward, self._preference = (np.zeros(shape) for _ in range(3))
         self._rng: UInt64s = batch.seeds.copy()
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
-        """The preferred action, int64 [n]."""
-        out: Int64s = _act(self._preference, observation, self._rng)
+        """Returns the preferred actions, int64 [n]."""
+        out: Int64s = _pick_actions(self._preference, observation, self._rng)
         return out
 
     def learn(self, transition: Transition) -> None:
         """Learns nothing from steps of its own."""
 
     def demonstrate(self, transition: Transition, demonstrated: Bools) -> None:
-        """Takes in the steps of the runs `demonstrated`, and fits those whose episode ended."""
+        """Counts the steps of the runs `demonstrated`, and fits each run whose demonstrated episode ended."""
         observation, action, reward, following, terminated, truncated = transition
-        _take_in(
+        _count_steps(
             self._onward, self._ended, self._reward, observation, action, reward, following,
             terminated, demonstrated,
         )  # fmt: skip
@@ -159,16 +168,16 @@ class Cloning(Agent):
 
 
 class ConservativeQ(Cloning):
-    """Conservative Q-learning; see the module.
+    """Conservative Q-learning; the docstring of the module describes it.
 
     Args:
-        gamma: discount.
-        alpha: weight of the conservative term.
+        gamma: the discount.
+        alpha: the weight of the conservative term.
     """
 
     def __init__(self, gamma: float = GAMMA, alpha: float = ALPHA) -> None:
         self._gamma, self._alpha = gamma, alpha
 
     def _fit(self, i: int) -> None:
-        shown = (self._onward[i], self._ended[i], self._reward[i])
-        fit_cql(*shown, self._gamma, self._alpha, self._preference[i])
+        steps = (self._onward[i], self._ended[i], self._reward[i])
+        fit_cql(*steps, self._gamma, self._alpha, self._preference[i])

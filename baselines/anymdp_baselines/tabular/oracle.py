@@ -1,4 +1,4 @@
-"""The oracle: the best stationary policy at gamma 0.994, the 1 of the scale. It looks at the task."""
+"""The oracle: the best stationary policy at gamma 0.994, which has score 1. It reads the task."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ class Oracle(Agent):
     privileged: ClassVar[bool] = True
 
     def start(self, batch: RunBatch) -> None:
-        """Solves every task once; where it is no table, the game's own oracle is asked at every step."""
+        """Solves every tabular task once; for another task, `act` asks the batch's oracle at every step.
+
+        Raises:
+            ValueError: the batch holds neither tasks nor an oracle.
+        """
         self._ask = batch.oracle
         if self._ask is not None:
             return
@@ -32,11 +36,11 @@ class Oracle(Agent):
         self._runs = np.arange(batch.n)
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
-        """The optimal actions, int64 [n]."""
+        """Returns the optimal actions, int64 [n]."""
         if self._ask is not None:
             return self._ask()
         out: Int64s = self._action[self._runs, observation]
         return out
 
     def learn(self, transition: Transition) -> None:
-        """Learns nothing: it knows the task."""
+        """Learns nothing, since it knows the task."""

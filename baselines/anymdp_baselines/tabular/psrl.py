@@ -1,17 +1,19 @@
-"""PSRL: posterior sampling for reinforcement learning (Strens 2000; Osband, Russo and Van Roy 2013), fused.
+"""PSRL: posterior sampling for RL (Strens 2000; Osband, Russo and Van Roy 2013), as compiled kernels.
 
-It acts on the optimal policy of one task drawn from the posterior. A new one is drawn when an episode begins
-and, by default, whenever the visits of a pair reach a power of two (Ouyang et al. 2017): an episode is some
-hundred steps long, and with one sample an episode the textbook's learner, kept as `psrl-episodic`, follows a
-refuted one to its end. The policy tested is greedy for the posterior mean, at the benchmark's discount. The
-posterior:
+The learner samples a task from the posterior and follows the optimal policy of this sample. It draws a new
+sample when an episode begins and, by default, whenever the visits of a pair reach a power of two (Ouyang et
+al. 2017). An episode has some hundred steps, and with one sample per episode the learner follows a sample
+that its data contradict to the end of the episode. The textbook's learner, with one sample per episode, is
+`psrl-episodic`. The tested policy is the optimal policy of the posterior mean, at the benchmark's discount.
 
-    transitions  of each (s, a): Dirichlet(prior / S + counts); the unseen successors' share is given to one
-                 of them whole, as a Dirichlet with such small parameters all but does
-    reward       of each (s, a, s'): the mean of what it paid, plus a Normal with the sd of rewards about such
-                 means over sqrt(count); one not seen yet pays what arriving in s' paid on average elsewhere;
-                 arriving in a new s', and trying a new pair, draws from a Normal with the spread of all
-                 rewards so far (`untried` times that spread for a new pair)
+    transitions  of each (s, a): Dirichlet(prior / S + counts). The total share of the unseen successors
+    goes to
+                 one of them, which is close to a Dirichlet with such small parameters.
+    reward       of each (s, a, s') that was seen: the mean of its rewards plus a Normal. The deviation of the
+                 Normal is that of rewards about such means, divided by sqrt(count).
+                 Of an (s, a, s') that was not seen: the mean reward of all steps that arrived in s'.
+                 A new s' draws from a Normal with the mean and deviation of all rewards so far.
+                 A new pair adds a draw from a Normal with mean 0 and `untried` times that deviation.
 
 The memory is that of `anymdp_baselines.tabular.counts`.
 """
@@ -29,28 +31,28 @@ from anymdp_baselines.tabular.counts import (
     GAMMA,
     SIZE,
     WITHIN,
-    due,
-    follow,
-    improve,
+    improve_policy,
     layout,
     learn,
-    plain_layout,
-    spread,
-    write_greedy,
+    memory_layout,
+    reward_moments,
+    should_plan,
+    update_policy,
+    write_one_hot,
 )
 from anymdp_bench.agents import RunBatch
 from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.engine.rng import integer, normal, uniform
 from anymdp_bench.engine.rollout import ACT, POLICY
 
-_PRIOR, _UNTRIED, _TESTED = 3, 4, 5  # settings after those of `counts`; see `PSRL`
+_PRIOR, _UNTRIED, _TEST_GAMMA = 3, 4, 5  # settings after those of `counts`; see `PSRL`
 
-TESTED = 0.994  # the discount of the tested policy: that of the oracle
+TEST_GAMMA = 0.994  # the discount of the tested policy, which is that of the oracle
 
 
 @njit
 def gamma_variate(shape, rng):
-    """A Gamma(shape, 1) draw (Marsaglia and Tsang 2000); shape > 0."""
+    """Draws from Gamma(shape, 1), shape > 0 (Marsaglia and Tsang 2000)."""
     boost = 1.0
     if shape < 1.0:
         boost = uniform(rng, 0) ** (1.0 / shape)
@@ -67,8 +69,8 @@ def gamma_variate(shape, rng):
 
 
 @njit
-def _draw_row(counts, share, rng, row):
-    """Writes a draw from Dirichlet(share + counts) to `row`, all float64 [O] but `share`."""
+def _sample_row(counts, share, rng, row):
+    """Writes a draw from Dirichlet(share + counts) to `row`; `counts` and `row` are float64 [O]."""
     total = 0.0
     unseen = 0
     for k in range(len(row)):
@@ -91,10 +93,13 @@ def _draw_row(counts, share, rng, row):
 
 @njit
 def _arrival_rewards(memory, settings, n_actions, rng, sampled):
-    """What arriving in each id pays, float64 [O]: its average so far, for a new one that of all steps."""
+    """Returns the mean reward of arriving in each id, float64 [O]; a new id has the mean of all rewards.
+
+    If `sampled`, a new id has a draw from a Normal with the mean and deviation of all rewards.
+    """
     size = np.int64(settings[SIZE])
     _, _, arrivals, sums, _, _, _, _ = layout(size, n_actions)
-    mean, sd = spread(memory)
+    mean, sd = reward_moments(memory)
     out = np.empty(size)
     for k in range(size):
         n = memory[arrivals + k]
@@ -107,11 +112,11 @@ def _arrival_rewards(memory, settings, n_actions, rng, sampled):
 
 @njit
 def _model(memory, settings, n_actions, rng, sampled):
-    """(P [O, A, O], r [O, A]): a posterior draw, or with `sampled` False the posterior mean."""
+    """Returns (P [O, A, O], r [O, A]): a posterior draw if `sampled`, else the posterior mean."""
     size = np.int64(settings[SIZE])
     _, _, _, _, visits, counts, sums, _ = layout(size, n_actions)
     share = settings[_PRIOR] / size
-    sd = spread(memory)[1]
+    sd = reward_moments(memory)[1]
     noise = math.sqrt(memory[WITHIN] / max(memory[FREEDOM], 1.0))
     arrival = _arrival_rewards(memory, settings, n_actions, rng, sampled)
     prob, reward = np.empty((size, n_actions, size)), np.zeros((size, n_actions))
@@ -123,7 +128,7 @@ def _model(memory, settings, n_actions, rng, sampled):
             paid = memory[sums + pair * size : sums + (pair + 1) * size]
             row = prob[s, a]
             if sampled:
-                _draw_row(seen, share, rng, row)
+                _sample_row(seen, share, rng, row)
             else:
                 for k in range(size):
                     row[k] = (seen[k] + share) / (n + settings[_PRIOR])
@@ -141,32 +146,33 @@ def _model(memory, settings, n_actions, rng, sampled):
 
 @njit(ACT, cache=True)
 def act(observation, n_actions, memory, settings, rng):
-    """Follows the policy of the latest sample; signature `ACT`."""
-    if due(memory):
+    """Returns the action of the latest sample's policy; its signature is `ACT`."""
+    if should_plan(memory):
         prob, reward = _model(memory, settings, n_actions, rng, True)
-        follow(memory, settings, n_actions, prob, reward)
+        update_policy(memory, settings, n_actions, prob, reward)
     return np.int64(memory[layout(np.int64(settings[SIZE]), n_actions)[0] + observation])
 
 
 @njit(POLICY, cache=True)
 def policy(n_observations, n_actions, memory, settings, out):
-    """The optimal policy of the posterior mean, one-hot [O, A]; signature `POLICY`."""
+    """Writes the optimal policy of the posterior mean to `out`, one-hot [O, A]; its signature is `POLICY`."""
     best = np.zeros(n_observations, np.int64)
     prob, reward = _model(memory, settings, n_actions, np.zeros(1, np.uint64), False)
     tested = settings.copy()
-    tested[GAMMA] = settings[_TESTED]
-    improve(memory, tested, prob, reward, best)
-    write_greedy(best, out)
+    tested[GAMMA] = settings[_TEST_GAMMA]
+    improve_policy(memory, tested, prob, reward, best)
+    write_one_hot(best, out)
 
 
 class PSRL:
     """Posterior sampling with a Dirichlet prior.
 
     Args:
-        gamma: the discount that a sampled task is solved for.
-        prior: the total of the Dirichlet's parameters, shared equally by all ids.
-        doubling: whether to draw a new sample at doublings too, not only when an episode begins.
-        untried: how far the draws for untried pairs spread, in standard deviations of all rewards so far.
+        gamma: the discount at which a sampled task is solved.
+        prior: the sum of the Dirichlet's parameters; all ids have equal shares.
+        doubling: whether a new sample is also drawn when a pair's visits double, not only when an episode
+            begins.
+        untried: the deviation of the draws for untried pairs, in standard deviations of all rewards so far.
     """
 
     version: ClassVar[str] = "2"
@@ -176,28 +182,28 @@ class PSRL:
 
     def __init__(
         self,
-        gamma: float = TESTED,
+        gamma: float = TEST_GAMMA,
         prior: float = 0.1,
         doubling: bool = True,
         untried: float = 1.0,
     ) -> None:
-        self._own = (doubling, gamma, prior, untried, TESTED)
+        self._own = (doubling, gamma, prior, untried, TEST_GAMMA)
 
     def settings(self, batch: RunBatch) -> Float64s:
-        """Number of ids, doubling, discount of samples, prior, untried, discount of the tested policy."""
+        """Returns [number of ids, doubling, gamma, prior, untried, discount of the tested policy]."""
         return np.array([batch.n_observations, *self._own])
 
     def memory(self, batch: RunBatch) -> Float64s:
-        """No counts."""
-        return np.zeros(plain_layout(batch.n_observations, batch.n_actions)[-1])
+        """Returns a memory without counts."""
+        return np.zeros(memory_layout(batch.n_observations, batch.n_actions)[-1])
 
 
 class EpisodicPSRL(PSRL):
-    """The textbook's learner: one sample an episode, Dirichlet total 0.5.
+    """The textbook's learner, with one sample per episode and a Dirichlet sum of 0.5.
 
-    Where a sample is followed for a whole episode, it should promise enough of what was not tried, and an
-    uncertain model deserves no long planning (Jiang et al. 2015). The two figures for that were chosen by the
-    trial `anymdp_baselines.tuning.psrl`.
+    It follows a sample for a whole episode. So a sample should give untried pairs enough value, and planning
+    on an uncertain model should have a short horizon (Jiang et al. 2015). The experiment
+    `anymdp_baselines.tuning.psrl` led to the values of `untried` and `gamma`.
     """
 
     version: ClassVar[str] = "3"
@@ -207,5 +213,5 @@ class EpisodicPSRL(PSRL):
 
 
 def episodic() -> EpisodicPSRL:
-    """`psrl-episodic`."""
+    """Makes the agent `psrl-episodic`."""
     return EpisodicPSRL()

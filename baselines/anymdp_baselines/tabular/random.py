@@ -1,4 +1,4 @@
-"""The uniform random policy: the 0 of the scale."""
+"""The uniform random policy, which has score 0."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def _draw(rng, n_actions):
 
 
 class Random(Agent):
-    """Plays every action with the same probability."""
+    """An agent that takes every action with the same probability."""
 
     def start(self, batch: RunBatch) -> None:
-        """Takes one random stream a run."""
+        """Starts one random stream for each run."""
         self._rng: UInt64s = batch.seeds.copy()
         self._n_actions = batch.n_actions
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
-        """Uniform actions, int64 [n]."""
+        """Returns uniform random actions, int64 [n]."""
         out: Int64s = _draw(self._rng, self._n_actions)
         return out
 

@@ -1,14 +1,14 @@
-"""TQL-UCB: tabular Q-learning with an upper-confidence bonus (Jin et al. 2018), fused with its environment.
+"""TQL-UCB: tabular Q-learning with an upper-confidence bonus (Jin et al. 2018), as compiled kernels.
 
-Two variants of the AnyMDP authors, one settings array. With N(s,a) visits, M a time scale:
+It has the two variants of the AnyMDP authors. N(s,a) is the number of visits, and M is a time scale:
 
     step size   alpha * ((M + 1) / (M + N)) ** power
     (a) bonus      act on argmax of Q + c / (1 - gamma) * sqrt(ln(M + 1) / max(N, 1)) * max(Normal, 0); Q0 = 0
     (b) Boltzmann  act on softmax of Q, standardised per state, times min((M + N(s)) / (M + 1), 10); Q0
     = 1 / (1 - gamma)
 
-The memory holds, for each observation: Q [A], N [A], the bonus's factor [A], N(s).
-The values in use were searched per task family: `anymdp_baselines/tuning/tql_ucb.json`.
+The memory holds for each observation: Q [A], N [A], the factor of the bonus [A], and N(s). A search chose the
+settings of each task family: `anymdp_baselines/tuning/tql_ucb.json`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,16 @@ _LEAST_SD = 0.01
 
 @dataclass(frozen=True)
 class TQLSettings:
-    """Hyper-parameters, in the order of the settings array."""
+    """Hyper-parameters, in the order of the settings array.
+
+    Attributes:
+        variant: BONUS (a) or BOLTZMANN (b).
+        gamma: the discount.
+        c: the scale of the bonus.
+        alpha: the step size of a first visit.
+        m: M, the time scale in visits.
+        power: the power at which step sizes fall.
+    """
 
     variant: float = BONUS
     gamma: float = 0.99
@@ -45,18 +54,20 @@ class TQLSettings:
 
     @property
     def bound(self) -> float:
-        """The bonus's factor after one visit: c / (1 - gamma) * sqrt(ln(M + 1))."""
+        """The factor of the bonus after one visit: c / (1 - gamma) * sqrt(ln(M + 1))."""
         return self.c / (1 - self.gamma) * math.sqrt(math.log(self.m + 1))
 
 
 @njit(ACT, cache=True)
 def act(observation, n_actions, memory, settings, rng):
-    """Picks an action by either variant; signature `ACT`."""
+    """Returns an action of the settings' variant; its signature is `ACT`."""
     base = observation * (3 * n_actions + 1)
     best = 0
     if settings[_VARIANT] == BONUS:
         highest = -math.inf
-        for a in range(n_actions):  # no branch on a draw: no predictor would guess it
+        for a in range(
+            n_actions
+        ):  # without a branch on the draw, which the processor cannot predict
             value = memory[base + a] + memory[base + 2 * n_actions + a] * max(normal(rng, 0), 0.0)
             best = a if value > highest else best
             highest = max(value, highest)
@@ -86,7 +97,7 @@ def act(observation, n_actions, memory, settings, rng):
 
 @njit(inline="always")
 def _power(share, power):
-    """share ** power, fast for the powers in use."""
+    """Returns share ** power, and is fast for the powers 0.5 and 1."""
     if power == 0.5:
         return math.sqrt(share)
     return share if power == 1.0 else share**power
@@ -105,7 +116,7 @@ def learn(
     settings,
     rng,
 ):
-    """One Q-learning update; signature `LEARN`."""
+    """Makes one Q-learning update; its signature is `LEARN`."""
     width = 3 * n_actions + 1
     base = observation * width
     m = settings[_M]
@@ -128,7 +139,7 @@ def learn(
 
 @njit(POLICY, cache=True)
 def policy(n_observations, n_actions, memory, settings, out):
-    """The greedy policy, one-hot [O, A]; signature `POLICY`."""
+    """Writes the greedy policy to `out`, one-hot [O, A]; its signature is `POLICY`."""
     for o in range(n_observations):
         base = o * (3 * n_actions + 1)
         best = 0
@@ -143,7 +154,7 @@ class TQLUCB:
     """Tabular Q-learning with an upper-confidence bonus.
 
     Args:
-        settings: hyper-parameters; by default those of `TQLSettings`.
+        settings: the hyper-parameters; by default those of `TQLSettings`.
     """
 
     version: ClassVar[str] = "3"
@@ -157,15 +168,15 @@ class TQLUCB:
 
     @staticmethod
     def settings_for(env_id: str) -> TQLSettings:
-        """The settings that were searched for the environment's family."""
+        """Returns the settings that the search chose for the family of an environment."""
         return TQLSettings(**(chosen_settings("tql_ucb", env_id) or {}))
 
     def settings(self, batch: RunBatch) -> Float64s:
-        """The settings array."""
+        """Returns the settings array: the fields of `TQLSettings` and their `bound`."""
         return np.array([*astuple(self._settings), self._settings.bound])
 
     def memory(self, batch: RunBatch) -> Float64s:
-        """Q0, no visits, and the bonus of an unvisited pair."""
+        """Returns a memory with Q0, no visits, and the bonus of an unvisited pair."""
         settings = self.settings(batch)
         n_actions = batch.n_actions
         out = np.zeros((batch.n_observations, 3 * n_actions + 1))

@@ -1,15 +1,16 @@
-"""UCBVI: value iteration with an upper-confidence bonus on a counted model (Azar et al. 2017), fused.
+"""UCBVI: value iteration with an upper-confidence bonus on counts (Azar et al. 2017), as compiled kernels.
 
-A learner is not told the horizon, so this is the stationary, discounted form (He, Zhou and Gu 2021): it
-acts on the optimal policy of the model
+A learner does not know the horizon, so this is the stationary, discounted form (He, Zhou and Gu 2021). It
+follows the optimal policy of the model
 
     P[s, a, s'] = (n(s, a, s') + p / O) / (n(s, a) + p),   p = 0.1, O the number of ids
     r[s, a]     = (sum of rewards + p * mean of all rewards) / (n(s, a) + p) + bonus
     bonus       = c / (1 - gamma) * sd of all rewards * sqrt(ln(N + 1) / max(n(s, a), 1/2)),   N steps so far
 
-the Hoeffding bonus with the unknown range of rewards measured and its constant searched per task family
-(`tuning/ucbvi.json`). It plans anew when an episode begins and when a pair's visits double. The policy
-tested is that of the same model without the bonus. The memory is that of `anymdp_baselines.tabular.counts`.
+This is the Hoeffding bonus. Since the range of rewards is unknown, their standard deviation stands for it,
+and a search chose the constant c of each task family (`tuning/ucbvi.json`). The learner plans again when an
+episode begins and when the visits of a pair double. The tested policy is that of the model without the
+bonus. The memory is that of `anymdp_baselines.tabular.counts`.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from anymdp_baselines.tabular.counts import (
     GAMMA,
     SIZE,
     STEPS,
-    due,
-    follow,
-    improve,
+    improve_policy,
     layout,
     learn,
-    plain_layout,
-    spread,
-    write_greedy,
+    memory_layout,
+    reward_moments,
+    should_plan,
+    update_policy,
+    write_one_hot,
 )
 from anymdp_baselines.tuned_settings import chosen_settings
 from anymdp_bench.agents import RunBatch
@@ -45,10 +46,10 @@ _DEFAULT_C = 0.003  # the best of six on training tasks of AnyMDP-16s5a and Garn
 
 @njit
 def _model(memory, settings, n_actions, bonus):
-    """(P [O, A, O], r [O, A]) of the counts; c is `bonus`."""
+    """Returns the model (P [O, A, O], r [O, A]) of the counts, with `bonus` for c."""
     size = np.int64(settings[SIZE])
     _, _, _, _, visits, counts, sums, _ = layout(size, n_actions)
-    mean, sd = spread(memory)
+    mean, sd = reward_moments(memory)
     scale = bonus / (1.0 - settings[GAMMA]) * sd * math.sqrt(math.log(memory[STEPS] + 1.0))
     prob, reward = np.empty((size, n_actions, size)), np.empty((size, n_actions))
     for s in range(size):
@@ -66,28 +67,28 @@ def _model(memory, settings, n_actions, bonus):
 
 @njit(ACT, cache=True)
 def act(observation, n_actions, memory, settings, rng):
-    """Follows the policy of the latest optimistic model; signature `ACT`."""
-    if due(memory):
+    """Returns the action of the latest optimistic model's policy; its signature is `ACT`."""
+    if should_plan(memory):
         prob, reward = _model(memory, settings, n_actions, settings[_BONUS])
-        follow(memory, settings, n_actions, prob, reward)
+        update_policy(memory, settings, n_actions, prob, reward)
     return np.int64(memory[layout(np.int64(settings[SIZE]), n_actions)[0] + observation])
 
 
 @njit(POLICY, cache=True)
 def policy(n_observations, n_actions, memory, settings, out):
-    """The optimal policy of the model without bonus, one-hot [O, A]; signature `POLICY`."""
+    """Writes the optimal policy without the bonus to `out`, one-hot [O, A]; its signature is `POLICY`."""
     best = np.zeros(n_observations, np.int64)
     prob, reward = _model(memory, settings, n_actions, 0.0)
-    improve(memory, settings, prob, reward, best)
-    write_greedy(best, out)
+    improve_policy(memory, settings, prob, reward, best)
+    write_one_hot(best, out)
 
 
 class UCBVI:
     """Optimistic planning on counts.
 
     Args:
-        settings: the bonus's constant c; by default one for all environments.
-        gamma: the discount that the model is solved for.
+        settings: the constant c of the bonus; the default is the same for all environments.
+        gamma: the discount at which the model is solved.
     """
 
     version: ClassVar[str] = "2"
@@ -101,14 +102,14 @@ class UCBVI:
 
     @staticmethod
     def settings_for(env_id: str) -> float:
-        """The constant that was searched for the environment's family."""
+        """Returns the constant that the search chose for the family of an environment."""
         chosen: float | None = chosen_settings("ucbvi", env_id)
         return _DEFAULT_C if chosen is None else chosen
 
     def settings(self, batch: RunBatch) -> Float64s:
-        """Number of ids, doubling, discount, c."""
+        """Returns [number of ids, doubling, gamma, c]."""
         return np.array([batch.n_observations, 1.0, self._gamma, self._c])
 
     def memory(self, batch: RunBatch) -> Float64s:
-        """No counts."""
-        return np.zeros(plain_layout(batch.n_observations, batch.n_actions)[-1])
+        """Returns a memory without counts."""
+        return np.zeros(memory_layout(batch.n_observations, batch.n_actions)[-1])

@@ -1,1 +1,1 @@
-"""Hyper-parameter searches of the baselines: each a command and the JSON file that it wrote."""
+"""Hyper-parameter searches of the baselines: each is a command with the JSON file that it wrote."""

@@ -1,20 +1,17 @@
-"""The search of PPO's settings, per task family: successive halving (Jamieson and Talwalkar 2016) of a grid.
+"""The search of PPO's settings per task family: successive halving of a grid (Jamieson and Talwalkar 2016).
 
     python -m anymdp_baselines.tuning.ppo [FAMILY ...]
 
-plays points of the grid on tasks that no suite uses (seeds from 2**32 up; of a fixed task, on a run that no
-suite uses): all of them for a few steps, the best of these for more, and so on by `RUNGS`. A point's
-score is the mean over its test points at multiples of 100 episodes (else the last): speed counts as well as
-the end. `ppo.json` beside this file keeps every score and the choices; it is written after every point, and
-the same command goes on from there.
+The search plays all points of the grid for a few steps, the best of them for more steps, and so on
+(`RUNGS`). It uses tasks that no suite uses, with seeds from 2**32 up; on a fixed task it uses a run that no
+suite uses. The score of a point is the mean over its tests at multiples of 100 episodes, or the last test
+where there is none. So the speed of learning counts as well as the end. The file `ppo.json` beside this one
+holds every score and the choices. It is written after every point, and the same command continues from it.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -25,10 +22,14 @@ from typing import Any
 import numpy as np
 
 from anymdp_baselines.ppo.agent import PPO, PPOSettings
-from anymdp_baselines.tuning.tql_ucb import FAMILIES
+from anymdp_baselines.tuning.search import (
+    FAMILIES,
+    family_parser,
+    make_runs,
+    read_search,
+    write_search,
+)
 from anymdp_bench.evaluation import Budget, IndependentLearners, Run, play_training
-from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
-from anymdp_bench.tasks.selection import select_tasks
 
 GRID: dict[str, tuple[Any, ...]] = {
     "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2),
@@ -37,30 +38,25 @@ GRID: dict[str, tuple[Any, ...]] = {
     "norm_reward": (False, True),
 }
 RUNGS = ((32, 20_000), (6, 60_000))
-"""(points, steps a run) of each round."""
-TASKS = 4  # per sampled environment
+"""(number of points, steps of a run) of each round."""
+TASKS = 4  # of an environment with sampled tasks
 PATH = Path(__file__).with_suffix(".json")
+_ONE_LINE = r"\{[^{}]*\}"  # a point, and a round
 
 
-def points() -> list[PPOSettings]:
-    """Every point of the grid."""
+def make_grid() -> list[PPOSettings]:
+    """Returns all points of the grid."""
     names = list(GRID)
     return [
         PPOSettings(**dict(zip(names, p, strict=True))) for p in itertools.product(*GRID.values())
     ]
 
 
-def runs_of(env_ids: tuple[str, ...]) -> list[Run]:
-    """The runs that every point plays."""
-    return [
-        Run(env_id, task, PUBLIC_SEEDS)
-        for env_id in env_ids
-        for task in select_tasks(task_source(env_id), TASKS, PUBLIC_SEEDS)[0]
-    ]
-
-
 def score(settings: PPOSettings, runs: list[Run], steps: int) -> float:
-    """Mean score over the runs and their test points at multiples of 100 episodes (else the last one)."""
+    """Plays all runs for `steps` steps each, and returns the mean score.
+
+    The score of a run is the mean over its tests at multiples of 100 episodes, or its last test.
+    """
     found = []
     for run in runs:
         copies = [PPO(settings) for _ in range(run.task.players)]
@@ -71,66 +67,56 @@ def score(settings: PPOSettings, runs: list[Run], steps: int) -> float:
     return round(float(np.mean(found)), 4)
 
 
-def entrants(rounds: list[dict[str, float]], k: int) -> list[str]:
-    """The numbers (as text) of the points that play round `k`: the best of the round before, best first."""
+def select_points(rounds: list[dict[str, float]], k: int) -> list[str]:
+    """Returns the numbers, as text, of the points of round `k`: the best of the round before, best first."""
     if k == 0:
-        return [str(i) for i in range(len(points()))]
+        return [str(i) for i in range(len(make_grid()))]
     ranked = sorted(rounds[k - 1], key=lambda i: (-rounds[k - 1][i], int(i)))
     return ranked[: RUNGS[k][0]]
 
 
 def search(family: str, file: dict[str, Any]) -> Iterator[int]:
-    """Plays what is missing of a family's rounds and writes its choice; yields steps as they are played."""
-    fresh = {"environments": FAMILIES[family], "rounds": [{} for _ in RUNGS]}
-    rounds = file["scores"].setdefault(family, fresh)["rounds"]
-    runs = runs_of(FAMILIES[family])
+    """Plays the missing points of a family's rounds and writes its choice; yields the steps of each point."""
+    new = {"environments": FAMILIES[family], "rounds": [{} for _ in RUNGS]}
+    rounds = file["scores"].setdefault(family, new)["rounds"]
+    runs = make_runs(FAMILIES[family], TASKS, 1)
     for k, (_, steps) in enumerate(RUNGS):
-        for i in entrants(rounds, k):
+        for i in select_points(rounds, k):
             if i not in rounds[k]:
-                rounds[k][i] = score(points()[int(i)], runs, steps)
-                _write(file)
+                rounds[k][i] = score(make_grid()[int(i)], runs, steps)
+                write_search(PATH, file, _ONE_LINE)
                 yield steps * len(runs)
-    best = entrants(rounds, len(RUNGS) - 1)[: RUNGS[-1][0]]
+    best = select_points(rounds, len(RUNGS) - 1)[: RUNGS[-1][0]]
     chosen = max(best, key=lambda i: (rounds[-1][i], -int(i)))
-    file["chosen"][family] = asdict(points()[int(chosen)])
-    _write(file)
-    print(f"{family:22} {rounds[-1][chosen]:.4f}  {points()[int(chosen)]}", flush=True)
+    file["chosen"][family] = asdict(make_grid()[int(chosen)])
+    write_search(PATH, file, _ONE_LINE)
+    print(f"{family:22} {rounds[-1][chosen]:.4f}  {make_grid()[int(chosen)]}", flush=True)
 
 
 def _read() -> dict[str, Any]:
-    """The search's file as it is; a new one where there is none, or its grid or rounds were others."""
+    """Reads the file of the search; starts a new one where there is none or where the settings differ."""
     head: dict[str, Any] = {
         "command": "python -m anymdp_baselines.tuning.ppo",
         "criterion": "mean score over the test points at multiples of 100 episodes (else the last);"
         f" {TASKS} tasks of a sampled environment, seeds from 2**32 up",
         "rounds (points, steps a run)": [list(rung) for rung in RUNGS],
-        "grid": [asdict(point) for point in points()],
+        "grid": [asdict(point) for point in make_grid()],
     }
-    if PATH.exists():
-        file: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
-        if {k: file.get(k) for k in head} == head:
-            return file
+    file = read_search(PATH)
+    settings = {name: value for name, value in head.items() if name != "command"}
+    if file is not None and {name: file.get(name) for name in settings} == settings:
+        return file
     return head | {"chosen": {}, "scores": {}}
 
 
-def _write(file: dict[str, Any]) -> None:
-    """The file, whole or not at all, with a line for each point and each round."""
-    text = re.sub(
-        r"\{[^{}]*\}", lambda found: " ".join(found[0].split()), json.dumps(file, indent=1)
-    )
-    fresh = PATH.with_suffix(".new")
-    fresh.write_text(text + "\n", encoding="utf-8")
-    fresh.replace(PATH)
-
-
 def main() -> None:
-    """Runs what is missing of the search."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("families", nargs="*", choices=[*FAMILIES, []], metavar="FAMILY")
-    families = parser.parse_args().families or list(FAMILIES)
+    """Plays the missing points and prints the choices."""
+    families = family_parser(__doc__).parse_args().families or list(FAMILIES)
     file = _read()
     share = sum(n * steps for n, steps in RUNGS)
-    left = sum(share * len(runs_of(FAMILIES[f])) for f in families if f not in file["chosen"])
+    left = sum(
+        share * len(make_runs(FAMILIES[f], TASKS, 1)) for f in families if f not in file["chosen"]
+    )
     begin, played = time.perf_counter(), 0
     for family in families:
         for steps in search(family, file):

@@ -1,9 +1,9 @@
-"""The trial behind PSRL's settings.
+"""The experiment behind PSRL's settings: a table of the scores of some settings.
 
     python -m anymdp_baselines.tuning.psrl [--tasks N] [--runs N]
 
-prints, as a table, the mean exact and online scores of some settings on AnyMDP-16s5a tasks that no suite uses
-(seeds from 2**32 up, those that count), by default one run each of 256. It chooses nothing: the defaults of
+The table has the mean exact and online scores on AnyMDP-16s5a tasks that no suite uses, with seeds from
+2**32 up. By default it plays one run on each of 256 tasks. The command chooses nothing: the defaults of
 `PSRL` and `EpisodicPSRL` were set by hand.
 """
 
@@ -13,7 +13,7 @@ import argparse
 
 import numpy as np
 
-from anymdp_baselines.studies.steps import scores_along
+from anymdp_baselines.studies.steps import score_along_run
 from anymdp_baselines.tabular.psrl import PSRL, EpisodicPSRL
 from anymdp_bench.evaluation import Run
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
@@ -46,7 +46,7 @@ def main() -> None:
     print("| --- |" + " --: |" * len(STEPS))
     for name, agent in SETTINGS.items():
         line = f"| {name} |"
-        scores = np.array([scores_along(agent, run, STEPS) for run in runs])
+        scores = np.array([score_along_run(agent, run, STEPS) for run in runs])
         for exact, online in np.nanmean(scores, axis=0):
             line += f" {exact:.3f} / {online:.3f} |"
         print(line, flush=True)

@@ -1,100 +1,86 @@
-"""The search of UCBVI's bonus constant, per task family: a ladder climbed until its best step is inside.
+"""The search of UCBVI's constant per task family: a line search that ends when its best value is inside.
 
     python -m anymdp_baselines.tuning.ucbvi [FAMILY ...] [--episodes N] [--tasks N]
 
-plays constants on tasks that no suite uses (seeds from 2**32 up; of a fixed task, on runs that no suite
-uses). A constant's score is the mean over all test points, which are dense early: speed counts more than the
-end. Where the best is the first or last played, the next of the ladder is played too. What is done is kept
-in `ucbvi.json` beside this file, so a search that was stopped goes on; with other numbers it begins anew.
+The search plays constants on tasks that no suite uses, with seeds from 2**32 up; on a fixed task it uses
+runs that no suite uses. The score of a constant is the mean over all tests. Tests are dense early in a run,
+so the speed of learning counts more than the end. Where the best constant is the first or the last, the
+search plays the next one beyond it. The file `ucbvi.json` beside this one is written after every constant,
+and the same command continues from it; with another number of episodes or tasks a family starts again.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from anymdp_baselines.tabular.ucbvi import UCBVI
-from anymdp_baselines.tuning.tql_ucb import FAMILIES
+from anymdp_baselines.tuning.search import (
+    FAMILIES,
+    family_parser,
+    make_runs,
+    read_search,
+    write_search,
+)
 from anymdp_bench.evaluation import Budget, Run, play_compiled
-from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
-from anymdp_bench.tasks.selection import select_tasks
 
-LADDER = (0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+CONSTANTS = (0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 START = (0.001, 0.003, 0.01)
+FIXED_RUNS = 3  # of an environment with one fixed task
 PATH = Path(__file__).with_suffix(".json")
 
 
-def runs_of(env_ids: tuple[str, ...], tasks: int) -> list[Run]:
-    """What every constant is played on: `tasks` of a sampled environment, 3 runs of a fixed one."""
-    return [
-        Run(env_id, task, PUBLIC_SEEDS + k)
-        for env_id in env_ids
-        for task in select_tasks(task_source(env_id), tasks, PUBLIC_SEEDS)[0]
-        for k in range(1 if task_source(env_id).is_sampled else 3)
-    ]
-
-
 def score(c: float, runs: list[Run], episodes: int) -> float:
-    """Mean score over all test points of all runs."""
-    played = [play_compiled(UCBVI(c), run, Budget(episodes)).score.mean() for run in runs]
-    return round(float(np.mean(played)), 4)
+    """Plays all runs, and returns the mean score over all tests."""
+    scores = [play_compiled(UCBVI(c), run, Budget(episodes)).score.mean() for run in runs]
+    return round(float(np.mean(scores)), 4)
 
 
-def missing(scores: dict[float, float]) -> list[float]:
-    """The constants to play next: those of the start, then one beyond the best where it is at an end."""
-    fresh = [c for c in START if c not in scores]
-    if fresh:
-        return fresh
-    place = LADDER.index(best(scores))
-    beside = [LADDER[k] for k in (place - 1, place + 1) if 0 <= k < len(LADDER)]
+def find_missing(scores: dict[float, float]) -> list[float]:
+    """Returns the constants to play next: those of `START`, then those beside the best one."""
+    missing = [c for c in START if c not in scores]
+    if missing:
+        return missing
+    place = CONSTANTS.index(find_best(scores))
+    beside = [CONSTANTS[k] for k in (place - 1, place + 1) if 0 <= k < len(CONSTANTS)]
     return [c for c in beside if c not in scores]
 
 
-def best(scores: dict[float, float]) -> float:
-    """The constant of the highest score; of equals the smallest."""
+def find_best(scores: dict[float, float]) -> float:
+    """Returns the constant with the highest score; among equal scores, the smallest constant."""
     return min(scores, key=lambda c: (-scores[c], c))
 
 
 def main() -> None:
-    """Runs the search and writes its file."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("families", nargs="*", choices=[*FAMILIES, []], metavar="FAMILY")
+    """Plays the missing constants and prints the choices."""
+    parser = family_parser(__doc__)
     parser.add_argument("--episodes", type=int, default=200)
-    parser.add_argument("--tasks", type=int, default=8, help="tasks per environment")
+    parser.add_argument("--tasks", type=int, default=8, help="tasks per sampled environment")
     given = parser.parse_args()
-    file: dict[str, Any] = json.loads(PATH.read_text("utf-8")) if PATH.exists() else {}
+    file: dict[str, Any] = read_search(PATH) or {}
     file |= {
         "command": "python -m anymdp_baselines.tuning.ucbvi",
         "criterion": "mean score over all test points; task seeds from 2**32 up",
     }
     numbers = {"episodes": given.episodes, "tasks": given.tasks}
     for family in given.families or FAMILIES:
-        kept = file.setdefault("scores", {}).get(family, {})
-        if {k: kept.get(k) for k in numbers} != numbers:
-            kept = {"environments": FAMILIES[family], **numbers, "by constant": {}}
-        scores = {float(c): value for c, value in kept["by constant"].items()}
-        runs = runs_of(FAMILIES[family], given.tasks)
-        while wanted := missing(scores):
+        own = file.setdefault("scores", {}).get(family, {})
+        if {k: own.get(k) for k in numbers} != numbers:
+            own = {"environments": FAMILIES[family], **numbers, "by constant": {}}
+        scores = {float(c): value for c, value in own["by constant"].items()}
+        runs = make_runs(FAMILIES[family], given.tasks, FIXED_RUNS)
+        while wanted := find_missing(scores):
             for c in wanted:
                 scores[c] = score(c, runs, given.episodes)
-                kept["by constant"] = {str(c): scores[c] for c in sorted(scores)}
-                file["scores"][family] = kept
-                _write(file)
-        chosen = best(scores)
+                own["by constant"] = {str(c): scores[c] for c in sorted(scores)}
+                file["scores"][family] = own
+                write_search(PATH, file)
+        chosen = find_best(scores)
         file.setdefault("chosen", {})[family] = chosen
-        _write(file)
+        write_search(PATH, file)
         print(f"{family:22} {scores[chosen]:.4f}  c = {chosen}", flush=True)
-
-
-def _write(file: dict[str, Any]) -> None:
-    """The file, whole or not at all."""
-    fresh = PATH.with_suffix(".new")
-    fresh.write_text(json.dumps(file, indent=1) + "\n", encoding="utf-8")
-    fresh.replace(PATH)
 
 
 if __name__ == "__main__":

@@ -174,7 +174,11 @@ def print_json(paths: list[Path], score: str, target: float, overall: bool = Fal
 
     frame = read_many(paths)
     mode = cast("metrics.ScoreMode", score)
-    rows = metrics.overall(frame, mode) if overall else metrics.summarise(frame, target, mode)
+    rows = (
+        metrics.summarise_overall(frame, mode)
+        if overall
+        else metrics.summarise(frame, target, mode)
+    )
     print(rows.to_json(orient="records", indent=1, double_precision=15))
 
 

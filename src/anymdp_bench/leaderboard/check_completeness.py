@@ -77,8 +77,8 @@ def _check_measure(found: Submission) -> None:
     counted = (found.frame["measure"] == "episode").to_numpy()
     trains = found.context == "none"
     what = f"does not go with context {found.context}"
-    mend = "a learner that trains is tested, of an in-context one every episode counts"
-    found.require(counted if trains else ~counted, "measure", what, mend)
+    fix = "a learner that trains is tested, of an in-context one every episode counts"
+    found.require(counted if trains else ~counted, "measure", what, fix)
 
 
 def _check_run(found: Submission, rows: Int64s, task: Task) -> None:

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from anymdp_bench.results.schema import CONTRACT, RecordError, complaint
+from anymdp_bench.results.schema import CONTRACT, RecordError, make_record_error
 
 MAX_BYTES = 2**29
 MAX_LINE = 2**14
@@ -93,8 +93,8 @@ def _refuse_formula(path: Path, number: int, line: str) -> None:
         if text[:1] in ("=", "@", "+", "-") and not text[1:2].isdigit() and text[1:2] != ".":
             column = names[index] if index < len(names) else f"column {index + 1}"
             what = f"{field[:40]!r} starts with {text[0]!r}, which a spreadsheet would run"
-            raise complaint(path, number, column, what, "write plain text")
+            raise make_record_error(path, number, column, what, "write plain text")
 
 
-def _fault(path: Path, number: int, what: str, mend: str) -> RecordError:
-    return RecordError(f"{path}: line {number}: {what}; {mend}")
+def _fault(path: Path, number: int, what: str, fix: str) -> RecordError:
+    return RecordError(f"{path}: line {number}: {what}; {fix}")

@@ -13,8 +13,8 @@ import pandas as pd
 from anymdp_bench.leaderboard.submission import Submission
 from anymdp_bench.leaderboard.verify import SUFFIX, Receipt, load_receipt
 from anymdp_bench.results.curves import learning_curve
-from anymdp_bench.results.metrics import overall, summarise
-from anymdp_bench.results.published import published
+from anymdp_bench.results.metrics import summarise, summarise_overall
+from anymdp_bench.results.published import find_published
 from anymdp_bench.results.schema import RecordError
 from anymdp_bench.results.tables import best_rows, human, percent
 from anymdp_bench.tasks.family import task_source
@@ -57,7 +57,10 @@ def make_board(submissions: Sequence[Submission]) -> Board:
     for (suite, env_id, agent, version, context), part in groups:
         label = _label(str(agent), str(version), str(context))
         curves.setdefault(f"{suite} {env_id}", []).append(_curve(label, part))
-    totals = [_total(row, *sources[_identity_of(row)]) for row in overall(frame).to_dict("records")]
+    totals = [
+        _total(row, *sources[_identity_of(row)])
+        for row in summarise_overall(frame).to_dict("records")
+    ]
     return Board(_ranked(totals, ["suite"]), _ranked(rows, ["suite", "env_id"]), curves)
 
 
@@ -100,7 +103,9 @@ def _row(
     row: dict[Any, Any], best: bool, found: Submission, receipt: Receipt | None
 ) -> dict[str, Any]:
     """One line of the main table; `*_key` are numbers to sort by, infinity last."""
-    known = published(row["env_id"], row["agent"]) if row["context"] in ("none", "empty") else None
+    known = (
+        find_published(row["env_id"], row["agent"]) if row["context"] in ("none", "empty") else None
+    )
     cells = _common(row, found, receipt) | {
         "env_id": row["env_id"],
         "family": task_source(row["env_id"]).family.name,

@@ -23,7 +23,7 @@ import pandas as pd
 from anymdp_bench.evaluation import test_points
 from anymdp_bench.leaderboard.check_file import scan
 from anymdp_bench.results.records import read_header, read_rows
-from anymdp_bench.results.schema import RecordError, complaint
+from anymdp_bench.results.schema import RecordError, make_record_error
 from anymdp_bench.suites import CUSTOM, Limits, Suite, load_suite, suite_names
 
 BARRED = frozenset({"oracle"})
@@ -86,11 +86,11 @@ class Submission:
         """The budget of its runs."""
         return self.suite.training if self.context == "none" else self.suite.in_context
 
-    def fault(self, row: int, column: str, what: str, mend: str) -> RecordError:
+    def fault(self, row: int, column: str, what: str, fix: str) -> RecordError:
         """The complaint about one row of the frame."""
-        return complaint(self.path, int(self.lines[row]), column, what, mend)
+        return make_record_error(self.path, int(self.lines[row]), column, what, fix)
 
-    def require(self, bad: npt.NDArray[np.bool_], column: str, what: str, mend: str) -> None:
+    def require(self, bad: npt.NDArray[np.bool_], column: str, what: str, fix: str) -> None:
         """Complains of the first row where `bad` [rows] holds, and quotes it.
 
         Raises:
@@ -99,7 +99,7 @@ class Submission:
         if bad.any():
             row = int(bad.argmax())
             value = str(self.frame[column].iloc[row])[:40]
-            raise self.fault(row, column, f"{value} {what}", mend)
+            raise self.fault(row, column, f"{value} {what}", fix)
 
 
 def read_submission(path: Path) -> Submission:
@@ -125,8 +125,8 @@ def read_submission(path: Path) -> Submission:
 def _check_names(found: Submission) -> None:
     if found.frame["suite_hash"].iloc[0] != found.suite.hash:
         what = f"is not suite {found.suite.name}, which is {found.suite.hash}"
-        mend = "run the suite as it is, without --tasks, --runs, --episodes or --steps"
-        found.require(np.array([True]), "suite_hash", what, mend)
+        fix = "run the suite as it is, without --tasks, --runs, --episodes or --steps"
+        found.require(np.array([True]), "suite_hash", what, fix)
     for column, value in (("agent", found.agent), ("agent_version", found.version)):
         if len(value) > _NAME:
             what = f"{value[:20]!r}... has {len(value)} characters"
@@ -162,7 +162,7 @@ def _most_rows(path: Path, name: str, line: int) -> int:
     published = [each for each in suite_names() if each != CUSTOM]
     if name not in published:
         what = f"{name[:40]!r} is no published suite"
-        raise complaint(path, line, "suite", what, f"run one of {', '.join(published)}")
+        raise make_record_error(path, line, "suite", what, f"run one of {', '.join(published)}")
     suite = load_suite(name)
     runs = sum(row.tasks * row.runs for row in suite.rows)
     tested = len(test_points(suite.training.episodes or suite.training.steps))

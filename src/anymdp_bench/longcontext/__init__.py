@@ -1,12 +1,12 @@
-"""Long-context modelling: a fixed stream that any sequence model can be scored on, in NumPy arrays.
+"""Long-context modelling: fixed streams of steps, on which any sequence model can be scored.
 
     data = stream("tau16-v1")
     found = score(data, predict)  # predict(state, steps) -> (state, next-state logits, action logits)
     save_result("mine.json", found, model="mine", version="1")
 
-A model is asked two things at every step of a run: which observation comes next, given the state and the
-action taken, and which action the oracle would take in this state. Both losses are in nats, by position in
-the context.
+All data are NumPy arrays. A model predicts two things at every step of a run: the next observation, given the
+current observation and the action taken; and the oracle's action in the current observation. Both losses are
+in nats, by position in the context.
 """
 
 from anymdp_bench.longcontext.counting import counting

@@ -1,9 +1,10 @@
-"""The reference to beat: counts of what followed on each state and action, within the context alone.
+"""The counting model, which is the reference to beat: it counts what followed within the context.
 
-The forecast is (count + alpha) / (visits + alpha S), the Bayesian's under a symmetric Dirichlet prior. It
-knows nothing of how AnyMDP tasks are made (their banded transitions, say), which a trained model may learn,
-and forgets nothing, which models of constant size must. For the oracle's action it counts what was done in
-the state, by the oracle itself where tags tell (20 times), and by anybody else.
+Its prediction of the next observation is (count + alpha) / (visits + alpha S), the Bayesian prediction
+under a symmetric Dirichlet prior. It does not know how AnyMDP tasks are made (their banded transitions, for
+example), and a trained model may learn that. It forgets nothing, and a model of constant size must forget.
+For the oracle's action it counts the actions that were taken in the observation; an action whose tag says
+that the oracle took it counts 20 times.
 """
 
 from __future__ import annotations
@@ -18,16 +19,25 @@ from anymdp_bench.longcontext.losses import Predict
 from anymdp_bench.longcontext.streams import NOTHING, Steps
 
 ALPHA = 0.1
+"""The Dirichlet parameter of each next observation."""
 _ORACLE_TAG, _ORACLE_WORTH = 3, 20.0
 
 
 class _Counts(NamedTuple):
+    """How often each next observation followed, and how often each action was taken."""
+
     onward: Float64s  # [n, S, A, S]
     chosen: Float64s  # [n, S, A]
 
 
 def counting(n_states: int, n_actions: int, alpha: float = ALPHA) -> Predict:
-    """The counting model, ready for `score`."""
+    """Makes the counting model for `score`.
+
+    Args:
+        n_states: S, the number of observations.
+        n_actions: A, the number of actions.
+        alpha: the Dirichlet parameter of each next observation.
+    """
 
     def predict(state: _Counts | None, steps: Steps) -> tuple[_Counts, Float64s, Float64s]:
         n, length = steps.seen.shape
@@ -47,7 +57,7 @@ def counting(n_states: int, n_actions: int, alpha: float = ALPHA) -> Predict:
 def _count(
     seen, action, left, did, reward, ending, arrival, tag, onward, chosen, alpha, following, policy
 ):
-    """Writes the forecasts of every step, [n, T, S] and [n, T, A], as odds."""
+    """Writes the predictions of every step, not normalised: `following` [n, T, S] and `policy` [n, T, A]."""
     for i in range(seen.shape[0]):
         for t in range(seen.shape[1]):
             if ending[i, t] != NOTHING:

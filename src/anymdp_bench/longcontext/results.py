@@ -1,4 +1,4 @@
-"""Result files: what a model lost on a published stream, as JSON for the leaderboard."""
+"""Result files of the long-context streams: a model's losses on a published stream, as JSON."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _DECIMALS = 5
 
 @dataclass(frozen=True)
 class Result:
-    """A model's losses on a stream.
+    """The losses of a model on a published stream.
 
     Attributes:
-        model: its name.
-        version: of the model.
-        stream: the published stream's name.
-        digest: of the stream as it was scored on, `Stream.digest`.
-        buckets: `Losses.buckets`.
-        parameters: number of them, or None.
-        trained_steps: environment steps it was trained on, or None.
-        author: who, or "".
-        link: where, or "".
-        description: what, or "".
+        model: the name of the model.
+        version: the version of the model.
+        stream: the name of the stream.
+        digest: the `Stream.digest` of the stream.
+        buckets: the losses by position, see `Losses.buckets`.
+        parameters: the number of parameters, or None.
+        trained_steps: the number of environment steps that the model was trained on, or None.
+        author: the author, or "".
+        link: a web address, or "".
+        description: one line about the model, or "".
     """
 
     model: str
@@ -50,7 +50,14 @@ class Result:
 def save_result(
     path: Path | str, found: Losses, *, model: str, version: str, **more: Any
 ) -> Result:
-    """Writes a result file; `more` are other fields of `Result`.
+    """Writes a result file and returns the result.
+
+    Args:
+        path: the file.
+        found: the losses of a whole published stream.
+        model: the name of the model.
+        version: the version of the model.
+        **more: further fields of `Result`.
 
     Raises:
         ValueError: the losses are not those of a whole published stream.
@@ -70,10 +77,10 @@ def save_result(
 
 
 def load_result(path: Path | str) -> Result:
-    """Reads a result file and checks it against the stream, which is made again.
+    """Reads a result file and checks it against the stream, which is generated again.
 
     Raises:
-        RecordError: it is no result file, or not of this stream; one line, with the field at fault.
+        RecordError: the file is no result file, or not of this stream; the message names the wrong field.
     """
     path = Path(path)
     try:
@@ -89,14 +96,14 @@ def load_result(path: Path | str) -> Result:
         raise RecordError(
             f"{path}: no result file; anymdp_bench.longcontext.save_result writes them"
         ) from None
-    fault = _fault(result)
-    if fault:
-        raise RecordError(f"{path}: {fault}")
+    problem = _find_error(result)
+    if problem:
+        raise RecordError(f"{path}: {problem}")
     return result
 
 
-def _fault(result: Result) -> str:
-    """What is wrong, or ""."""
+def _find_error(result: Result) -> str:
+    """Describes the first error of a result; "" where there is none."""
     for name in ("model", "version", "stream", "digest", "author", "link", "description"):
         value = getattr(result, name)
         if not isinstance(value, str) or len(value) > 500 or not value.isprintable():
@@ -111,13 +118,13 @@ def _fault(result: Result) -> str:
             return f"field {name!r}: expected a number, 0 or more, or null"
     if result.stream not in STREAMS:
         return f"field 'stream': no stream {result.stream!r}; there are {', '.join(STREAMS)}"
-    digest, floors = _known(result.stream)
+    digest, floors = _expected(result.stream)
     if result.digest != digest:
         return f"field 'digest': not that of {result.stream}, which is {digest[:12]}..."
-    return _bucket_fault(result, floors)
+    return _find_bucket_error(result, floors)
 
 
-def _bucket_fault(result: Result, floors: tuple[float, ...]) -> str:
+def _find_bucket_error(result: Result, floors: tuple[float, ...]) -> str:
     expected = edges(STREAMS[result.stream].length)
     if len(result.buckets) != len(expected):
         return f"field 'buckets': {len(result.buckets)} of them, expected {len(expected)}"
@@ -138,8 +145,8 @@ def _bucket_fault(result: Result, floors: tuple[float, ...]) -> str:
 
 
 @cache
-def _known(name: str) -> tuple[str, tuple[float, ...]]:
-    """(digest, floor of every bucket) of a published stream."""
+def _expected(name: str) -> tuple[str, tuple[float, ...]]:
+    """Computes (digest, floor of every bucket) of a published stream."""
     data = stream(name)
     floors = (float(data.floor[:, a:b].mean()) for a, b in edges(data.length))
     return data.digest(), tuple(floors)

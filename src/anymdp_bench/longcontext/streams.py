@@ -1,7 +1,7 @@
-"""The streams: runs of the behaviour mixture on AnyMDP tasks, as one long sequence each.
+"""The long-context streams: runs of the behaviour mixture on AnyMDP tasks, each as one long sequence.
 
-A published stream never changes: a new one gets a new name. Its tasks come from public seeds, which
-training data never does (`training`), so no task of it was ever trained on.
+A published stream never changes; a new one gets a new name. Its tasks come from public seeds, and training
+data (`training`) never does, so no model was trained on a task of a published stream.
 """
 
 from __future__ import annotations
@@ -18,43 +18,54 @@ from anymdp_bench.engine import rng
 from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
 
 NOTHING = 3
-"""`Steps.ending` of a run's first step, which nothing came before."""
+"""The `Steps.ending` of the first step of a run, which has no step before it."""
 _FIRST_SEED = 3 << 30  # below 2**32: public
 
 
 class Steps(NamedTuple):
-    """What may be read at each step, [n, T] each, int64 but for `reward` (float32).
+    """The inputs of a model, arrays [n, T]; all are int64, and `reward` is float32.
 
-    The next observation may be told from everything up to and including the step; the oracle's action from
-    the same, but for the step's own `action`.
+    The prediction of the next observation may use everything up to and including the step. The prediction of
+    the oracle's action may use the same without the step's own `action`.
+
+    Attributes:
+        seen: the current observation.
+        action: the action taken in it.
+        left: the observation of the step before; 0 in the first step.
+        did: the action of the step before; 0 in the first step.
+        reward: the reward of the step before.
+        ending: how the step before ended: 0 the episode went on, 1 terminated, 2 truncated, 3 there is none.
+        arrival: the observation that the step before led to; where it ended an episode, not the current one.
+        tag: the behaviour that acted in the step before, by its number in `anymdp_bench.datasets`; 7 if
+            hidden.
     """
 
-    seen: Int64s  # the current observation
-    action: Int64s  # taken here
-    left: Int64s  # the observation left in the step before, 0 where there is none
-    did: Int64s  # the action of the step before, 0 where there is none
-    reward: AnyArray  # what came of it
-    ending: Int64s  # 0 the episode went on, 1 terminated, 2 truncated, 3 there is no step before
-    arrival: Int64s  # the observation it arrived at; where an episode ended, not the current one
-    tag: Int64s  # who acted in the step before (SPEC section 5), 7 where hidden
+    seen: Int64s
+    action: Int64s
+    left: Int64s
+    did: Int64s
+    reward: AnyArray
+    ending: Int64s
+    arrival: Int64s
+    tag: Int64s
 
     def part(self, start: int, stop: int) -> Steps:
-        """Steps `start` to `stop`."""
+        """Returns steps `start` to `stop` of all runs."""
         return Steps(*(x[:, start:stop] for x in self))
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Runs to read and what is asked of them, arrays [n, T].
+    """Runs with the answers to predict, arrays [n, T].
 
     Attributes:
-        name: of the published stream, or "".
+        name: the name of the published stream, or "".
         n_states: S, the number of observations.
-        n_actions: A.
-        steps: what is read.
+        n_actions: A, the number of actions.
+        steps: the inputs of a model.
         following: the next observation, int64.
-        label: the oracle's action (gamma 0.994) in the current state, int64; never to be read.
-        floor: entropy of the next observation, in nats: no forecast has a lower mean loss.
+        label: the oracle's action (gamma 0.994) in the current observation, int64; no model may read it.
+        floor: the entropy of the next observation, in nats: no prediction has a lower mean loss.
     """
 
     name: str
@@ -67,17 +78,17 @@ class Stream:
 
     @property
     def length(self) -> int:
-        """T."""
+        """T, the number of steps of a run."""
         return int(self.following.shape[1])
 
     def part(self, start: int, stop: int) -> Stream:
-        """Steps `start` to `stop` of all runs."""
+        """Returns steps `start` to `stop` of all runs, as a stream without a name."""
         at = np.s_[:, start:stop]
-        asked = self.following[at], self.label[at], self.floor[at]
-        return Stream("", self.n_states, self.n_actions, self.steps.part(start, stop), *asked)
+        answers = self.following[at], self.label[at], self.floor[at]
+        return Stream("", self.n_states, self.n_actions, self.steps.part(start, stop), *answers)
 
     def digest(self) -> str:
-        """SHA-256 of what is read and asked, as 64 hexadecimal digits."""
+        """Returns the SHA-256 of the steps and the answers, as 64 hexadecimal digits."""
         total = hashlib.sha256(f"{self.n_states} {self.n_actions}".encode())
         for x in (*self.steps, self.following, self.label):
             kind = "<f4" if x.dtype.kind == "f" else "<i8"
@@ -85,8 +96,8 @@ class Stream:
         return total.hexdigest()
 
 
-class Published(NamedTuple):
-    """What a published stream is drawn with."""
+class StreamSize(NamedTuple):
+    """The size of a published stream: S, A, the number of runs, and the steps of each run."""
 
     n_states: int
     n_actions: int
@@ -95,17 +106,23 @@ class Published(NamedTuple):
 
 
 STREAMS = {
-    "tau8-v1": Published(8, 3, 16, 32768),
-    "tau16-v1": Published(16, 5, 16, 32768),
-    "tau64-v1": Published(64, 5, 16, 32768),
+    "tau8-v1": StreamSize(8, 3, 16, 32768),
+    "tau16-v1": StreamSize(16, 5, 16, 32768),
+    "tau64-v1": StreamSize(64, 5, 16, 32768),
 }
+"""The published streams, by name."""
 
 
 def stream(name: str, n: int | None = None, length: int | None = None) -> Stream:
-    """A published stream, or its first `n` runs and `length` steps, made on the spot in seconds.
+    """Generates a published stream, or its first `n` runs and `length` steps; it takes seconds.
+
+    Args:
+        name: a name of `STREAMS`.
+        n: the number of runs; all by default.
+        length: the number of steps of each run; all by default.
 
     Raises:
-        ValueError: there is none of this name, or it is smaller.
+        ValueError: there is no stream of this name, or it is smaller.
     """
     if name not in STREAMS:
         raise ValueError(f"no stream {name!r}; there are {', '.join(STREAMS)}")
@@ -116,7 +133,7 @@ def stream(name: str, n: int | None = None, length: int | None = None) -> Stream
     seeds = range(_FIRST_SEED, _FIRST_SEED + n)
     streams = np.concatenate([rng.stream("AnyMDP", S, S, A, seed) for seed in seeds])
     whole = (n, length) == (most, longest)
-    return _stream(name if whole else "", S, A, record(S, A, streams, length))
+    return _make_stream(name if whole else "", S, A, record(S, A, streams, length))
 
 
 def training(
@@ -126,25 +143,26 @@ def training(
     length: int,
     draws: Sequence[int] | None = None,
 ) -> Stream:
-    """Runs to train on: one of `length` steps for each training task of `seeds` (2**32 or above).
+    """Generates training runs, one for each seed of a training task.
 
     Args:
-        n_states: S.
-        n_actions: A.
-        seeds: of the tasks, in any order; they may repeat.
-        length: steps.
-        draws: which of a task's countless runs each is; run 0 by default.
+        n_states: S, the number of observations.
+        n_actions: A, the number of actions.
+        seeds: the task seeds, 2**32 or above, in any order; they may repeat.
+        length: the number of steps of each run.
+        draws: for each run, the number of the run among all possible runs of its task; 0 by default.
 
     Raises:
         ValueError: a seed is public.
     """
-    drawn = [training_stream(n_states, n_actions, seed) for seed in seeds]
+    streams = [training_stream(n_states, n_actions, seed) for seed in seeds]
     which = None if draws is None else np.array(draws, np.uint64)
-    found = record(n_states, n_actions, np.concatenate(drawn), length, which)
-    return _stream("", n_states, n_actions, found)
+    found = record(n_states, n_actions, np.concatenate(streams), length, which)
+    return _make_stream("", n_states, n_actions, found)
 
 
-def _stream(name: str, n_states: int, n_actions: int, found: Sequences) -> Stream:
+def _make_stream(name: str, n_states: int, n_actions: int, found: Sequences) -> Stream:
+    """Lays recorded sequences out as a stream."""
     seen, action, ending, arrival, tag = (
         x.astype(np.int64)
         for x in (found.seen, found.action, found.ending, found.arrival, found.tag)
@@ -166,5 +184,5 @@ def _stream(name: str, n_states: int, n_actions: int, found: Sequences) -> Strea
 
 
 def _delayed(x: AnyArray, first: int = 0) -> AnyArray:
-    """One step later, [n, T]; `first` comes first."""
+    """Shifts an array [n, T] one step later; `first` fills the first step."""
     return np.concatenate([np.full_like(x[:, :1], first), x[:, :-1]], 1)

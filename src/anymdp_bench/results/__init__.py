@@ -1,1 +1,1 @@
-"""Results: the schema of a result file, its records, the numbers from them, tables and plots."""
+"""Results: result files, their records, the statistics of the records, tables and plots."""

@@ -1,7 +1,8 @@
-"""Learning curves and performance profiles, from the same rows and smoothing as the tables.
+"""Learning curves and performance profiles; they use the same rows and smoothing as the tables.
 
-Between two scored points a run keeps the score of the earlier one, and after its last row that one: a run
-that ended early is not dropped. Before its first smoothed score it has none, and is left out there.
+Between two scored points a run keeps the score of the earlier point. After its last row it keeps its last
+score, so a run that ended early is not dropped. A run has no score before its first smoothed score, so it is
+left out of the mean there.
 """
 
 from __future__ import annotations
@@ -12,17 +13,22 @@ import numpy as np
 import pandas as pd
 
 from anymdp_bench.results import statistics
-from anymdp_bench.results.metrics import final_score, runs_of, smoothed
+from anymdp_bench.results.metrics import compute_final_scores, smooth_scores, split_runs
 from anymdp_bench.results.statistics import Array
 
 Unit = Literal["episode", "steps"]
 POINTS = 60
+"""The number of points on a curve."""
 
 
 class Band(NamedTuple):
-    """A curve [k]: where, the mean over runs, and the ends of its 95% bootstrap interval.
+    """A mean curve with its 95% bootstrap interval, four arrays [k].
 
-    The ends are NaN where fewer than two runs have a score.
+    Attributes:
+        at: the positions on the horizontal axis.
+        mean: the mean over the runs.
+        low: the lower end of the interval; NaN where fewer than two runs have a score.
+        high: the upper end; NaN likewise.
     """
 
     at: Array
@@ -34,35 +40,44 @@ class Band(NamedTuple):
 def learning_curve(
     frame: pd.DataFrame, unit: Unit = "episode", *, log: bool = True, points: int = POINTS
 ) -> Band:
-    """The mean smoothed score of one agent's runs on one environment, against episodes or steps.
+    """Computes the mean smoothed score of one agent's runs on one environment.
 
-    `points` positions, evenly spaced or on a log scale, from where half of the runs have a first smoothed
-    score to the longest run's end. Empty where no run has a smoothed score.
+    The curve begins where half of the runs have a first smoothed score, and ends with the longest run.
+
+    Args:
+        frame: the rows of one agent on one environment.
+        unit: the horizontal axis, episodes or environment steps.
+        log: whether the positions are evenly spaced on a log scale.
+        points: the number of positions.
+
+    Returns:
+        The curve; its arrays are empty where no run has a smoothed score.
     """
     counted = frame[unit].to_numpy(dtype=float)
     where, scores = [], []
-    for run in runs_of(frame):
-        smooth = smoothed(run.score, run.measure, run.env_id)
-        kept = ~np.isnan(smooth)
-        if kept.any():
-            where.append(counted[run.rows][kept])
-            scores.append(smooth[kept])
+    for run in split_runs(frame):
+        smooth = smooth_scores(run.score, run.measure, run.env_id)
+        has_score = ~np.isnan(smooth)
+        if has_score.any():
+            where.append(counted[run.rows][has_score])
+            scores.append(smooth[has_score])
     if not where:
         return Band(*np.zeros((4, 0)))
     first, last = float(np.median([x[0] for x in where])), max(float(x[-1]) for x in where)
     first = max(first, 1.0)
     grid = np.geomspace(first, last, points) if log else np.linspace(first, last, points)
     at = np.unique(np.round(grid))
-    table = np.array([_held(x, y, at) for x, y in zip(where, scores, strict=True)])
-    return _band(at, table)
+    table = np.array([_evaluate_steps(x, y, at) for x, y in zip(where, scores, strict=True)])
+    return _mean_band(at, table)
 
 
-def profile(frame: pd.DataFrame, at: Array) -> Band:
-    """The share of runs whose final score exceeds each of `at` [k], every environment counting the same.
+def performance_profile(frame: pd.DataFrame, at: Array) -> Band:
+    """Computes the share of runs with a final score above each threshold of `at` [k].
 
-    Its intervals resample the runs of each environment (Agarwal et al. 2021, section 4.2).
+    Every environment has the same weight. The intervals resample the runs within each environment (Agarwal et
+    al. 2021, section 4.2).
     """
-    finals = final_score(frame)
+    finals = compute_final_scores(frame)
     strata = [part["score"].to_numpy() for _, part in finals.groupby("env_id", observed=True)]
     estimates = []
     for threshold in at:
@@ -71,16 +86,19 @@ def profile(frame: pd.DataFrame, at: Array) -> Band:
     return Band(at, *np.array(estimates).T)
 
 
-def _held(x: Array, y: Array, at: Array) -> Array:
-    """The step function with values `y` from `x` on, at `at`; NaN before."""
+def _evaluate_steps(x: Array, y: Array, at: Array) -> Array:
+    """Evaluates at `at` [k] the step function that takes the value y[i] from x[i] on.
+
+    It is NaN before x[0].
+    """
     index = np.searchsorted(x, at, side="right") - 1
     return np.where(index >= 0, y[np.maximum(index, 0)], np.nan)
 
 
-def _band(at: Array, table: Array) -> Band:
-    """Mean and interval over the runs [n, k] that have a score."""
+def _mean_band(at: Array, table: Array) -> Band:
+    """Computes the mean and its interval at each position, over the runs [n, k] that have a score there."""
     rows = []
     for column in table.T:
-        there = column[~np.isnan(column)]
-        rows.append(statistics.estimate([there], statistics.mean, resamples=1000))
+        scores = column[~np.isnan(column)]
+        rows.append(statistics.estimate([scores], statistics.mean, resamples=1000))
     return Band(at, *np.array(rows).T)

@@ -1,7 +1,7 @@
-"""From result rows to the numbers of a table: final score, steps and episodes to target, paper's cost.
+"""The numbers of a table, computed from result rows: final scores, times to target, and the paper's cost.
 
-All functions take the frame of `records.read_csv`, where the rows of a run are in order, and touch
-no files. Scores are fractions: 0 is the uniform random policy, 1 the oracle.
+All functions take the frame of `records.read_csv`, in which the rows of a run are in order. No function reads
+or writes a file. A score is a fraction: 0 is the uniform random policy and 1 is the oracle.
 """
 
 import itertools
@@ -21,28 +21,33 @@ Array = npt.NDArray[np.float64]
 ScoreMode = Literal["corrected", "raw", "paper"]
 
 TARGETS = (0.5, 0.8, 0.9, 0.95)
-"""The targets that the protocol names; any other q works too."""
+"""The targets that the docs name; any other target works too."""
 
 ROW_KEY = ("suite", "suite_hash", "env_id", "agent", "agent_version", "context")
-"""What one row of a summary stands for."""
+"""The columns that name one row of a summary."""
 
 TEST_EVERY = 100
-"""Learners that train are tested at multiples of this episode count; the paper's curves are too."""
+"""A learner that trains is tested at multiples of this number of episodes, as in the paper."""
 
 TEST_EPISODES = 5
-"""Episodes of a sampled test (measure `test`)."""
+"""The number of episodes in a sampled test (measure `test`)."""
 
 _BANDIT = re.compile(r"AnyMDP-1s\d+a-")
 _ROUNDING = 1e-9
 
 
 def with_scores(frame: pd.DataFrame, mode: ScoreMode = "corrected") -> pd.DataFrame:
-    """The frame with `score` in the given mode.
+    """Returns the frame with the column `score` in the given mode.
 
-    `corrected` is the variance-free score as recorded; `raw` the plain (return - random) / (oracle -
-    random); `paper` that one with the paper's own oracle where it states one (`PAPER_ORACLES`),
-    clipped to [0, 1]. Raises RecordError where raw scores are asked of a file without the column
-    gap, ValueError for an unknown mode.
+    Args:
+        frame: result rows.
+        mode: `corrected` is the variance-free score as it was recorded. `raw` is the plain score
+            (return - random) / (oracle - random). `paper` is the raw score with the paper's own oracle, where
+            it states one (`PAPER_ORACLES`), clipped to [0, 1].
+
+    Raises:
+        RecordError: the mode needs the column `gap`, and a file has none.
+        ValueError: the mode is unknown.
     """
     if mode not in get_args(ScoreMode):
         raise ValueError(
@@ -64,9 +69,10 @@ def with_scores(frame: pd.DataFrame, mode: ScoreMode = "corrected") -> pd.DataFr
 
 
 def window(measure: str, env_id: str) -> int:
-    """How many rows a score is averaged over: as many as hold 10 episodes, or 100 for bandits.
+    """Returns the number of rows that a score is averaged over.
 
-    A row is an episode, or a test of five; an exact test has no scatter and stands alone.
+    They hold 10 episodes, or 100 on a bandit. A row is one episode, or one test of five episodes. An exact
+    test has no noise, so it is not averaged.
     """
     if measure == "exact":
         return 1
@@ -74,8 +80,11 @@ def window(measure: str, env_id: str) -> int:
     return episodes // TEST_EPISODES if measure == "test" else episodes
 
 
-def smoothed(scores: Array, measure: str, env_id: str) -> Array:
-    """Trailing mean of one run's scores [n] over `window` episodes; NaN before there are as many."""
+def smooth_scores(scores: Array, measure: str, env_id: str) -> Array:
+    """Computes the trailing mean of one run's scores [n] over `window` rows.
+
+    It is NaN before row `window`.
+    """
     width = window(measure, env_id)
     result = np.full(len(scores), np.nan)
     if len(scores) >= width:
@@ -83,15 +92,21 @@ def smoothed(scores: Array, measure: str, env_id: str) -> Array:
     return result
 
 
-def to_target(frame: pd.DataFrame, target: float) -> pd.DataFrame:
-    """One row per run: RUN_KEY, `reached`, and the `steps` and `episodes` it took.
+def find_times_to_target(frame: pd.DataFrame, target: float) -> pd.DataFrame:
+    """Finds where each run first reaches a target.
 
-    These are where the smoothed score first reaches `target` (less 1e-9, for rounding), or, where it
-    never does, where the run was cut short: its last recorded steps and episode.
+    Args:
+        frame: result rows.
+        target: a score. A run reaches it where its smoothed score is at least `target` - 1e-9; the difference
+            allows for rounding.
+
+    Returns:
+        One row per run, with the columns RUN_KEY, `reached`, `steps` and `episodes`. Where a run does not
+        reach the target, these are its last steps and episode: the time is censored.
     """
     rows, reached = [], []
-    for run in runs_of(frame):
-        enough = smoothed(run.score, run.measure, run.env_id) >= target - _ROUNDING
+    for run in split_runs(frame):
+        enough = smooth_scores(run.score, run.measure, run.env_id) >= target - _ROUNDING
         reached.append(bool(enough.any()))
         rows.append(run.rows[int(enough.argmax()) if reached[-1] else -1])
     result = frame.iloc[rows][[*RUN_KEY, "steps", "episode"]].reset_index(drop=True)
@@ -99,14 +114,17 @@ def to_target(frame: pd.DataFrame, target: float) -> pd.DataFrame:
     return result.assign(reached=np.array(reached, dtype=bool))
 
 
-def final_score(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per run: RUN_KEY, the final `score` and the final cumulative `regret`.
+def compute_final_scores(frame: pd.DataFrame) -> pd.DataFrame:
+    """Computes the final score of each run.
 
-    The final score is the mean of the last `window` episodes, or of all where there are fewer, so
-    that no run is dropped; at exact tests it is the last one's.
+    It is the mean over the last `window` rows, or over all rows where there are fewer, so no run is dropped.
+    Of exact tests it is the last one.
+
+    Returns:
+        One row per run, with the columns RUN_KEY, `regret` (the final cumulative regret) and `score`.
     """
     last, scores = [], []
-    for run in runs_of(frame):
+    for run in split_runs(frame):
         last.append(run.rows[-1])
         scores.append(float(run.score[-window(run.measure, run.env_id) :].mean()))
     result = frame.iloc[last][[*RUN_KEY, "regret"]].reset_index(drop=True)
@@ -114,24 +132,27 @@ def final_score(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 class PaperCost(NamedTuple):
-    """The paper's measure; NaN where undefined."""
+    """The best score of a mean curve and the steps and episodes until 99% of it; NaN where undefined."""
 
     score: float
     steps: float
     episodes: float
 
 
-def paper_cost(frame: pd.DataFrame) -> PaperCost:
-    """The paper's performance and cost of one agent on one environment (its Table 1).
+def compute_paper_cost(frame: pd.DataFrame) -> PaperCost:
+    """Computes the paper's performance and cost of one agent on one environment (its Table 1).
 
-    Scores are averaged over all runs at equal episode index, unsmoothed; `score` is the best of that
-    curve, `episodes` the first index within 99% of the best, `steps` the runs' mean steps there.
-    Only indices that all runs reach count (budgets in steps give runs of unequal length), and of
-    learners that train only test points at multiples of 100 episodes. All NaN where none is left;
-    steps and episodes NaN where the best is not positive, since 99% of it means nothing.
+    The scores are averaged over all runs at each episode index, without smoothing. `score` is the best
+    value of this curve. `episodes` is the first index where the curve is within 99% of the best, and
+    `steps` is the mean of the runs' steps there. Only the indices that all runs reach count, since a budget
+    in steps gives runs of unequal length. Of a learner that trains, only the tests at multiples of 100
+    episodes count.
+
+    All three are NaN where no index is left. `steps` and `episodes` are NaN where the best is not positive,
+    since 99% of it has no meaning.
     """
-    tested = (frame["measure"] != "episode").to_numpy()
-    rows = frame[~tested | (frame["episode"] % TEST_EVERY == 0).to_numpy()]
+    is_test = (frame["measure"] != "episode").to_numpy()
+    rows = frame[~is_test | (frame["episode"] % TEST_EVERY == 0).to_numpy()]
     n_runs = len(group_runs(frame)[1])
     curve = rows.groupby("episode").agg(
         score=("score", "mean"), steps=("steps", "mean"), runs=("score", "size")
@@ -150,14 +171,20 @@ def paper_cost(frame: pd.DataFrame) -> PaperCost:
 def summarise(
     frame: pd.DataFrame, target: float = 0.9, score_mode: ScoreMode = "corrected"
 ) -> pd.DataFrame:
-    """One row per environment, agent and starting context: all numbers that a table shows.
+    """Computes all numbers that a table shows: one row per environment, agent and starting context.
 
-    Rows are in the order first seen, environments before agents. Columns: ROW_KEY; `target`,
-    `score_mode`; `n_tasks`, `n_runs`; `score`, `score_low`, `score_high` (mean over runs and 95%
-    interval), `median`, `iqm`, `iqm_low`, `iqm_high`, `optimality_gap`; `reached` (runs);
-    `steps_median`, `episodes_median` (Kaplan-Meier; inf where half the runs never got there),
-    `steps_mean`, `episodes_mean` (restricted), `steps_limit`, `episodes_limit` (the longest run seen);
-    `paper_score`, `paper_steps`, `paper_episodes`; `regret` (mean over runs, NaN if unrecorded).
+    The rows are sorted by environment and then by agent, each in the order of first appearance. The columns:
+
+        ROW_KEY, target, score_mode
+        n_tasks, n_runs
+        score, score_low, score_high         mean over the runs, with its 95% interval
+        median, iqm, iqm_low, iqm_high, optimality_gap
+        reached                              the number of runs that reached the target
+        steps_median, episodes_median        Kaplan-Meier; inf where fewer than half of the runs reached it
+        steps_mean, episodes_mean            the restricted mean
+        steps_limit, episodes_limit          the longest run
+        paper_score, paper_steps, paper_episodes
+        regret                               mean over the runs; NaN where none is recorded
     """
     scored = with_scores(frame, score_mode)
     groups = scored.groupby(list(ROW_KEY), sort=False, observed=True)
@@ -166,24 +193,26 @@ def summarise(
             **dict(zip(ROW_KEY, key if isinstance(key, tuple) else (key,), strict=True)),
             "target": target,
             "score_mode": score_mode,
-            **_row(part, target),
+            **_summarise_row(part, target),
         }
         for key, part in groups
     ]
-    return pd.DataFrame(_in_order(rows, ROW_KEY))
+    return pd.DataFrame(_sort_by_first_appearance(rows, ROW_KEY))
 
 
-def overall(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") -> pd.DataFrame:
-    """One row per suite, agent and starting context: its score over all environments it was run on.
+def summarise_overall(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") -> pd.DataFrame:
+    """Computes one row per suite, agent and starting context: its scores over all its environments.
 
-    Every environment counts the same, and the 95% intervals resample within each. `score` and
-    `optimality_gap` are averages over environments, `median` is the median of their means, `iqm` the
-    interquartile mean of all runs together (Agarwal et al. 2021). Columns: suite, suite_hash, agent,
-    agent_version, context; `n_envs`, `n_runs`; `score`, `median`, `iqm`, `optimality_gap`, each with
-    `_low` and `_high`.
+    Every environment has the same weight, and the 95% intervals resample the runs within each environment.
+    `score` and `optimality_gap` are means over the environments. `median` is the median of the environments'
+    means. `iqm` is the interquartile mean of all runs together (Agarwal et al. 2021).
+
+    Returns:
+        The columns suite, suite_hash, agent, agent_version and context; `n_envs` and `n_runs`; `score`,
+        `median`, `iqm` and `optimality_gap`, each with `_low` and `_high`.
     """
     key = [name for name in ROW_KEY if name != "env_id"]
-    finals = final_score(with_scores(frame, score_mode))
+    finals = compute_final_scores(with_scores(frame, score_mode))
     rows = []
     for values, part in finals.groupby(key, sort=False, observed=True):
         by_env = part.groupby("env_id", sort=False, observed=True)["score"]
@@ -191,36 +220,39 @@ def overall(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") -> pd.Data
         row: dict[str, Any] = dict(zip(key, values, strict=True))
         row |= {"n_envs": len(strata), "n_runs": len(part)}
         row |= _estimate("score", strata)
-        row |= _named("median", statistics.estimate_pooled(strata, statistics.median_of_means))
-        row |= _named("iqm", statistics.estimate_pooled(strata, statistics.pooled_iqm))
+        row |= _as_columns("median", statistics.estimate_pooled(strata, statistics.median_of_means))
+        row |= _as_columns("iqm", statistics.estimate_pooled(strata, statistics.pooled_iqm))
         row |= _estimate("optimality_gap", strata)
         rows.append(row)
-    return pd.DataFrame(_in_order(rows, key))
+    return pd.DataFrame(_sort_by_first_appearance(rows, key))
 
 
-def improvements(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") -> pd.DataFrame:
-    """One row per suite and ordered pair of agents: how likely a run of the one scores more.
+def compare_agents(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") -> pd.DataFrame:
+    """Estimates for each suite and ordered pair of agents how likely a run of x scores more than one of y.
 
-    Over the environments that both were run on, each counting the same. Columns: `suite`; `x`, `y` (agent,
-    version and context as one name); `n_envs`; `probability`, `_low`, `_high`. Pairs without a shared
-    environment are left out.
+    Only the environments of both agents are compared, and each has the same weight. A pair without a shared
+    environment has no row.
+
+    Returns:
+        The columns `suite`; `x` and `y` (agent, version and context in one text); `n_envs`; `probability`,
+        `probability_low` and `probability_high` (its 95% interval).
     """
-    finals = final_score(with_scores(frame, score_mode))
+    finals = compute_final_scores(with_scores(frame, score_mode))
     name = ["agent", "agent_version", "context"]
     rows = []
     for (suite, _), part in finals.groupby(["suite", "suite_hash"], sort=False, observed=True):
-        players = {
+        scores = {
             " ".join(map(str, key)): {
                 env: runs["score"].to_numpy()
                 for env, runs in own.groupby("env_id", sort=False, observed=True)
             }
             for key, own in part.groupby(name, sort=False, observed=True)
         }
-        for x, y in itertools.permutations(players, 2):
-            shared = [env for env in players[x] if env in players[y]]
+        for x, y in itertools.permutations(scores, 2):
+            shared = [env for env in scores[x] if env in scores[y]]
             if shared:
                 found = statistics.estimate_improvement(
-                    [players[x][env] for env in shared], [players[y][env] for env in shared]
+                    [scores[x][env] for env in shared], [scores[y][env] for env in shared]
                 )
                 names = ("probability", "probability_low", "probability_high")
                 row = {"suite": suite, "x": x, "y": y, "n_envs": len(shared)}
@@ -235,22 +267,22 @@ STATISTICS = {
     "iqm": statistics.iqm,
     "optimality_gap": statistics.optimality_gap,
 }
-"""The statistics that get a bootstrap interval, by column name."""
+"""The statistics that have a bootstrap interval, by column name."""
 
 
 def _estimate(name: str, strata: Sequence[Array]) -> dict[str, float]:
-    """One statistic and the ends of its interval, under their column names."""
-    return _named(name, statistics.estimate(strata, STATISTICS[name]))
+    """Estimates one statistic, and returns it with its interval under their column names."""
+    return _as_columns(name, statistics.estimate(strata, STATISTICS[name]))
 
 
-def _named(name: str, found: statistics.Estimate) -> dict[str, float]:
+def _as_columns(name: str, found: statistics.Estimate) -> dict[str, float]:
     value, low, high = found
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
-def _row(frame: pd.DataFrame, target: float) -> dict[str, Any]:
-    """The numbers of one summary row from its rows, already in the wanted score mode."""
-    finals, times = final_score(frame), to_target(frame, target)
+def _summarise_row(frame: pd.DataFrame, target: float) -> dict[str, Any]:
+    """Computes the numbers of one summary row; the scores of `frame` are in the wanted mode already."""
+    finals, times = compute_final_scores(frame), find_times_to_target(frame, target)
     scores, reached = finals["score"].to_numpy(), times["reached"].to_numpy()
     numbers: dict[str, Any] = {
         "n_tasks": finals["task_seed"].nunique(),
@@ -266,13 +298,15 @@ def _row(frame: pd.DataFrame, target: float) -> dict[str, Any]:
         numbers[f"{unit}_median"] = statistics.median_time(spent, reached)
         numbers[f"{unit}_mean"] = statistics.restricted_mean_time(spent, reached)
         numbers[f"{unit}_limit"] = float(spent.max())
-    cost = paper_cost(frame)
+    cost = compute_paper_cost(frame)
     numbers |= {f"paper_{name}": value for name, value in cost._asdict().items()}
     return numbers | {"regret": float(finals["regret"].to_numpy().mean())}
 
 
-def _in_order(rows: list[dict[str, Any]], key: Sequence[str]) -> list[dict[str, Any]]:
-    """Rows sorted by the columns of `key`, the values of each ranked as first seen."""
+def _sort_by_first_appearance(
+    rows: list[dict[str, Any]], key: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Sorts rows by the columns of `key`; the values of a column rank in the order of first appearance."""
     ranks: dict[str, dict[str, int]] = {name: {} for name in key}
     for row in rows:
         for name in key:
@@ -281,7 +315,7 @@ def _in_order(rows: list[dict[str, Any]], key: Sequence[str]) -> list[dict[str, 
 
 
 class RunRows(NamedTuple):
-    """One run: where its rows are in the frame, [n], and their scores [n]."""
+    """One run of a frame: the positions of its rows, int [n], and their scores, float64 [n]."""
 
     env_id: str
     measure: str
@@ -289,8 +323,8 @@ class RunRows(NamedTuple):
     score: Array
 
 
-def runs_of(frame: pd.DataFrame) -> list[RunRows]:
-    """The runs of a frame, in the order first seen."""
+def split_runs(frame: pd.DataFrame) -> list[RunRows]:
+    """Splits a frame into its runs, in the order of first appearance."""
     order, starts = group_runs(frame)
     if len(order) == 0:
         return []

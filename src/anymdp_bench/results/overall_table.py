@@ -1,4 +1,4 @@
-"""Statistics over all environments of a suite, and how likely one agent improves on another, as tables."""
+"""The two tables of `anymdp-bench table --overall`: scores over all environments, and pairs of agents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from anymdp_bench.results import table_formats
-from anymdp_bench.results.metrics import ScoreMode, improvements, overall
+from anymdp_bench.results.metrics import ScoreMode, compare_agents, summarise_overall
 from anymdp_bench.results.table_formats import Sheet
 from anymdp_bench.results.tables import Format, percent
 
@@ -32,14 +32,22 @@ def render_overall(
     width: int | None = None,
     color: bool = False,
 ) -> str:
-    """Both tables, one after the other; as CSV, the first alone."""
-    totals = overall(frame, score_mode)
+    """Renders both tables, one after the other; the format `csv` holds the first table alone.
+
+    Args:
+        frame: result rows.
+        format: text, markdown, csv, latex or html.
+        score_mode: how scores are computed, see `metrics.with_scores`.
+        width: the largest number of columns of the text format; None for no limit.
+        color: whether the text format uses colours.
+    """
+    totals = summarise_overall(frame, score_mode)
     if format == "csv":
         return totals.to_csv(index=False, lineterminator="\n")
-    sheets = [_totals(totals)]
-    pairs = improvements(frame, score_mode)
+    sheets = [_totals_sheet(totals)]
+    pairs = compare_agents(frame, score_mode)
     if len(pairs):
-        sheets.append(_pairs(pairs))
+        sheets.append(_pairs_sheet(pairs))
     writers: dict[str, Callable[[Sheet], str]] = {
         "text": lambda sheet: table_formats.text(sheet, width, color),
         "markdown": table_formats.markdown,
@@ -49,33 +57,36 @@ def render_overall(
     return "\n".join(writers[format](sheet) for sheet in sheets)
 
 
-def _totals(totals: pd.DataFrame) -> Sheet:
-    """One row an agent; the best are the highest mean of a suite and all whose interval holds it."""
+def _totals_sheet(totals: pd.DataFrame) -> Sheet:
+    """Makes the table of agents; a row is marked where its interval reaches the highest mean of its suite."""
     headings = ["suite", "agent", "mean [95% CI]", "median", "IQM", "gap", "envs", "runs"]
     rows, best = [], []
     highest = totals.groupby(["suite", "suite_hash", "n_envs"])["score"].transform("max")
     for row, most in zip(totals.to_dict("records"), highest, strict=True):
         context = "" if row["context"] in ("none", "empty") else f" ({row['context']})"
         cells = [str(row["suite"]), f"{row['agent']} {row['agent_version']}{context}"]
-        cells += [_estimate(row, name) for name in ("score", "median", "iqm", "optimality_gap")]
+        cells += [
+            _format_estimate(row, name) for name in ("score", "median", "iqm", "optimality_gap")
+        ]
         rows.append([*cells, str(row["n_envs"]), str(row["n_runs"])])
         high = row["score_high"]
         best.append(bool((row["score"] if math.isnan(high) else high) >= most))
     return Sheet(_CAPTION, headings, rows, best)
 
 
-def _pairs(pairs: pd.DataFrame) -> Sheet:
+def _pairs_sheet(pairs: pd.DataFrame) -> Sheet:
+    """Makes the table of pairs; a row is marked where its interval lies above 50%."""
     headings = ["suite", "X", "P(X > Y) % [95% CI]", "Y", "envs"]
     rows, best = [], []
     for row in pairs.to_dict("records"):
         names = [str(row[k]).removesuffix(" none").removesuffix(" empty") for k in ("x", "y")]
-        cells = [str(row["suite"]), names[0], _estimate(row, "probability"), names[1]]
+        cells = [str(row["suite"]), names[0], _format_estimate(row, "probability"), names[1]]
         rows.append([*cells, str(row["n_envs"])])
         best.append(bool(row["probability_low"] > 0.5))
     return Sheet(_CAPTION_PAIRS, headings, rows, best)
 
 
-def _estimate(row: dict[Any, Any], name: str) -> str:
+def _format_estimate(row: dict[Any, Any], name: str) -> str:
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     interval = "" if math.isnan(low) else f" [{percent(low)}, {percent(high)}]"
     return percent(row[name]) + interval

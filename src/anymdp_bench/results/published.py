@@ -1,4 +1,4 @@
-"""The paper's own results (its Table 1), looked up by our environment and agent ids."""
+"""The results that the paper prints in its Table 1, by our ids of environments and agents."""
 
 import csv
 import re
@@ -32,14 +32,19 @@ PAPER_ORACLES = {
     "DiscretePendulum-g5-v0": -200.0,
     "DiscretePendulum-g9.8-v0": -385.0,
 }
-"""The oracle returns that the paper normalises by, where it states its own. Of the lake it has two, 0.833
-and 0.778, and this is the stricter; its steepest pendulum has g = 9.81. `--score paper` uses them."""
+"""The oracle returns that the paper divides by, where it states them. `--score paper` uses them.
+
+The paper has two values for the slippery lake, 0.833 and 0.778; this is the stricter one. The paper's third
+pendulum has g = 9.81."""
 
 
-class Published(NamedTuple):
-    """One line of the paper's table: best performance in percent, and what reaching 99% of it cost.
+class PublishedResult(NamedTuple):
+    """One line of the paper's table.
 
-    `steps` and `episodes` are None where the paper prints none.
+    Attributes:
+        percent: the best performance, in percent.
+        steps: the steps until 99% of it; None where the paper prints none.
+        episodes: the episodes until 99% of it; None likewise.
     """
 
     percent: float
@@ -47,8 +52,8 @@ class Published(NamedTuple):
     episodes: int | None
 
 
-def environment_name(env_id: str) -> str | None:
-    """The paper's name for one of our environment ids, None where it has none."""
+def paper_environment(env_id: str) -> str | None:
+    """Returns the paper's name of an environment id; None where the paper does not have the environment."""
     for pattern, name in _ENVIRONMENTS:
         match = re.fullmatch(pattern, env_id)
         if match:
@@ -56,17 +61,17 @@ def environment_name(env_id: str) -> str | None:
     return None
 
 
-def published(env_id: str, agent: str) -> Published | None:
-    """The paper's figures for an environment and an agent id of ours; None where it has none."""
-    return _table().get((environment_name(env_id) or "", _LEARNERS.get(agent, "")))
+def find_published(env_id: str, agent: str) -> PublishedResult | None:
+    """Returns the paper's result of an agent on an environment, by our ids; None where the paper has none."""
+    return _table().get((paper_environment(env_id) or "", _LEARNERS.get(agent, "")))
 
 
 @cache
-def _table() -> dict[tuple[str, str], Published]:
-    """`data/table1.csv` by (environment, learner) in the paper's words."""
+def _table() -> dict[tuple[str, str], PublishedResult]:
+    """Reads `data/table1.csv`; the keys are (environment, learner), by the paper's names."""
     text = resources.files("anymdp_bench").joinpath("data/table1.csv").read_text(encoding="utf-8")
     return {
-        (row["environment"], row["learner"]): Published(
+        (row["environment"], row["learner"]): PublishedResult(
             float(row["performance_pct"]),
             int(row["steps"]) if row["steps"] else None,
             int(row["episodes"]) if row["episodes"] else None,

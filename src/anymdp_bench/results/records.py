@@ -30,9 +30,9 @@ from anymdp_bench.results.schema import (
     RecordError,
     check_columns,
     check_rows,
-    explain,
     fill_missing,
-    printable,
+    find_first_error,
+    is_printable,
 )
 
 __all__ = [
@@ -92,7 +92,7 @@ class RunRecord:
 
     def __post_init__(self) -> None:
         for name in TEXT:
-            if not printable([getattr(self, name)]):
+            if not is_printable([getattr(self, name)]):
                 raise ValueError(f"{name} must be printable and not blank: {getattr(self, name)!r}")
         if self.context not in CONTEXTS or self.measure not in MEASURES:
             raise ValueError(f"unknown context {self.context!r} or measure {self.measure!r}")
@@ -151,7 +151,7 @@ def write_rows(path: Path, rows: Iterable[str], header: Mapping[str, str]) -> No
 
 def _header_lines(header: Mapping[str, str]) -> Iterator[str]:
     for key, value in header.items():
-        if not printable([key]) or ":" in key:
+        if not is_printable([key]) or ":" in key:
             raise ValueError(f"a header key must be printable and have no colon: {key!r}")
         clean = "".join(char if char.isprintable() else " " for char in value)
         yield f"# {key}: {' '.join(clean.split())}\n"
@@ -237,7 +237,7 @@ def _parse(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
                 encoding="utf-8-sig",
             )
     except (ValueError, OverflowError, RuntimeWarning, pd.errors.ParserWarning):
-        raise explain(path, line, names) from None
+        raise find_first_error(path, line, names) from None
     # Not read as categories at once: since pandas 3.1 that turns the version "1.0" into a number.
     frame = frame.astype({name: "category" for name in names if name not in kinds})
     order = check_rows(path, line, frame)

@@ -1,11 +1,11 @@
 """The format of a result file: its columns, and the checks that a file must pass.
 
-A result file is UTF-8 CSV, one row per scored episode or test point: leading `# key: value`
-comment lines, one header line, then rows. The first thirteen columns are the published contract;
-ours follow, and a file from elsewhere may lack them or bring others. This module knows what a
-valid file is and words the complaint about an invalid one; `records` reads and writes files. The
-checks are array operations, since a full-budget file has about a million rows; only a file that
-has already failed is walked line by line, to say where.
+A result file is a CSV file in UTF-8: comment lines `# key: value`, one header line, then one row per scored
+episode or test. The first thirteen columns are the published contract. Our further columns follow; a file
+from elsewhere may lack them or have others. This module defines what a valid file is and makes the errors
+about an invalid one; `records` reads and writes the files. The checks are array operations, since a file of a
+full budget has about a million rows. Only a file that has failed already is read line by line, to find the
+place of the error.
 """
 
 import csv
@@ -33,43 +33,52 @@ CONTRACT = (
     "return_corrected",
     "score",
 )
-"""The thirteen columns every result file starts with, in this order."""
+"""The first thirteen columns of every result file, in this order."""
 
 COLUMNS = (*CONTRACT, "regret", "measure", "gap")
-"""All columns that we write. `regret` is the run's cumulative exact regret, `measure` how the row
-was measured (see `MEASURES`), `gap` the task's oracle return less its random return, which turns
-the corrected score into the raw one: raw = score + (return - return_corrected) / gap."""
+"""All columns that we write.
+
+`regret` is the run's cumulative exact regret. `measure` says how the row was measured (see `MEASURES`). `gap`
+is the task's oracle return minus its random return; it turns a corrected score into a raw one:
+raw = score + (return - return_corrected) / gap."""
 
 RUN_KEY = CONTRACT[:8]
-"""The columns which together name one run."""
+"""The columns that together name one run."""
 
 TEXT = ("suite", "suite_hash", "agent", "agent_version", "env_id", "context", "measure")
 WHOLE = ("task_seed", "run_seed", "episode", "steps")
 REAL = ("return", "return_corrected", "score", "regret", "gap")
 
 CONTEXTS = ("none", "empty", "offline", "imitation")
-"""What a run starts from; `none` is a learner that trains."""
+"""The starting contexts of a run; `none` is that of a learner that trains."""
 
 MEASURES = ("exact", "test", "episode")
-"""`exact`: a test point, the policy's exact expected score. `test`: a test point, the mean of five
-sampled test episodes. `episode`: an acting episode of an in-context learner, all of which count."""
+"""How a row was measured.
+
+`exact` is a test: the exact expected score of the policy. `test` is a test too: the mean of five sampled
+episodes. `episode` is an episode that an in-context learner plays; all its episodes count."""
 
 
 class RecordError(ValueError):
-    """A result file breaks the format; the message is one line: file, line, column and cure."""
+    """A result file that breaks the format; the message is one line with the file, line, column and fix."""
 
 
-def complaint(path: Path, line: int, column: str, what: str, mend: str) -> RecordError:
-    """The error for one breach, worded in the one way all of them are."""
-    return RecordError(f"{path}: line {line}, column {column!r}: {what}; {mend}")
+def make_record_error(path: Path, line: int, column: str, what: str, fix: str) -> RecordError:
+    """Makes the error of one place in a file: `what` is wrong there, and `fix` says how to correct it."""
+    return RecordError(f"{path}: line {line}, column {column!r}: {what}; {fix}")
 
 
 def check_columns(path: Path, line: int, names: Sequence[str]) -> None:
-    """Raise RecordError unless `names`, found on `line`, start with CONTRACT and do not repeat."""
+    """Checks the column names of a header line.
+
+    Raises:
+        RecordError: `names`, which stand on `line`, do not start with CONTRACT, or a name is blank or
+            repeated.
+    """
     for index, expected in enumerate(CONTRACT):
         found = names[index] if index < len(names) else "nothing"
         if found != expected:
-            raise complaint(
+            raise make_record_error(
                 path,
                 line,
                 expected,
@@ -79,15 +88,24 @@ def check_columns(path: Path, line: int, names: Sequence[str]) -> None:
     for index, name in enumerate(names):
         if not name.strip() or name in names[:index]:
             what = f"the header has {name[:40]!r} as column {index + 1}"
-            raise complaint(path, line, name[:40], what, "name every column, and each once")
+            raise make_record_error(path, line, name[:40], what, "name every column, and each once")
 
 
 def check_rows(path: Path, line: int, frame: pd.DataFrame) -> npt.NDArray[np.intp]:
-    """Check all rows of a parsed file whose header is on `line`.
+    """Checks all rows of a parsed file.
 
-    Text columns must be categorical; `measure` may be absent (`episode` is then assumed where
-    there is a context). Returns the row order [rows] that brings each run's rows together, runs as
-    first seen. Raises RecordError for the first breach found.
+    Args:
+        path: the file, for the error.
+        line: the line of the header, for the error.
+        frame: the rows. Text columns must be categorical. Where `measure` is absent, the rows of a run with a
+            context count as episodes.
+
+    Returns:
+        The order [rows] that brings the rows of each run together; the runs keep the order of first
+        appearance.
+
+    Raises:
+        RecordError: a row breaks the format; the error is about the first one found.
     """
     for column in frame.columns:
         if column in WHOLE:
@@ -103,15 +121,21 @@ def check_rows(path: Path, line: int, frame: pd.DataFrame) -> npt.NDArray[np.int
     return _check_runs(path, line, frame)
 
 
-def explain(path: Path, line: int, names: Sequence[str]) -> RecordError:
-    """The error for a file that the parser has refused: walk it to the first row at fault."""
+def find_first_error(path: Path, line: int, names: Sequence[str]) -> RecordError:
+    """Reads a file that the parser has refused line by line, and returns the error of its first bad row.
+
+    Args:
+        path: the file.
+        line: the line of the header.
+        names: the columns of the header.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for _ in range(line):
                 file.readline()
             reader = csv.reader(file)
             for row in reader:
-                found = _row_fault(path, line + reader.line_num, names, row)
+                found = _find_row_error(path, line + reader.line_num, names, row)
                 if found is not None:
                     return found
     except UnicodeDecodeError:
@@ -121,25 +145,27 @@ def explain(path: Path, line: int, names: Sequence[str]) -> RecordError:
     return RecordError(f"{path}: is not a well-formed CSV file; write it again")
 
 
-def _row_fault(
+def _find_row_error(
     path: Path, line: int, names: Sequence[str], row: Sequence[str]
 ) -> RecordError | None:
-    """The first thing wrong with the form of one row, or None."""
+    """Returns the first error in the form of one row, or None."""
     if len(row) != len(names):
         what = f"the row has {len(row)} fields and the header {len(names)}"
         last = names[min(len(row), len(names) - 1)]
-        return complaint(path, line, last, what, "write one field per column")
+        return make_record_error(path, line, last, what, "write one field per column")
     for column, text in zip(names, row, strict=True):
         if not text.strip():
-            return complaint(path, line, column, "the field is blank", "write a value")
+            return make_record_error(path, line, column, "the field is blank", "write a value")
         if column in WHOLE and not (text.isascii() and text.removeprefix("-").isdigit()):
             what = f"{text[:40]!r} is not a whole number"
-            return complaint(path, line, column, what, "write digits only")
+            return make_record_error(path, line, column, what, "write digits only")
         if column in WHOLE and abs(int(text[:30])) >= 2**63:
-            return complaint(path, line, column, f"{text[:40]} is too large", "stay below 2**63")
+            return make_record_error(
+                path, line, column, f"{text[:40]} is too large", "stay below 2**63"
+            )
         if column in REAL and not _is_finite_number(text):
             what = f"{text[:40]!r} is not a finite number"
-            return complaint(path, line, column, what, "write a decimal number")
+            return make_record_error(path, line, column, what, "write a decimal number")
     return None
 
 
@@ -151,38 +177,40 @@ def _is_finite_number(text: str) -> bool:
 
 
 def _require(
-    path: Path, line: int, frame: pd.DataFrame, column: str, bad: Any, what: str, mend: str
+    path: Path, line: int, frame: pd.DataFrame, column: str, bad: Any, what: str, fix: str
 ) -> None:
-    """Raise for the first row where the boolean array `bad` [rows] is true, quoting its value."""
-    wrong = np.asarray(bad)
-    if wrong.any():
-        row = int(wrong.argmax())
+    """Raises an error that quotes the value of the first row where the boolean array `bad` [rows] is true."""
+    is_bad = np.asarray(bad)
+    if is_bad.any():
+        row = int(is_bad.argmax())
         value = str(frame[column].iloc[row])[:40]
-        raise complaint(path, line + 1 + row, column, f"{value} {what}", mend)
+        raise make_record_error(path, line + 1 + row, column, f"{value} {what}", fix)
 
 
 def _check_text(path: Path, line: int, frame: pd.DataFrame, column: str) -> None:
-    """Every value printable and not blank; contexts and measures among those we know."""
+    """Checks that every value is printable and not blank, and that contexts and measures are known ones."""
     values = frame[column].cat
     allowed = {"context": CONTEXTS, "measure": MEASURES}.get(column)
     for code, text in enumerate(values.categories):
         if not text.strip():
-            what, mend = "the field is blank", "write a value"
+            what, fix = "the field is blank", "write a value"
         elif not text.isprintable():
-            what, mend = f"{text[:40]!r} has control characters", "write plain text"
+            what, fix = f"{text[:40]!r} has control characters", "write plain text"
         elif allowed and text not in allowed:
-            what, mend = f"{text[:40]!r} is unknown", "use one of " + ", ".join(allowed)
+            what, fix = f"{text[:40]!r} is unknown", "use one of " + ", ".join(allowed)
         else:
             continue
         row = int(np.argmax(np.asarray(values.codes) == code))
-        raise complaint(path, line + 1 + row, column, what, mend)
+        raise make_record_error(path, line + 1 + row, column, what, fix)
 
 
 def group_runs(frame: pd.DataFrame) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Rows by run: (order [rows], starts [runs]).
+    """Groups rows by run.
 
-    `order` brings the rows of each run together, runs in the order first seen and rows of a run in
-    the order given; `starts` are the positions in `order` where a run begins.
+    Returns:
+        (order [rows], starts [runs]). `order` brings the rows of each run together; runs keep the order of
+        first appearance, and the rows of a run keep their order. `starts` are the positions in `order` where
+        a run begins.
     """
     code = frame.groupby(list(RUN_KEY), sort=False, observed=True).ngroup().to_numpy()
     order = np.argsort(code, kind="stable")
@@ -191,17 +219,21 @@ def group_runs(frame: pd.DataFrame) -> tuple[npt.NDArray[np.intp], npt.NDArray[n
 
 
 def _check_runs(path: Path, line: int, frame: pd.DataFrame) -> npt.NDArray[np.intp]:
-    """In each run episodes rise (in-context: 1, 2, 3...), steps never fall, measure, gap stay."""
+    """Checks each run as a whole, and returns the order of its rows as `group_runs` does.
+
+    The episodes of a run rise, and those of an in-context run are 1, 2, 3 and so on. Its steps never fall.
+    Its measure and its gap stay the same.
+    """
     order, starts = group_runs(frame)
     first = np.zeros(len(order), dtype=bool)
     first[starts] = True
     episode = frame["episode"].to_numpy()[order]
     rise = np.diff(episode, prepend=0)
 
-    def require(column: str, bad: npt.NDArray[np.bool_], what: str, mend: str) -> None:
-        marked = np.zeros(len(order), dtype=bool)
-        marked[order] = bad
-        _require(path, line, frame, column, marked, what, mend)
+    def require(column: str, bad: npt.NDArray[np.bool_], what: str, fix: str) -> None:
+        bad_rows = np.zeros(len(order), dtype=bool)
+        bad_rows[order] = bad
+        _require(path, line, frame, column, bad_rows, what, fix)
 
     require(
         "episode",
@@ -224,7 +256,10 @@ def _check_runs(path: Path, line: int, frame: pd.DataFrame) -> npt.NDArray[np.in
 
 
 def fill_missing(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with exactly COLUMNS: regret and gap NaN where absent, measure by the context."""
+    """Returns the frame with exactly the columns COLUMNS.
+
+    Where `regret` or `gap` is absent, it becomes NaN. Where `measure` is absent, it follows from the context.
+    """
     filled = frame.copy(deep=False)
     for column in ("regret", "gap"):
         if column not in filled:
@@ -235,6 +270,6 @@ def fill_missing(frame: pd.DataFrame) -> pd.DataFrame:
     return filled[list(COLUMNS)]
 
 
-def printable(values: Iterable[str]) -> bool:
-    """Whether all values may stand in a text column: printable and not blank."""
+def is_printable(values: Iterable[str]) -> bool:
+    """Returns whether all values may stand in a text column: each is printable and not blank."""
     return all(value.strip() and value.isprintable() for value in values)

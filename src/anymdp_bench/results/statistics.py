@@ -1,12 +1,11 @@
 """Statistics over runs: interquartile mean, bootstrap intervals, Kaplan-Meier times to target.
 
-Pure functions of arrays. A *stratum* holds the scores of one environment's runs (tasks x runs), which
-are exchangeable; strata differ in kind, so each counts the same and is resampled on its own
-(Agarwal et al. 2021, "Deep RL at the edge of the statistical precipice"). rliable 1.2 does the same for
-equally many runs everywhere. Its `metrics` and `plot_utils` import beside numpy 2.4 and pandas 3; its
-`library`, the bootstrap, does not, since it pins arch below 8: 5.6 and 6.3 are built for numpy 1, and 7.0
-to 7.2 call what pandas 3 has changed (with arch 8.0, against the pin, it imports). It also brings
-statsmodels with it; so it is no dependency, and `tests/results/test_rliable.py` holds our numbers to its own.
+All functions are pure functions of arrays. A *stratum* holds the scores of the runs of one environment
+(tasks x runs), which are exchangeable. Strata differ in kind, so each has the same weight and is resampled on
+its own (Agarwal et al. 2021, "Deep RL at the edge of the statistical precipice"). rliable 1.2 does the same
+where every environment has the same number of runs. It is no dependency: its bootstrap needs arch below 8, no
+such version works with pandas 3, and it installs statsmodels too. `tests/results/test_rliable.py` compares
+our numbers with rliable's.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,16 +17,17 @@ import scipy.stats
 
 Array = npt.NDArray[np.float64]
 Statistic = Callable[[Array], Array]
-"""Maps samples [..., n] to one value per sample [...]."""
+"""A statistic maps samples [..., n] to one value per sample [...]."""
 PooledStatistic = Callable[[Sequence[Array]], Array]
-"""Maps one array of samples [..., n_i] a stratum to one value per sample [...]."""
+"""A pooled statistic maps one array [..., n_i] per stratum to one value per sample [...]."""
 
 RESAMPLES = 2000
 LEVEL = 0.95
+"""The level of the intervals."""
 
 
 class Estimate(NamedTuple):
-    """A value and the ends of its bootstrap interval (NaN where a stratum has a single run)."""
+    """A value and the two ends of its bootstrap interval; they are NaN where a stratum has a single run."""
 
     value: float
     low: float
@@ -35,32 +35,41 @@ class Estimate(NamedTuple):
 
 
 def mean(scores: Array) -> Array:
-    """Mean over the last axis."""
+    """Returns the mean over the last axis."""
     return np.asarray(np.mean(scores, axis=-1))
 
 
 def median(scores: Array) -> Array:
-    """Median over the last axis."""
+    """Returns the median over the last axis."""
     return np.asarray(np.median(scores, axis=-1))
 
 
 def iqm(scores: Array) -> Array:
-    """Interquartile mean over the last axis: the mean without the lowest and highest n // 4."""
+    """Returns the interquartile mean over the last axis: the mean without the lowest and highest n // 4."""
     return np.asarray(scipy.stats.trim_mean(scores, 0.25, axis=-1))
 
 
 def optimality_gap(scores: Array) -> Array:
-    """How far below the oracle's 1 the scores lie on average, over the last axis; excess is cut."""
+    """Returns by how much the scores are below 1 on average, over the last axis.
+
+    A score above 1 counts as 1.
+    """
     return np.asarray(1 - np.mean(np.minimum(scores, 1.0), axis=-1))
 
 
 def estimate(
     strata: Sequence[Array], statistic: Statistic, resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:
-    """The mean over `strata` ([n_i] each, n_i >= 1) of `statistic`, with its 95% interval.
+    """Estimates the mean of a statistic over strata, with its 95% interval.
 
-    Percentile bootstrap: every stratum is resampled with replacement, `resamples` times. The same
-    arguments give the same interval.
+    The interval is a percentile bootstrap: every stratum is resampled with replacement. The same arguments
+    give the same interval.
+
+    Args:
+        strata: the scores of each stratum, [n_i] with n_i >= 1.
+        statistic: what is computed of each stratum.
+        resamples: the number of bootstrap samples.
+        seed: the seed of the bootstrap.
     """
     rng = np.random.default_rng(seed)
     value = np.mean([statistic(stratum) for stratum in strata])
@@ -75,10 +84,10 @@ def estimate(
 
 
 def pooled_iqm(strata: Sequence[Array]) -> Array:
-    """Interquartile mean of all runs together, `strata` [..., n_i] each, every stratum counting the same.
+    """Returns the interquartile mean of all runs together, over `strata` [..., n_i] of equal weight.
 
-    The mean of what lies between the quartiles of the mixture; a run on a quartile counts in part. For
-    strata of equal size, 4 dividing their total, it is rliable's `aggregate_iqm`.
+    It is the mean of the scores between the quartiles of the mixture; a run on a quartile counts in part. It
+    equals rliable's `aggregate_iqm` where all strata have the same size and 4 divides the number of runs.
     """
     scores = np.concatenate(strata, axis=-1)
     weights = np.concatenate(
@@ -93,29 +102,29 @@ def pooled_iqm(strata: Sequence[Array]) -> Array:
 
 
 def median_of_means(strata: Sequence[Array]) -> Array:
-    """Median over strata, [..., n_i] each, of their means: rliable's `aggregate_median`."""
+    """Returns the median of the means of `strata`, [..., n_i] each; it is rliable's `aggregate_median`."""
     return np.asarray(np.median([mean(stratum) for stratum in strata], axis=0))
 
 
 def estimate_pooled(
     strata: Sequence[Array], statistic: PooledStatistic, resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:
-    """`statistic` of all `strata` ([n_i] each) together, with its 95% interval; see `estimate`."""
+    """Estimates a statistic of all `strata` together, [n_i] each, with its 95% interval; see `estimate`."""
     rng = np.random.default_rng(seed)
     value = float(statistic(strata))
     if min(len(stratum) for stratum in strata) < 2:
         return Estimate(value, np.nan, np.nan)
-    drawn = [
+    samples = [
         stratum[rng.integers(len(stratum), size=(resamples, len(stratum)))] for stratum in strata
     ]
-    low, high = np.quantile(statistic(drawn), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(statistic(samples), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(value, float(low), float(high))
 
 
 def probability_of_improvement(x: Array, y: Array) -> Array:
-    """The chance that a run of `x` [..., n] scores more than one of `y` [..., m], a tie counting half.
+    """Returns the probability that a run of `x` [..., n] scores more than one of `y` [..., m].
 
-    It is the Mann-Whitney U statistic over n * m, by ranks.
+    A tie counts half. It is the Mann-Whitney U statistic divided by n * m, computed from ranks.
     """
     n, m = x.shape[-1], y.shape[-1]
     ranks = scipy.stats.rankdata(np.concatenate([x, y], axis=-1), axis=-1)
@@ -125,9 +134,13 @@ def probability_of_improvement(x: Array, y: Array) -> Array:
 def estimate_improvement(
     xs: Sequence[Array], ys: Sequence[Array], resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:
-    """The mean over environments of the probability that x improves on y, with its 95% interval.
+    """Estimates the mean over environments of the probability of improvement, with its 95% interval.
 
-    `xs` and `ys` hold one array of runs an environment, [n_i] and [m_i]; both are resampled in each.
+    Args:
+        xs: the scores of agent x, one array [n_i] per environment.
+        ys: the scores of agent y on the same environments, [m_i].
+        resamples: the number of bootstrap samples; both agents' runs are resampled in each environment.
+        seed: the seed of the bootstrap.
     """
     rng = np.random.default_rng(seed)
     value = np.mean([probability_of_improvement(x, y) for x, y in zip(xs, ys, strict=True)])
@@ -135,16 +148,21 @@ def estimate_improvement(
         return Estimate(float(value), np.nan, np.nan)
     replicas = np.zeros(resamples)
     for x, y in zip(xs, ys, strict=True):
-        drawn = [each[rng.integers(len(each), size=(resamples, len(each)))] for each in (x, y)]
-        replicas += probability_of_improvement(*drawn) / len(xs)
+        samples = [each[rng.integers(len(each), size=(resamples, len(each)))] for each in (x, y)]
+        replicas += probability_of_improvement(*samples) / len(xs)
     low, high = np.quantile(replicas, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(float(value), float(low), float(high))
 
 
 def survival(times: Array, reached: npt.NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Kaplan-Meier: the distinct times [m], ascending, and the share not there yet after each [m].
+    """Computes the Kaplan-Meier survival curve of times to target.
 
-    `times` [n] are times to target where `reached` [n], else the times at which a run was cut short.
+    Args:
+        times: the time to target of each run, [n], or the time at which it was cut short.
+        reached: whether each run reached the target, [n].
+
+    Returns:
+        The distinct times [m], ascending, and the share of runs without the target after each, [m].
     """
     data = scipy.stats.CensoredData.right_censored(times, ~reached)
     curve = scipy.stats.ecdf(data).sf
@@ -152,18 +170,21 @@ def survival(times: Array, reached: npt.NDArray[np.bool_]) -> tuple[Array, Array
 
 
 def median_time(times: Array, reached: npt.NDArray[np.bool_]) -> float:
-    """Kaplan-Meier median: the first time by which half are there; inf where they never are."""
+    """Returns the Kaplan-Meier median.
+
+    The first time by which half of the runs reached the target, or inf.
+    """
     at, share = survival(times, reached)
-    there = np.flatnonzero(share <= 0.5 + 1e-12)
-    return float(at[there[0]]) if len(there) else np.inf
+    half = np.flatnonzero(share <= 0.5 + 1e-12)
+    return float(at[half[0]]) if len(half) else np.inf
 
 
 def restricted_mean_time(
     times: Array, reached: npt.NDArray[np.bool_], horizon: float | None = None
 ) -> float:
-    """Mean time to target, a run still short of it at `horizon` (default: the longest time) as that.
+    """Returns the restricted mean time to target: the area under the Kaplan-Meier curve up to `horizon`.
 
-    It is the area under the Kaplan-Meier curve up to `horizon`.
+    A run without the target at `horizon` counts as `horizon`, which is the longest time by default.
     """
     at, share = survival(times, reached)
     end = float(np.max(times)) if horizon is None else horizon

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from anymdp_bench.results import table_formats
-from anymdp_bench.results.published import Published, published
+from anymdp_bench.results.published import PublishedResult, find_published
 from anymdp_bench.results.table_formats import NONE, Sheet
 
 Format = Literal["text", "markdown", "csv", "latex", "html"]
@@ -140,10 +140,10 @@ def _cost(best: str, steps: float | None, episodes: float | None) -> str:
     return f"{best} / {human(steps)} / {human(episodes)}"
 
 
-def _published(row: dict[Any, Any]) -> Published | None:
+def _published(row: dict[Any, Any]) -> PublishedResult | None:
     """The paper's figures, which are for learners that start from nothing."""
     fresh = row["context"] in ("none", "empty")
-    return published(row["env_id"], row["agent"]) if fresh else None
+    return find_published(row["env_id"], row["agent"]) if fresh else None
 
 
 def _caption(summary: pd.DataFrame, reference: bool) -> str:

@@ -1,13 +1,13 @@
-"""What studies share: rows that are kept as they come, and a table with its picture.
+"""The files of a study: a cache of measured rows, and a table with its figure.
 
-A study's files in `out` are NAME.rows.csv (what was measured, part by part: the same command goes on
-from there), NAME.csv and NAME.md (the table) and NAME.png (the picture).
+The files in `out` are NAME.rows.csv (the measured rows, part by part; the same command continues from them),
+NAME.csv and NAME.md (the table), and NAME.png (the figure).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Kept:
-    """Measured rows on disk, in parts: a part is there whole or not at all.
+class ResultCache:
+    """Measured rows in a CSV file, in parts; the file holds each part whole or not at all.
 
     Args:
-        path: a CSV file, made with the first part; its folder exists.
-        key: names of the columns that tell parts apart. Put everything among them that a part depends on
-            (the scale, an agent's version), and a part of other settings is measured anew.
+        path: the CSV file. The first part creates it; its folder exists.
+        key: the names of the columns that identify a part. They are everything that a part depends on, such
+            as the scale and the agent's version, so a part with other settings is measured again.
     """
 
     def __init__(self, path: Path, key: Sequence[str]) -> None:
@@ -31,39 +31,51 @@ class Kept:
         names = dict.fromkeys(self.key, str)
         self._rows = pd.read_csv(path, dtype=names) if path.exists() else None
         if self._rows is not None and not set(self.key) <= set(self._rows):
-            self._rows = None  # of an older version, which told fewer parts apart
+            self._rows = None  # an older version wrote the file, with fewer columns in its key
 
     def has(self, *part: object) -> bool:
-        """Whether the rows of `part`, its values in the key's order, are there."""
+        """Returns whether the file holds the rows of `part`, the values of the key."""
         return not self.rows(*part).empty
 
     def add(self, part: Sequence[object], rows: Iterable[Mapping[str, Any]]) -> None:
-        """Writes the rows of a part, given without the key; what had its key before is replaced."""
-        begin = dict(zip(self.key, map(str, part), strict=True))
-        fresh = pd.DataFrame([begin | dict(row) for row in rows])
+        """Writes the rows of a part, given without the key; they replace earlier rows of that part."""
+        key = dict(zip(self.key, map(str, part), strict=True))
+        frame = pd.DataFrame([key | dict(row) for row in rows])
         if self._rows is not None:
-            fresh = pd.concat([self._rows[~self._of(part)], fresh], ignore_index=True)
-        self._rows = fresh
+            frame = pd.concat([self._rows[~self._is_in(part)], frame], ignore_index=True)
+        self._rows = frame
         new = self.path.with_name(f".{self.path.name}.new")
-        fresh.to_csv(new, index=False, lineterminator="\n")
+        frame.to_csv(new, index=False, lineterminator="\n")
         os.replace(new, self.path)
 
+    def fetch(
+        self, part: Sequence[object], measure: Callable[[], Iterable[Mapping[str, Any]]]
+    ) -> pd.DataFrame:
+        """Returns the rows of `part`.
+
+        Where the file lacks them, `measure` makes them and they are written.
+        """
+        if not self.has(*part):
+            self.add(part, measure())
+        return self.rows(*part)
+
     def rows(self, *part: object) -> pd.DataFrame:
-        """The rows of `part`, or of all parts that begin with the values given."""
+        """Returns the rows of `part`; fewer values than the key has give all parts that begin with them."""
         if self._rows is None:
             return pd.DataFrame()
-        return self._rows[self._of(part)].reset_index(drop=True)
+        return self._rows[self._is_in(part)].reset_index(drop=True)
 
-    def _of(self, part: Sequence[object]) -> pd.Series[bool]:
+    def _is_in(self, part: Sequence[object]) -> pd.Series[bool]:
+        """Returns for each row whether it belongs to `part`."""
         assert self._rows is not None
-        inside = pd.Series(True, index=self._rows.index)
+        is_in = pd.Series(True, index=self._rows.index)
         for name, value in zip(self.key, part, strict=False):
-            inside &= self._rows[name] == str(value)
-        return inside
+            is_in &= self._rows[name] == str(value)
+        return is_in
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """A table in Markdown: numbers to the right, as they are formatted already or else as they print."""
+    """Renders a table in Markdown; columns of numbers are aligned to the right."""
     right = [pd.api.types.is_numeric_dtype(table[name]) for name in table]
     lines = [
         "| " + " | ".join(map(str, table.columns)) + " |",

@@ -1,7 +1,7 @@
-"""Suites: which environments, how many tasks and runs, how long; one small data file each.
+"""Suites: each is a small file that lists environments, numbers of tasks and runs, and budgets.
 
-A published suite is frozen: a change is a new file with a new name. Its hash names the definition in
-force, so a suite run with `--tasks 4` carries another hash than the published one.
+A published suite is frozen: a change is a new file with a new name. The hash of a suite is that of its
+definition, so a suite that is run with `--tasks 4` has another hash than the published one.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from anymdp_bench.tasks.family import task_source
 
 CUSTOM = "custom"
 MOST_RUNS, MOST_EPISODES, MOST_STEPS = 10**6, 10**7, 10**10
-"""What a plan and its curves can hold in memory."""
+"""Upper bounds, so that a plan and its curves fit into memory."""
 SAMPLED_TASKS, SAMPLED_RUNS, FIXED_RUNS = 64, 1, 3
 
 
 class SuiteError(ValueError):
-    """A suite that is none: the message says which, and how to mend it."""
+    """A suite that cannot be used; the message says which one, and how to fix it."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One environment of a suite: its id, number of tasks, and runs on each."""
+    """One environment of a suite: its id, the number of tasks, and the number of runs on each task."""
 
     env_id: str
     tasks: int
@@ -35,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a run lasts, by kind of agent; None is no limit."""
+    """The budget of a run, in episodes and in environment steps; None is no limit."""
 
     episodes: int | None
     steps: int | None
@@ -43,7 +43,15 @@ class Limits:
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite: rows in the order of its tables, and the budgets of both kinds of agent."""
+    """A suite.
+
+    Attributes:
+        name: its name.
+        description: one line about it.
+        rows: its environments, in the order of its tables.
+        training: the budget of an agent that trains.
+        in_context: the budget of an in-context agent.
+    """
 
     name: str
     description: str
@@ -53,7 +61,7 @@ class Suite:
 
     @property
     def hash(self) -> str:
-        """12 hex digits of the definition (rows and budgets)."""
+        """The first 12 hexadecimal digits of the SHA-256 of the definition: the rows and the budgets."""
         content = asdict(self)
         del content["name"], content["description"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
@@ -64,7 +72,13 @@ class Suite:
         runs: int | None = None,
         limits: Limits | None = None,
     ) -> Suite:
-        """The suite with other numbers; fixed tasks stay one task."""
+        """Returns the suite with other numbers; an environment with one fixed task keeps one task.
+
+        Args:
+            tasks: the number of tasks of each environment, or None for the suite's own.
+            runs: the number of runs on each task, or None.
+            limits: the budget of both kinds of agent, or None.
+        """
         rows = tuple(
             replace(
                 row,
@@ -82,7 +96,7 @@ class Suite:
 
 
 def is_sampled(env_id: str) -> bool:
-    """Whether task seeds give different tasks there.
+    """Returns whether different task seeds give different tasks on an environment.
 
     Raises:
         SuiteError: there is no such environment.
@@ -94,7 +108,7 @@ def is_sampled(env_id: str) -> bool:
 
 
 def suite_names() -> list[str]:
-    """Names of the suites that come with the package."""
+    """Returns the names of the suites in the package, sorted."""
     return sorted(
         path.name.removesuffix(".toml")
         for path in files("anymdp_bench.suites").iterdir()
@@ -103,10 +117,10 @@ def suite_names() -> list[str]:
 
 
 def load_suite(name: str) -> Suite:
-    """The suite called `name`.
+    """Loads a suite of the package.
 
     Raises:
-        SuiteError: there is no such suite.
+        SuiteError: there is no suite of that name.
     """
     if name not in suite_names():
         raise SuiteError(f"no suite {name!r}; known: {', '.join(suite_names())}")
@@ -115,10 +129,10 @@ def load_suite(name: str) -> Suite:
 
 
 def parse_suite(name: str, text: str) -> Suite:
-    """The suite that a file's text (TOML) defines.
+    """Reads a suite from the text of a TOML file.
 
     Raises:
-        SuiteError: it defines none.
+        SuiteError: the text does not define a suite.
     """
     try:
         data = tomllib.loads(text)
@@ -135,7 +149,7 @@ def parse_suite(name: str, text: str) -> Suite:
 
 
 def custom_suite(env_ids: list[str]) -> Suite:
-    """A suite of the given environments, full budget.
+    """Makes a suite of the given environments, with the full budget.
 
     Raises:
         SuiteError: there is no such environment, or one is named twice.

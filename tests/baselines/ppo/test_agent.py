@@ -10,9 +10,9 @@ import stable_baselines3 as sb3
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from stable_baselines3.common.vec_env import VecNormalize
 
-from anymdp_baselines.ppo.agent import PPO, PPOSettings, Returns
+from anymdp_baselines.ppo.agent import PPO, PPOSettings, RewardScaler
 from anymdp_baselines.ppo.vector_env import SB3VecEnv
-from anymdp_bench.agents import AgentSpec, RunBatch
+from anymdp_bench.agents import AgentSpec, RunBatch, Transition
 from anymdp_bench.evaluation import Budget, Run, play_training, test_points
 from anymdp_bench.runner.plan import Unit
 from anymdp_bench.runner.unit import play_unit
@@ -39,25 +39,26 @@ def started(n_steps=3, gamma=0.9):
 
 
 def test_returns_by_hand():
-    """gae_lambda 1: returns are discounted sums up to a termination, or on to a value where time ran out."""
+    """With gae_lambda 1 a return is a discounted sum up to a termination, or to a value at a truncation."""
     agent = started()
     value = agent._values.copy()
     buffer = agent._model.rollout_buffer
-    kept = {}
+    recorded = {}
     buffer_reset = buffer.reset
 
-    def keep():
-        kept["returns"] = np.array(buffer.returns).reshape(-1)
+    def record_and_reset():
+        recorded["returns"] = np.array(buffer.returns).reshape(-1)
         buffer_reset()
 
-    buffer.reset = keep
+    buffer.reset = record_and_reset
     seen, action = np.array([0, 0]), np.array([1, 1])
     no = np.array([False, False])
-    agent.learn(seen, action, np.array([1.0, 1.0]), np.array([1, 1]), no, no)
+    agent.learn(Transition(seen, action, np.array([1.0, 1.0]), np.array([1, 1]), no, no))
     ends = np.array([True, False])  # the first stream terminates, the second is truncated
-    agent.learn(np.array([1, 1]), action, np.array([2.0, 2.0]), np.array([3, 2]), ends, ~ends)
-    agent.learn(seen, action, np.array([4.0, 4.0]), np.array([1, 1]), no, no)
-    by_step = kept["returns"].reshape(2, 3)  # `get` has swapped steps and streams
+    second_step = (np.array([1, 1]), action, np.array([2.0, 2.0]), np.array([3, 2]), ends, ~ends)
+    agent.learn(Transition(*second_step))
+    agent.learn(Transition(seen, action, np.array([4.0, 4.0]), np.array([1, 1]), no, no))
+    by_step = recorded["returns"].reshape(2, 3)  # `get` has swapped steps and streams
     second = 2.0 + 0.9 * value[2]
     third = 4.0 + 0.9 * value[1]
     assert by_step[0] == pytest.approx([1 + 0.9 * 2, 2.0, third], abs=1e-5)
@@ -68,7 +69,7 @@ def test_rewards_are_scaled_as_sb3_does():
     """`VecNormalize` over the same environment, step by step."""
     ours, theirs = (SB3VecEnv("AnyMDP-16s5a-v0", 4, task_seeds=1) for _ in range(2))
     theirs = VecNormalize(theirs, norm_obs=False, gamma=0.9)
-    scale = Returns(4, 0.9)
+    scale = RewardScaler(4, 0.9)
     for envs in (ours, theirs):
         envs.seed(5)
         envs.reset()
@@ -76,15 +77,15 @@ def test_rewards_are_scaled_as_sb3_does():
     for _ in range(300):
         action = rng.integers(5, size=4)
         _, reward, done, _ = ours.step(action)
-        assert scale.scaled(reward, done) == pytest.approx(theirs.step(action)[1], rel=1e-5)
+        assert scale.scale(reward, done) == pytest.approx(theirs.step(action)[1], rel=1e-5)
 
 
 def test_actions_are_drawn_from_the_table():
     agent = started()
     agent._table = np.array([[0.2, 0.8]] * 4)
     agent._summed = agent._table.cumsum(axis=1)
-    drawn = np.concatenate([agent.act(np.zeros(2, np.int64)) for _ in range(5000)])
-    assert abs(drawn.mean() - 0.8) < 5 * 0.4 / 100
+    actions = np.concatenate([agent.act(np.zeros(2, np.int64)) for _ in range(5000)])
+    assert abs(actions.mean() - 0.8) < 5 * 0.4 / 100
     assert agent.act(np.zeros(2, np.int64), test=True).tolist() == [1, 1]
 
 

@@ -1,4 +1,4 @@
-"""The study of difficulty: its parts by hand, and a tiny run that goes on where it stopped."""
+"""The study of difficulty: its parts worked by hand, and a tiny run that plays nothing twice."""
 
 import numpy as np
 import pandas as pd

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anymdp_baselines.tabular.offline import Cloning, ConservativeQ, conservative, fit_cql
+from anymdp_baselines.tabular.offline import Cloning, ConservativeQ, fit_cql, minimise_cql_loss
 from anymdp_bench.evaluation import Budget, Demonstrations, Run, play_in_context
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.selection import select_tasks
@@ -78,7 +78,7 @@ def test_unshown_actions_are_at_minus_infinity_and_the_rest_minimises_the_loss()
 def test_one_state_by_hand():
     """n = (3, 1), targets 1 and 1: q0 - 1 = alpha (1 - 4 p / 3), q1 - 1 = alpha (1 - 4 (1 - p))."""
     q = np.zeros(2)
-    conservative(np.array([3.0, 1.0]), np.ones(2), 0.5, q)
+    minimise_cql_loss(np.array([3.0, 1.0]), np.ones(2), 0.5, q)
     p = np.exp(q[0]) / np.exp(q).sum()
     assert q[0] - 1 == pytest.approx(0.5 * (1 - 4 * p / 3))
     assert q[1] - 1 == pytest.approx(0.5 * (1 - 4 * (1 - p)))

@@ -1,4 +1,4 @@
-"""PSRL: the contract, its posterior by hand, and that it learns."""
+"""PSRL: the contract, its posterior worked by hand, and that it learns."""
 
 import numpy as np
 import pytest

@@ -168,14 +168,14 @@ def test_the_policy_is_the_first_best_action():
 
 
 def test_settings_go_by_family():
-    kept = json.loads((Path(search.__file__).with_suffix(".json")).read_text(encoding="utf-8"))
+    found = json.loads((Path(search.__file__).with_suffix(".json")).read_text(encoding="utf-8"))
     for env_id, family in [
         ("AnyMDP-16s5a-v0", "AnyMDP"),
         ("Garnet-16s5a2b-v0", "Garnet"),
         ("AnyMDP-1s5a-v0", "bandit"),
         ("Nowhere-v0", None),
     ]:
-        expected = TQLSettings(**kept["chosen"].get(family, {}))
+        expected = TQLSettings(**found["chosen"].get(family, {}))
         assert TQLUCB.settings_for(env_id) == expected
         made = AgentSpec("tql-ucb").make(env_id).settings(streams())
         assert made.tolist() == TQLUCB(expected).settings(streams()).tolist()

@@ -1,4 +1,4 @@
-"""UCBVI: the contract, its model by hand, and that it learns."""
+"""UCBVI: the contract, its model worked by hand, its search, and that it learns."""
 
 import json
 import math
@@ -57,20 +57,20 @@ def test_without_a_bonus_it_is_the_model_that_is_tested():
         ({0.001: 0.5, 0.003: 0.6, 0.01: 0.4}, []),
         ({0.001: 0.7, 0.003: 0.6, 0.01: 0.4}, [0.0003]),
         ({0.001: 0.5, 0.003: 0.6, 0.01: 0.8}, [0.03]),
-        ({0.001: 0.7, 0.003: 0.7, 0.01: 0.7}, [0.0003]),  # of equals the smallest
-        ({c: 1 - c for c in search.LADDER}, []),  # no bonus at all: a bound by nature
+        ({0.001: 0.7, 0.003: 0.7, 0.01: 0.7}, [0.0003]),  # the smallest of equal ones
+        ({c: 1 - c for c in search.CONSTANTS}, []),  # no bonus at all is a natural bound
     ],
 )
-def test_the_search_climbs_its_ladder_until_the_best_is_inside(scores, wanted):
-    assert search.missing(scores) == wanted
+def test_the_search_goes_on_until_the_best_is_inside(scores, wanted):
+    assert search.find_missing(scores) == wanted
 
 
 @pytest.mark.parametrize("family", search.FAMILIES)
 def test_each_choice_is_the_best_that_was_played_and_inside(family):
-    kept = json.loads(search.PATH.read_text(encoding="utf-8"))
-    scores = {float(c): value for c, value in kept["scores"][family]["by constant"].items()}
-    assert UCBVI.settings_for(search.FAMILIES[family][0]) == search.best(scores)
-    assert search.missing(scores) == []
+    found = json.loads(search.PATH.read_text(encoding="utf-8"))
+    scores = {float(c): value for c, value in found["scores"][family]["by constant"].items()}
+    assert UCBVI.settings_for(search.FAMILIES[family][0]) == search.find_best(scores)
+    assert search.find_missing(scores) == []
 
 
 def test_it_learns_small_tasks_within_2000_steps():

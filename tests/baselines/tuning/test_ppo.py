@@ -1,4 +1,4 @@
-"""The search of PPO's settings: who goes on, that it resumes, and what it leaves behind."""
+"""The search of PPO's settings: which points continue, that it resumes, and the file that it wrote."""
 
 import json
 from dataclasses import asdict
@@ -13,13 +13,17 @@ from anymdp_baselines.tuning import ppo as search
 
 def test_the_best_of_a_round_play_the_next(monkeypatch):
     monkeypatch.setattr(search, "RUNGS", ((32, 1), (3, 2), (2, 4)))
-    assert search.entrants([{}, {}, {}], 0) == [str(i) for i in range(32)]
+    assert search.select_points([{}, {}, {}], 0) == [str(i) for i in range(32)]
     first = {str(i): [0.1, 0.9, 0.5, 0.9][i % 4] - i // 8 for i in range(32)}
-    assert search.entrants([first, {}, {}], 1) == ["1", "3", "5"]  # of equals the first
-    assert search.entrants([first, {"1": 0.2, "3": 0.1, "5": 0.3}, {}], 2) == ["5", "1"]
+    assert search.select_points([first, {}, {}], 1) == ["1", "3", "5"]  # of equals the first
+    assert search.select_points([first, {"1": 0.2, "3": 0.1, "5": 0.3}, {}], 2) == ["5", "1"]
 
 
-def test_a_search_keeps_what_it_played_and_goes_on(tmp_path, monkeypatch):
+def test_the_file_of_the_package_is_continued():
+    assert search._read()["chosen"].keys() == search.FAMILIES.keys()
+
+
+def test_a_stopped_search_continues_from_its_file(tmp_path, monkeypatch):
     played = []
 
     def score(settings, runs, steps):
@@ -42,9 +46,9 @@ def test_a_search_keeps_what_it_played_and_goes_on(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("family", search.FAMILIES)
 def test_each_choice_is_the_best_of_the_last_round(family):
-    kept = json.loads(search.PATH.read_text(encoding="utf-8"))
-    last = kept["scores"][family]["rounds"][-1]
+    found = json.loads(search.PATH.read_text(encoding="utf-8"))
+    last = found["scores"][family]["rounds"][-1]
     assert len(last) == search.RUNGS[-1][0]
-    chosen = search.points().index(PPO.settings_for(search.FAMILIES[family][0]))
-    assert kept["chosen"][family] == asdict(PPO.settings_for(search.FAMILIES[family][0]))
+    chosen = search.make_grid().index(PPO.settings_for(search.FAMILIES[family][0]))
+    assert found["chosen"][family] == asdict(PPO.settings_for(search.FAMILIES[family][0]))
     assert last[str(chosen)] == max(last.values())

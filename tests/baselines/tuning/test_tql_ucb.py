@@ -1,4 +1,4 @@
-"""The grid search of TQL-UCB: its grid, its growth, and what it leaves behind."""
+"""The grid search of TQL-UCB: its grid, how the grid grows, and the file that it wrote."""
 
 import json
 from dataclasses import astuple
@@ -9,12 +9,12 @@ import pytest
 from anymdp_baselines.tabular.tql_ucb import BOLTZMANN, BONUS, TQLUCB, TQLSettings
 from anymdp_baselines.tuning import tql_ucb as search
 
-KEPT = json.loads(Path(search.__file__).with_suffix(".json").read_text(encoding="utf-8"))
+SEARCH = json.loads(Path(search.__file__).with_suffix(".json").read_text(encoding="utf-8"))
 
 
 def test_the_first_grid_holds_the_scale_of_the_authors_and_no_point_twice():
-    bonus = list(search.points(BONUS, search.START))
-    boltzmann = list(search.points(BOLTZMANN, search.START))
+    bonus = list(search.make_grid(BONUS, search.START))
+    boltzmann = list(search.make_grid(BOLTZMANN, search.START))
     assert (len(bonus), len(boltzmann)) == (4 * 3 * 3 * 2, 3 * 3 * 2)
     assert len({astuple(point) for point in bonus + boltzmann}) == 90
     assert all(any(p.m == 4000 and p.power == 0.5 for p in grid) for grid in (bonus, boltzmann))
@@ -22,7 +22,7 @@ def test_the_first_grid_holds_the_scale_of_the_authors_and_no_point_twice():
 
 def test_a_bonus_without_its_logarithm_is_played_once():
     axes = search.START | {"m": (0.0, 0.0), "c": (0.0, 3.0)}
-    assert {point.c for point in search.points(BONUS, axes)} == {0.0}
+    assert {point.c for point in search.make_grid(BONUS, axes)} == {0.0}
 
 
 @pytest.mark.parametrize(
@@ -40,12 +40,12 @@ def test_a_bonus_without_its_logarithm_is_played_once():
 )
 def test_the_grid_grows_where_the_best_lies_at_its_end(best, grown):
     expected = None if grown is None else search.START | grown
-    assert search.wider(best, search.START) == expected
+    assert search.widen_axes(best, search.START) == expected
 
 
-def test_growth_ends_at_the_end_of_the_ladder():
+def test_growth_ends_at_the_last_value_of_an_axis():
     axes = search.START | {"m": (0.0, 4000.0)}
-    assert search.wider(TQLSettings(c=0.3, m=0.0), axes) is None
+    assert search.widen_axes(TQLSettings(c=0.3, m=0.0), axes) is None
 
 
 def test_a_search_plays_what_is_missing_and_grows(tmp_path, monkeypatch):
@@ -67,8 +67,8 @@ def test_a_search_plays_what_is_missing_and_grows(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("family", search.FAMILIES)
-def test_each_choice_is_the_best_of_the_points_that_are_kept(family):
-    points = {tuple(p[:-1]): p[-1] for p in KEPT["scores"][family]["points"]}
+def test_each_choice_is_the_best_of_its_points(family):
+    points = {tuple(p[:-1]): p[-1] for p in SEARCH["scores"][family]["points"]}
     chosen = TQLUCB.settings_for(search.FAMILIES[family][0])
     assert points[astuple(chosen)] == max(points.values())
     assert len(points) >= 90
@@ -76,21 +76,21 @@ def test_each_choice_is_the_best_of_the_points_that_are_kept(family):
 
 @pytest.mark.parametrize("family", search.FAMILIES)
 def test_each_choice_is_inside_its_grid(family):
-    points = [TQLSettings(*p[:-1]) for p in KEPT["scores"][family]["points"]]
+    points = [TQLSettings(*p[:-1]) for p in SEARCH["scores"][family]["points"]]
     chosen = TQLUCB.settings_for(search.FAMILIES[family][0])
     alike = [point for point in points if point.variant == chosen.variant]
     axes = {k: (min(v), max(v)) for k in search.START for v in [[getattr(p, k) for p in alike]]}
-    assert search.wider(chosen, axes) is None
+    assert search.widen_axes(chosen, axes) is None
 
 
 @pytest.mark.parametrize("family", search.FAMILIES)
-def test_the_scores_around_each_choice_are_kept(family):
-    """On each line through the choice nothing is better, and its end is a bound or has been passed."""
-    kept, chosen = KEPT["scores"][family], TQLUCB.settings_for(search.FAMILIES[family][0])
-    scores = [point[-1] for point in kept["points"]]
-    assert kept["points within 0.001 of the best"] == sum(s >= max(scores) - 0.001 for s in scores)
-    lines = kept["around the choice"]
-    assert set(lines) == set(search.LADDERS) - ({"c"} if chosen.variant == BOLTZMANN else set())
+def test_the_file_has_the_scores_around_each_choice(family):
+    """On each line through the choice no point is better; the choice is inside it or at a natural bound."""
+    found, chosen = SEARCH["scores"][family], TQLUCB.settings_for(search.FAMILIES[family][0])
+    scores = [point[-1] for point in found["points"]]
+    assert found["points within 0.001 of the best"] == sum(s >= max(scores) - 0.001 for s in scores)
+    lines = found["around the choice"]
+    assert set(lines) == set(search.AXIS_VALUES) - ({"c"} if chosen.variant == BOLTZMANN else set())
     for axis, line in lines.items():
         values = [value for value, _ in line]
         value = getattr(chosen, axis)

@@ -1,6 +1,6 @@
 """Hostile input for every file that the package reads and every option of its command line.
 
-`python -m tests.tools.fuzz --inputs 100000` gives each target its share. A target passes where it takes the
-input or refuses it in one line, within bounds of time and memory, starts no program, and writes nowhere but
-in its own folder.
+`python -m tests.tools.fuzz --inputs 100000` gives each target its share of the inputs. A target passes
+where it accepts the input or refuses it in one line, within bounds of time and memory. It must not start a
+program, and it must write only in its own folder.
 """

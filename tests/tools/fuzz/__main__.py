@@ -7,15 +7,15 @@ import traceback
 import warnings
 
 from . import files, options
-from .guard import bounded, workplace
+from .guard import bounded, temporary_cwd
 from .target import fuzz
 
 
 def main(inputs, seed, only=None):
-    """Fuzzes every target, and prints how many inputs each had; 1 if one of them failed."""
+    """Fuzzes every target, and prints how many inputs each had; returns 1 if a target failed."""
     total, failed = 0, []
-    warnings.simplefilter("error")  # a user would see them beside the one line
-    with workplace() as folder:
+    warnings.simplefilter("error")  # a user would see a warning besides the one line
+    with temporary_cwd() as folder:
         found = [*files.targets(folder), *options.targets(folder)]
         shares = sum(target.share for target in found)
         for target in found:
@@ -24,15 +24,16 @@ def main(inputs, seed, only=None):
             n = math.ceil(inputs * target.share / shares)
             try:
                 with bounded():
-                    had, seconds = fuzz(target, n, seed, folder)
+                    n_inputs, seconds = fuzz(target, n, seed, folder)
             except Exception:
                 traceback.print_exc()
                 failed.append(target.name)
                 continue
-            total += had
-            print(f"{target.name:26} {had:7} inputs  {seconds:7.1f} s", flush=True)
+            total += n_inputs
+            print(f"{target.name:26} {n_inputs:7} inputs  {seconds:7.1f} s", flush=True)
     print(
-        f"{total} inputs: each taken, or refused in one line; failed: {', '.join(failed) or 'none'}"
+        f"{total} inputs: each accepted, or refused in one line;"
+        f" failed: {', '.join(failed) or 'none'}"
     )
     return 1 if failed else 0
 
@@ -41,6 +42,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inputs", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", help="targets whose name has this in it")
+    parser.add_argument("--only", help="fuzz the targets with this in their name")
     given = parser.parse_args()
     sys.exit(main(given.inputs, given.seed, given.only))

@@ -1,4 +1,4 @@
-"""Targets: the files that the package reads."""
+"""The targets that read files: one for each kind of file of the package."""
 
 import dataclasses
 import json
@@ -36,20 +36,15 @@ from .target import Target
 BOARD = Path(__file__).parents[3] / "leaderboard" / "longcontext"
 
 
-def _given(name, content, folder):
+def _read(read, errors, name, content, folder):
+    """Reads a file of that content; a refusal must be one line."""
     path = folder / name
     path.write_bytes(content)
-    return path
+    _check_one_line(lambda: read(path), errors)
 
 
-def _read(read, errors, name, content, folder):
-    """Reads a file of that content; a refusal is one line."""
-    path = _given(name, content, folder)
-    _in_one_line(lambda: read(path), errors)
-
-
-def _in_one_line(call, errors):
-    message = "taken"
+def _check_one_line(call, errors):
+    message = "accepted"
     try:
         call()
     except errors as error:
@@ -58,8 +53,9 @@ def _in_one_line(call, errors):
     assert len(message) < 2000, message
 
 
-def _saved(make, name, folder):
-    make(folder / name)
+def _bytes_of(save, name, folder):
+    """Saves a file and returns its bytes."""
+    save(folder / name)
     return (folder / name).read_bytes()
 
 
@@ -87,7 +83,7 @@ def receipts(folder):
     """Receipts of verifications."""
     row = Environment("AnyMDP-16s5a-v0", 2, 2, (4, 5), 0.9, 0.8)
     receipt = Receipt("a.csv", "0" * 64, "n", "a", "1", "0.1.0", None, (row,), 0.5, 0.5)
-    sample = _saved(receipt.save, "receipt.json", folder)
+    sample = _bytes_of(receipt.save, "receipt.json", folder)
 
     def read(path):
         found = load_receipt(path)
@@ -110,11 +106,11 @@ def long_contexts(folder):
 
 
 def unfinished(folder):
-    """What an interrupted command leaves: parts, and settings."""
+    """Files that an interrupted command leaves: parts and settings."""
     plan = _plan()
     unit = plan.units[0]
     records = _records(plan, unit, play_unit(plan.agent, plan.budget, unit))
-    part = _saved(lambda path: save_part(path, unit, records), "0.part", folder)
+    part = _bytes_of(lambda path: save_part(path, unit, records), "0.part", folder)
     rows = load_part(folder / "0.part", unit)
 
     def part_again(path):
@@ -133,14 +129,14 @@ def unfinished(folder):
 
 
 def suites(folder):
-    """Suite files, and their names."""
+    """Suite files."""
     samples = [
         (resources("anymdp_bench.suites") / f"{name}.toml").read_bytes() for name in suite_names()
     ]
 
     def parse(content, folder):
         text = content.decode("utf-8", "replace")
-        _in_one_line(lambda: parse_suite("mine", text), SuiteError)
+        _check_one_line(lambda: parse_suite("mine", text), SuiteError)
 
     yield Target("suites", mutated(samples), parse, 10)
 
@@ -148,7 +144,7 @@ def suites(folder):
 def tasks(folder):
     """Task files."""
     sampled = [sample_task("AnyMDP-16s5a-v0", 0), sample_task("Darkroom-6x6-v0", 0)]
-    samples = [_saved(task.save, "task", folder) for task in sampled]
+    samples = [_bytes_of(task.save, "task", folder) for task in sampled]
 
     def load(path):
         task = TabularMDP.load(path)
@@ -173,7 +169,7 @@ def shards(folder):
     about = {"format": FORMAT, "n_states": S, "n_actions": A, "length": length, "sequences": n}
     about = {name: str(value) for name, value in (about | {"first_seed": 2**32}).items()}
     data = Sequences(*arrays)._asdict()
-    sample = _saved(lambda path: save_file(data, path, metadata=about), "shard", folder)
+    sample = _bytes_of(lambda path: save_file(data, path, metadata=about), "shard", folder)
 
     def read(path):
         assert len(list(read_shards(path))) == 1
@@ -193,7 +189,7 @@ def checkpoints(folder):
     planner = Planner(PlannerSize(8, 1))
     numbers = {"width": 8, "loops": 1, "temperature": 0.5, "preset": {"rooms": []}}
     arrays = {name: tensor.detach() for name, tensor in planner.state_dict().items()}
-    sample = _saved(lambda path: save_arrays(path, arrays, numbers), "planner", folder)
+    sample = _bytes_of(lambda path: save_arrays(path, arrays, numbers), "planner", folder)
     call = partial(_read, load_weights, ValueError, "f.safetensors")
     yield Target("planners", mutated([sample]), call, 3)
     yield Target("planners' claims", claims([sample]), call, 5)
@@ -213,7 +209,7 @@ def checkpoints(folder):
 
 
 def targets(folder):
-    """All of them; those of weights only where PyTorch is installed."""
+    """Yields all targets; those of weights only where PyTorch is installed."""
     kinds = [results, receipts, long_contexts, unfinished, suites, tasks, shards]
     kinds += [checkpoints] if find_spec("torch") else []
     for kind in kinds:

@@ -1,7 +1,7 @@
-"""The parsers under Atheris, which looks for inputs that reach new code: `python -m tests.tools.fuzz.guided`.
+"""Fuzzes the parsers with Atheris, which finds inputs for new code: `python -m tests.tools.fuzz.guided`.
 
-Every target that takes bytes is fuzzed in a process of its own, for as long as --seconds says, from a few of
-the inputs that `tests.tools.fuzz` gives it. Needs `pip install atheris`.
+Every target of `files` has a process of its own for --seconds. It starts from a few of the inputs that
+`tests.tools.fuzz` gives to the target. Needs `pip install atheris`.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from anymdp_bench.results import records, schema
 from anymdp_bench.runner import output, parts
 
 from . import files
-from .guard import guarded, workplace
+from .guard import guarded, temporary_cwd
 from .target import fuzz
 
 PARSERS = [records, schema, tabular, suites, submission, verify, parts, output]
@@ -31,7 +31,7 @@ PARSERS += [checkpoint, shards, planners]
 
 
 def _functions(owner, module):
-    """The functions and methods that `module` defines, but for compiled ones."""
+    """Yields the functions and methods that `module` defines, without compiled ones."""
     for each in vars(owner).values():
         function = getattr(each, "__func__", each)
         if inspect.isfunction(function) and function.__module__ == module.__name__:
@@ -40,21 +40,21 @@ def _functions(owner, module):
             yield from _functions(each, module)
 
 
-def _keep(content, folder, numbers):
+def _save(content, folder, numbers):
     (folder / f"{next(numbers):04d}").write_bytes(content)
 
 
 def hunt(name, seconds, seed):
-    """Fuzzes one target for so long; does not return: libFuzzer exits, with 0 where it found nothing."""
+    """Fuzzes one target; does not return, since libFuzzer exits, with 0 where it found no error."""
     warnings.simplefilter("error")
     for module in PARSERS:
         for function in list(_functions(module, module)):
             atheris.instrument_func(function)
-    with workplace() as folder:
+    with temporary_cwd() as folder:
         (target,) = [target for target in files.targets(folder) if target.name == name]
         corpus = folder / "corpus"
         corpus.mkdir()
-        fuzz(replace(target, call=partial(_keep, numbers=iter(range(10**4)))), 50, seed, corpus)
+        fuzz(replace(target, call=partial(_save, numbers=iter(range(10**4)))), 50, seed, corpus)
 
         def one(data):
             with guarded(folder):
@@ -73,8 +73,8 @@ def hunt(name, seconds, seed):
 
 
 def main(seconds, seed):
-    """Every target in turn; 1 if one of them failed."""
-    with workplace() as folder:
+    """Fuzzes every target in turn; returns 1 if one of them failed."""
+    with temporary_cwd() as folder:
         names = [target.name for target in files.targets(folder)]
     failed = []
     for name in names:

@@ -1,4 +1,4 @@
-"""Inputs: samples of what is right, with a few things made wrong; or bytes that mean nothing."""
+"""The inputs of targets: valid samples with a few errors, or random bytes."""
 
 import json
 from copy import deepcopy
@@ -28,7 +28,13 @@ _edits = st.lists(
 )
 
 
-def _edited(content, edits):
+_claim_edits = st.lists(
+    st.tuples(_place, st.integers(0, len(CLAIMS) - 1), st.booleans()), min_size=1, max_size=3
+)
+
+
+def _edit(content, edits):
+    """Applies edits (kind, position, value, other position) to bytes."""
     for kind, at, value, to in edits:
         data = bytearray(content)
         i, j = at * len(data) // 2**16, to * len(data) // 2**16
@@ -60,36 +66,28 @@ def _swap_number(data, start, new):
 
 
 def mutated(samples):
-    """Bytes: one of `samples` with up to four edits; now and then bytes that mean nothing."""
-    edited = st.builds(_edited, st.sampled_from(samples), _edits)
+    """Strategy of bytes: one of `samples` with up to four edits, and sometimes random bytes."""
+    edited = st.builds(_edit, st.sampled_from(samples), _edits)
     return st.one_of(edited, edited, edited, st.binary(max_size=200))
 
 
 def claims(samples):
-    """Bytes: safetensors of `samples` with other claims in their headers, or in the JSON within."""
-    edits = st.lists(
-        st.tuples(_place, st.integers(0, len(CLAIMS) - 1), st.booleans()), min_size=1, max_size=3
-    )
-    return st.builds(_claiming, st.sampled_from(samples), edits, st.sampled_from([0, 0, 0, 1, 2]))
+    """Strategy of bytes: safetensors of `samples` with other values in the header, or in its JSON texts."""
+    header = st.sampled_from([0, 0, 0, 1, 2])
+    return st.builds(_edit_header, st.sampled_from(samples), _claim_edits, header)
 
 
-def _claiming(content, edits, header):
-    """Edits: (which leaf, which claim, whether it goes instead of the leaf or beside it)."""
+def _edit_header(content, edits, header):
+    """Edits the header of a safetensors file.
+
+    `header` picks its stated length: the true one or a huge one.
+    """
     size = int.from_bytes(content[:8], "little")
     about = json.loads(content[8 : 8 + size])
     for name, text in about.get("__metadata__", {}).items():
         if text.startswith("{"):
             about["__metadata__"][name] = json.loads(text)
-    for at, claim, instead in edits:
-        places = list(_leaves(about))
-        if not places:
-            break
-        owner, key = places[at % len(places)]
-        if instead or isinstance(owner, list):
-            owner[key] = deepcopy(CLAIMS[claim])
-        else:
-            del owner[key]
-            owner["x"] = deepcopy(CLAIMS[claim])
+    _replace_leaves(about, edits, rename=True)
     meta = about.get("__metadata__")
     if isinstance(meta, dict):
         for name, value in meta.items():
@@ -99,8 +97,27 @@ def _claiming(content, edits, header):
     return length.to_bytes(8, "little") + text + content[8 + size :]
 
 
+def _replace_leaves(tree, edits, rename):
+    """Edits a tree of JSON in place.
+
+    An edit is (which value, which claim, whether the claim replaces the value). Else the value is deleted;
+    with `rename`, the claim then gets the name "x" beside it.
+    """
+    for at, claim, replaces in edits:
+        places = list(_leaves(tree))
+        if not places:
+            break
+        owner, key = places[at % len(places)]
+        if replaces or isinstance(owner, list):
+            owner[key] = deepcopy(CLAIMS[claim])
+        else:
+            del owner[key]
+            if rename:
+                owner["x"] = deepcopy(CLAIMS[claim])
+
+
 def _leaves(tree):
-    """(owner, key) of everything in a tree of JSON."""
+    """Yields (owner, key) of every value in a tree of JSON."""
     for key, value in list(tree.items()) if isinstance(tree, dict) else list(enumerate(tree)):
         yield tree, key
         if isinstance(value, (dict, list)):
@@ -108,22 +125,11 @@ def _leaves(tree):
 
 
 def json_claims(samples):
-    """Bytes: JSON objects of `samples` with other values in them."""
-    edits = st.lists(
-        st.tuples(_place, st.integers(0, len(CLAIMS) - 1), st.booleans()), min_size=1, max_size=3
-    )
-    return st.builds(_json_claiming, st.sampled_from(samples), edits)
+    """Strategy of bytes: JSON objects of `samples` with other values in them."""
+    return st.builds(_edit_json, st.sampled_from(samples), _claim_edits)
 
 
-def _json_claiming(content, edits):
+def _edit_json(content, edits):
     about = json.loads(content)
-    for at, claim, instead in edits:
-        places = list(_leaves(about))
-        if not places:
-            break
-        owner, key = places[at % len(places)]
-        if instead or isinstance(owner, list):
-            owner[key] = deepcopy(CLAIMS[claim])
-        else:
-            del owner[key]
+    _replace_leaves(about, edits, rename=False)
     return json.dumps(about).encode()

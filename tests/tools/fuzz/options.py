@@ -1,4 +1,4 @@
-"""Targets: every command and option of the command line, in this process."""
+"""The target of the command line: every command and option, in this process."""
 
 import io
 import sys
@@ -22,9 +22,10 @@ CHEAP = [
     "--agent", "tql-ucb", "--env", "Garnet-16s5a2b-v0", "--tasks", "1", "--episodes", "2",
     "--workers", "1", "--out", "out",
 ]  # fmt: skip
-# Where an accepted line would train, film or sample for long, this makes it one to be refused.
+# An accepted line of these commands would take long, so these options make every line a refused one.
 REFUSED = {
-    "train": ["--preset", "none"], "play": ["--agent", "nobody"], "show": ["--out", "picture.txt"],
+    "train": ["--preset", "none"], "record": ["--agent", "nobody"], "play": ["--agent", "nobody"],
+    "draw": ["--out", "picture.txt"], "show": ["--out", "picture.txt"],
     "study": ["--scale", "none"], "data write": ["--states", "1"], "leaderboard verify": ["--tasks", "0"],
     "leaderboard build": ["nothing.csv"],
 }  # fmt: skip
@@ -32,7 +33,7 @@ CODES = {0, 1, 2}
 
 
 def _commands(command, path=()):
-    """(path, command) of every leaf."""
+    """Yields (path, command) of every command without subcommands."""
     found = getattr(command, "commands", None)
     if not found:
         yield path, command
@@ -62,12 +63,12 @@ def _line(path, command):
 
 
 def _possible(text):
-    """Whether the operating system can hand it over."""
+    """Returns whether the text can be a command-line argument."""
     return "\0" not in text and not any("\ud800" <= c < "\udc80" for c in text)
 
 
 def call(words, folder):
-    """Runs a command line: a code that is documented, and where it is refused one printable line."""
+    """Runs a command line; its code must be documented, and a refusal must be one printable line."""
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace")
     path = sys.path.copy()
@@ -75,17 +76,17 @@ def call(words, folder):
         code = run(words)
     sys.path[:] = path
     err.flush()
-    shown = err.buffer.getvalue().decode()
-    assert code in CODES, (words, code, shown)
+    errors = err.buffer.getvalue().decode()
+    assert code in CODES, (words, code, errors)
     if code == 2:
-        last = shown.rstrip("\n").split("\n")[-1]
-        assert last.startswith("anymdp-bench: "), (words, shown)
-        assert last.isprintable(), (words, shown)
-        assert "Traceback" not in shown, (words, shown)
+        last = errors.rstrip("\n").split("\n")[-1]
+        assert last.startswith("anymdp-bench: "), (words, errors)
+        assert last.isprintable(), (words, errors)
+        assert "Traceback" not in errors, (words, errors)
 
 
 def targets(folder):
-    """One target: all commands."""
+    """Yields one target, which is all commands."""
     (folder / "folder").mkdir(exist_ok=True)
     (folder / "file").write_bytes(b"no,table\n\xff")
     (folder / "bad.csv").write_text("suite,agent\n1,2\n")

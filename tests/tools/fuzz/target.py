@@ -1,4 +1,4 @@
-"""A target: where inputs come from, and what is done with one."""
+"""A target of fuzzing: a strategy of inputs, and a function that must accept or refuse each of them."""
 
 import time
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from .guard import guarded
 
 @dataclass(frozen=True)
 class Target:
-    """`call(input, folder)` raises where the input is not taken, or not refused as promised.
+    """A target; `call(input, folder)` raises where the input is neither accepted nor refused correctly.
 
-    `share` is the target's part of the inputs of a command, relative to the others'.
+    `share` is the target's part of all inputs, relative to the other targets.
     """
 
     name: str
@@ -25,8 +25,8 @@ class Target:
 
 
 def fuzz(target, n, start, folder):
-    """Gives `n` inputs to a target, the same for the same `start`; (how many it had, seconds)."""
-    had, begin = 0, time.perf_counter()
+    """Gives `n` inputs to a target, the same for the same `start`; returns (number of inputs, seconds)."""
+    n_inputs, begin = 0, time.perf_counter()
 
     @seed(start)
     @settings(
@@ -35,10 +35,10 @@ def fuzz(target, n, start, folder):
     )  # fmt: skip
     @given(target.inputs)
     def each(given):
-        nonlocal had
-        had += 1
+        nonlocal n_inputs
+        n_inputs += 1
         with guarded(folder):
             target.call(given, folder)
 
     each()
-    return had, time.perf_counter() - begin
+    return n_inputs, time.perf_counter() - begin

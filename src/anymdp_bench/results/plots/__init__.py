@@ -1,12 +1,12 @@
-"""Pictures of results: each kind is one function from the frame of `records.read_many` to a figure.
+"""Plots of results: each kind is one function from the frame of `records.read_many` to a figure.
 
-    curves     learning curves, one panel an environment
-    targets    steps to target, censored runs shown as such
+    curves     learning curves, one panel per environment
+    targets    steps to target, with censored runs marked
     profiles   the share of runs above each score
-    context    score against the steps in context, one line a starting context
+    context    score against the steps in context, one line per starting context
 
-Colours are those of Okabe and Ito (2008), told apart by every kind of colour vision, and lines differ in
-dash and marker too. Text is 7 to 9 points at the printed size.
+The colours are those of Okabe and Ito (2008), which every kind of colour vision can distinguish. Lines differ
+in dash and marker too. Text is 7 to 9 points at the printed size.
 """
 
 from __future__ import annotations
@@ -33,7 +33,14 @@ def draw(
     log: bool = True,
     unit: str = "steps",
 ) -> Figure:
-    """The figure of a kind. `log` is for the horizontal axis; `unit`, steps or episode, for curves.
+    """Draws a figure.
+
+    Args:
+        frame: result rows, as `records.read_many` returns them.
+        kind: the kind of figure.
+        target: the score of `targets`.
+        log: whether the horizontal axis of `curves` and `context` is logarithmic.
+        unit: the horizontal axis of `curves`, "steps" or "episode".
 
     Raises:
         ValueError: there is no such kind.
@@ -53,10 +60,10 @@ def draw(
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG, SVG or PDF, by its name's end; the same bytes for the same figure.
+    """Writes a figure as PNG, SVG or PDF, by the suffix of its name; the same figure gives the same bytes.
 
     Raises:
-        RecordError: another kind of file is asked for, or it cannot be written.
+        RecordError: the suffix is another one, or the file cannot be written.
     """
     import matplotlib
 
@@ -64,13 +71,13 @@ def save(figure: Figure, path: Path) -> None:
         raise RecordError(
             f"{path}: pictures are {', '.join(SUFFIXES)}; end the name in one of them"
         )
-    clock: dict[str, dict[str, None]] = {
+    no_date: dict[str, dict[str, None]] = {
         ".svg": {"Date": None},
         ".pdf": {"CreationDate": None},
         ".png": {},
     }
     try:
         with matplotlib.rc_context({"svg.hashsalt": "anymdp-bench", "svg.fonttype": "none"}):
-            figure.savefig(path, dpi=200, metadata=clock[path.suffix.lower()])
+            figure.savefig(path, dpi=200, metadata=no_date[path.suffix.lower()])
     except OSError as error:
         raise RecordError(f"cannot write {path}: {error.strerror}; give another --out") from None

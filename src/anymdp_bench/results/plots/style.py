@@ -1,4 +1,4 @@
-"""What all pictures share: sizes, colours, the grid of panels, agents' names."""
+"""The style that all plots share: sizes, colours, the grid of panels, and the labels of agents."""
 
 from __future__ import annotations
 
@@ -40,37 +40,42 @@ RC = {
 }
 
 
-class Look(NamedTuple):
-    """How one agent is drawn everywhere in a picture."""
+class LineStyle(NamedTuple):
+    """The line style of one agent in all panels of a figure."""
 
     color: str
     dash: str | tuple[int, tuple[float, ...]]
     marker: str
 
 
-def looks(names: Iterable[str]) -> dict[str, Look]:
-    """A look for each name, in order; they differ in all three ways up to eight."""
+def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
+    """Gives each distinct name a line style; up to eight styles differ in colour, dash and marker."""
     distinct = list(dict.fromkeys(names))
     return {
-        name: Look(COLOURS[k % 8], DASHES[k % 8], MARKERS[k % 8]) for k, name in enumerate(distinct)
+        name: LineStyle(COLOURS[k % 8], DASHES[k % 8], MARKERS[k % 8])
+        for k, name in enumerate(distinct)
     }
 
 
-def players(frame: pd.DataFrame, contexts: bool = True) -> pd.Series[str]:
-    """Each row's agent, [rows]: with its version where there are several, and its starting context."""
+def agent_labels(frame: pd.DataFrame, contexts: bool = True) -> pd.Series[str]:
+    """Returns the label of each row's agent, [rows].
+
+    It has the version where the frame holds several versions of the agent. It has the starting context if
+    `contexts`, unless the context is empty or the agent trains.
+    """
     versions = frame[["agent", "agent_version"]].drop_duplicates()["agent"].value_counts()
     name = frame["agent"].astype(str)
     several = name.map(versions) > 1
     name = name.where(~several, name + " " + frame["agent_version"].astype(str))
     context = frame["context"].astype(str)
     if contexts:
-        shown = ~context.isin(["none", "empty"])
-        name = name.where(~shown, name + " (" + context + ")")
+        has_context = ~context.isin(["none", "empty"])
+        name = name.where(~has_context, name + " (" + context + ")")
     return name
 
 
-def panels(names: list[str]) -> tuple[Figure, list[Axes]]:
-    """A figure with one small panel a name, in up to four columns, the empty places hidden."""
+def make_panels(names: list[str]) -> tuple[Figure, list[Axes]]:
+    """Makes a figure with one small panel per name, in up to four columns; unused panels are hidden."""
     columns = 2 if len(names) == 4 else min(len(names), 4 if len(names) > 6 else 3)
     rows = math.ceil(len(names) / columns)
     with matplotlib.rc_context(RC):  # type: ignore[arg-type]
@@ -86,8 +91,8 @@ def panels(names: list[str]) -> tuple[Figure, list[Axes]]:
     return figure, axes[: len(names)]
 
 
-def by_panel(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """(title, rows) of each environment; the suite is named where there are several."""
+def split_by_environment(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yields (title, rows) of each environment; the title has the suite where there are several suites."""
     several = frame[["suite", "suite_hash"]].drop_duplicates().shape[0] > 1
     keys = ["suite", "suite_hash", "env_id"] if several else ["env_id"]
     for key, part in frame.groupby(keys, sort=False, observed=True):
@@ -95,16 +100,16 @@ def by_panel(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield title, part
 
 
-def draw_band(axis: Axes, band: Band, look: Look, label: str) -> None:
-    """A curve with its interval, in percent."""
-    axis.plot(band.at, 100 * band.mean, color=look.color, linestyle=look.dash, label=label)
+def draw_band(axis: Axes, band: Band, line: LineStyle, label: str) -> None:
+    """Draws a curve with its interval, in percent."""
+    axis.plot(band.at, 100 * band.mean, color=line.color, linestyle=line.dash, label=label)
     axis.fill_between(
-        band.at, 100 * band.low, 100 * band.high, color=look.color, alpha=0.18, linewidth=0
+        band.at, 100 * band.low, 100 * band.high, color=line.color, alpha=0.18, linewidth=0
     )
 
 
-def legend(figure: Figure, axes: list[Axes], columns: int = 4) -> None:
-    """One legend above all panels, each name once, in lines of about equal length."""
+def add_legend(figure: Figure, axes: list[Axes], columns: int = 4) -> None:
+    """Adds one legend above all panels; each name is there once, in lines of about equal length."""
     found: dict[str, Any] = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
@@ -117,8 +122,8 @@ def legend(figure: Figure, axes: list[Axes], columns: int = 4) -> None:
         )  # fmt: skip
 
 
-def log_axis(axis: Axes) -> None:
-    """A log scale of the horizontal axis, labelled 100, 1k, 10k; the fewer decades, the more labels."""
+def set_log_axis(axis: Axes) -> None:
+    """Sets a log scale on the horizontal axis, with labels 100, 1k, 10k; few decades have more labels."""
     axis.set_xscale("log")
     low, high = axis.get_xlim()
     decades = np.log10(high / max(low, 1e-9))
@@ -128,8 +133,8 @@ def log_axis(axis: Axes) -> None:
     axis.xaxis.set_minor_formatter(NullFormatter())
 
 
-def score_axis(axis: Axes, low: float) -> None:
-    """A vertical axis of scores in percent with the oracle's line; far below random is cut off."""
+def set_score_axis(axis: Axes, low: float) -> None:
+    """Sets a vertical axis of scores in percent with the oracle's line; scores below -50% are cut off."""
     axis.axhline(100, **ORACLE)  # type: ignore[arg-type]
     floor = max(min(100 * low, 0.0), -50.0)
     axis.set_ylim(floor - 5, 106)
