@@ -18,7 +18,7 @@ FAMILY = TaskFamily(
     sampled=lambda keywords: keywords.get("goal", "corner") != "corner",
     grid=lambda keywords: (keywords["size"], keywords["size"]),
     about=About(
-        summary="An empty d x d room with one goal, which nothing shows. In the corner, or anywhere by task"
+        summary="An empty d x d grid with one hidden goal. In the corner, or anywhere by task"
         " seed; a fixed fifth of the cells is held out, so that agents trained on the other goals"
         " (`-training`) can be tested on these (`-heldout`).",
         observations="The cell: row * d + column.",
