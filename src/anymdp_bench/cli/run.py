@@ -58,7 +58,7 @@ def run(
     episodes: Annotated[
         int | None, typer.Option(min=1, max=MOST_EPISODES, help="Episodes per run.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, max=MOST_STEPS, help="Steps per run.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, max=MOST_STEPS, help="Steps in each run.")] = None,
     context: Annotated[Context, typer.Option(help="Starting context.")] = Context.EMPTY,
     task_seed_start: Annotated[
         int, typer.Option(min=0, max=_MOST_SEED, help="First task seed.")

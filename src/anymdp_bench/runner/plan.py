@@ -141,7 +141,7 @@ def make_plan(
         spec,
         agent.version,
         is_privileged(agent),
-        is_tuned(agent),
+        is_tuned(agent) and not spec.is_instance,
         recorded_context,
         seed,
         task_seed_start,
