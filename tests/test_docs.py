@@ -58,6 +58,7 @@ def blocks(path):
         "README.md",
         "docs/index.md",
         "docs/tour.md",
+        "docs/python.md",
         "docs/longcontext.md",
         "docs/studies.md",
         "docs/scale.md",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         solve,
         stationary_distribution,
     )
+    from anymdp_bench.results.results import Results
+    from anymdp_bench.runner.evaluate import evaluate
     from anymdp_bench.tasks.family import sample_task, sample_tasks
     from anymdp_bench.tasks.hardness import task_table
     from anymdp_bench.tasks.switch2.env import switch2_parallel_env
@@ -27,10 +29,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Results",
     "Solution",
     "TabularMDP",
     "TaskError",
     "__version__",
+    "evaluate",
     "expected_return",
     "return_moments",
     "sample_task",
@@ -44,6 +48,8 @@ __all__ = [
 _HOME = {
     "TabularMDP": "mdp",
     "TaskError": "mdp",
+    "Results": "results.results",
+    "evaluate": "runner.evaluate",
     "Solution": "mdp.solution",
     "expected_return": "mdp.solution",
     "return_moments": "mdp.solution",

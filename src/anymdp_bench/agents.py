@@ -26,7 +26,7 @@ import sys
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, reduce
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, cast, runtime_checkable
@@ -61,7 +61,7 @@ GROUP = "anymdp_bench.agents"
 """The group of the entry points of agents."""
 
 
-class AgentError(RuntimeError):
+class AgentError(ValueError):
     """An agent cannot be found, or it broke the contract. The message says which agent and how."""
 
 
@@ -219,7 +219,7 @@ def start_agent(agent: Agent, batch: RunBatch) -> None:
     """
     try:
         agent.start(batch)
-    except (ValueError, AgentError) as error:
+    except ValueError as error:
         raise RefusalError(str(error)) from error
 
 
@@ -336,14 +336,32 @@ class AgentSpec:
         name: the name of an installed agent, or "module:Name".
         checkpoint: a file of weights, which the agent gets as the keyword `checkpoint`.
         arguments: further keywords for the agent's class or function, as (name, value) pairs.
+        given: the agent's class, a function that makes the agent, or the agent itself. None: the class or
+            function is looked up by `name`.
     """
 
     name: str
     checkpoint: str | None = None
     arguments: tuple[tuple[str, Any], ...] = field(default=())
+    given: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_instance(self) -> bool:
+        """Whether `given` is an agent, and not a class or function that makes agents."""
+        return not inspect.isclass(self.given) and isinstance(self.given, (Agent, CompiledAgent))
+
+    def load(self) -> Callable[..., Any]:
+        """The class or function that makes the agent.
+
+        Raises:
+            AgentError: there is none of that name.
+        """
+        if self.is_instance:
+            return lambda: self.given
+        return _load_factory(self.name) if self.given is None else cast("Any", self.given)
 
     def make(self, env_id: str | None = None) -> AnyAgent:
-        """Makes a new agent.
+        """Makes a new agent, or returns the agent itself where that was given.
 
         Args:
             env_id: the environment that the agent will play. A tuned agent gets its settings for it. No other
@@ -352,8 +370,12 @@ class AgentSpec:
         Raises:
             AgentError: there is no such agent, or it breaks the contract.
         """
-        factory = _load_factory(self.name)
+        factory = self.load()
         options = dict(self.arguments)
+        if self.is_instance and (options or self.checkpoint is not None):
+            raise AgentError(
+                f"agent {self.name} is made already; give its class to have it made with arguments"
+            )
         if self.checkpoint is not None:
             if not _accepts(factory, "checkpoint"):
                 raise AgentError(f"agent {self.name} takes no --checkpoint; leave it out")
@@ -416,6 +438,7 @@ def installed_agents() -> Mapping[str, EntryPoint]:
 
 def _load_factory(name: str) -> Callable[..., Any]:
     installed = installed_agents()
+    factory: Any
     try:
         if name in installed:
             factory = installed[name].load()
@@ -423,7 +446,7 @@ def _load_factory(name: str) -> Callable[..., Any]:
             module, _, attribute = name.partition(":")
             if os.getcwd() not in sys.path:
                 sys.path.insert(0, os.getcwd())
-            factory = getattr(importlib.import_module(module), attribute)
+            factory = reduce(getattr, attribute.split("."), importlib.import_module(module))
         else:
             known = ", ".join(installed)
             raise AgentError(f"no agent {name!r}; known: {known}, or give module:Name")

@@ -15,7 +15,7 @@ from anymdp_bench.agents import AgentSpec
 from anymdp_bench.mdp.file_bytes import sort_metadata
 from anymdp_bench.runner.parts import load_part, save_part
 from anymdp_bench.runner.plan import make_plan
-from anymdp_bench.runner.run import _records
+from anymdp_bench.runner.run import make_records
 from anymdp_bench.runner.unit import play_unit
 from anymdp_bench.suites import Limits, custom_suite
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
@@ -71,7 +71,7 @@ def test_a_full_run(states, tmp_path):
     played = pickle.dumps(play_unit(plan.agent, plan.budget, unit))
 
     def keep():
-        save_part(path, unit, _records(plan, unit, pickle.loads(played)))
+        save_part(path, unit, make_records(plan, unit, pickle.loads(played)))
         assert load_part(path, unit)
 
     print(

@@ -10,7 +10,7 @@ import pytest
 from slow_command import Command, survivors
 
 from anymdp_bench.results.records import read_csv
-from anymdp_bench.runner.local_workers import LocalCrew
+from anymdp_bench.runner.local_workers import LocalWorkerPool
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +101,12 @@ def test_a_second_command_on_the_same_out_is_refused(tmp_path, commands):
 
 @pytest.mark.parametrize("victim", ["server", "tracker"])
 def test_workers_start_though_a_process_that_starts_them_was_killed(victim):
-    crew = LocalCrew(str, 2)
-    first = crew.hire()
-    assert first.take() == "ready"
+    pool = LocalWorkerPool(str, 2)
+    first = pool.spawn()
+    assert first.receive() == "ready"
     server, tracker = forkserver._forkserver, resource_tracker._resource_tracker
     os.kill(server._forkserver_pid if victim == "server" else tracker._pid, signal.SIGKILL)
-    second = crew.hire()  # and without a warning, which would be an error here
-    assert second.take() == "ready"
-    crew.close()
+    second = pool.spawn()  # and without a warning, which would be an error here
+    assert second.receive() == "ready"
+    pool.close()
     server._stop()  # the next test's has its own environment

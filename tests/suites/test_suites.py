@@ -1,5 +1,7 @@
 """Suites: their contents, their frozen hashes, and overrides."""
 
+from importlib.resources import files
+
 import pytest
 
 from anymdp_bench.suites import (
@@ -7,8 +9,10 @@ from anymdp_bench.suites import (
     Row,
     SuiteError,
     custom_suite,
+    find_suite,
     is_sampled,
     load_suite,
+    read_suite,
     suite_names,
 )
 
@@ -127,6 +131,7 @@ def test_the_hash_is_of_the_definition_not_the_words():
     ("call", "message"),
     [
         (lambda: load_suite("quik"), "no suite 'quik'; known: .*quick, smoke, table1"),
+        (lambda: find_suite("quik"), "no suite 'quik'; known: .*; or give an environment id"),
         (lambda: load_suite("../suites/smoke"), "no suite"),
         (
             lambda: custom_suite(["CartPole-v1"]),
@@ -139,3 +144,56 @@ def test_what_is_no_suite_is_refused_in_one_line(call, message):
     with pytest.raises(SuiteError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+MINE = """
+description = "mine"
+[training]
+episodes = 100
+[in_context]
+steps = 500
+[[rows]]
+env_id = "AnyMDP-16s5a-v0"
+tasks = 3
+"""
+
+
+def test_a_file_defines_a_suite_that_has_its_name(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(MINE)
+    suite = read_suite(path)
+    assert (suite.name, suite.rows, suite.in_context) == (
+        "mine", (Row("AnyMDP-16s5a-v0", 3, 1),), Limits(None, 500)
+    )  # fmt: skip
+    assert read_suite(str(path)) == find_suite(path) == find_suite(str(path)) == suite
+    assert find_suite("smoke") == load_suite("smoke")
+    assert find_suite("AnyMDP-16s5a-v0") == custom_suite(["AnyMDP-16s5a-v0"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("smoke", MINE, "smoke is a published suite, and this file defines another one"),
+        ("custom", MINE, "a suite cannot be called 'custom'; rename the file"),
+        ("mine", "rows = [", "mine.toml cannot be read: "),
+        ("mine", MINE.replace("steps", "step"), "there is no setting 'step'; known: episodes, ste"),
+        ("mine", MINE.replace("tasks", "runs_"), "there is no setting 'runs_'"),
+        ("mine", MINE.replace("tasks = 3", "tasks = 0"), "tasks is 0; give a whole number"),
+        ("mine", MINE.replace("AnyMDP-16s5a-v0", "Nothing-v0"), "no tasks behind 'Nothing-v0'"),
+        ("mine", MINE.replace("steps = 500", ""), "sets no limit for a kind of agent"),
+        ("mine", MINE.split("[[rows]]")[0], "'rows' is missing; add it"),
+    ],
+)
+def test_files_that_define_no_suite_are_refused_in_one_line(tmp_path, name, text, message):
+    path = tmp_path / f"{name}.toml"
+    path.write_text(text)
+    with pytest.raises(SuiteError, match=message) as caught:
+        read_suite(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_copy_of_a_published_suite_is_that_suite(tmp_path):
+    text = (files("anymdp_bench.suites") / "smoke.toml").read_text()
+    (tmp_path / "smoke.toml").write_text(text)
+    assert read_suite(tmp_path / "smoke.toml") == load_suite("smoke")

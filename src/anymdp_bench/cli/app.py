@@ -1,4 +1,4 @@
-"""The application: its commands, and what becomes of errors."""
+"""The application: its commands, and how errors become messages and exit codes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ from anymdp_bench.cli import record as record_command
 from anymdp_bench.cli import run as run_command
 from anymdp_bench.cli import study as study_command
 from anymdp_bench.cli import table as table_command
-from anymdp_bench.cli.console import complain
 from anymdp_bench.cli.interrupt import INTERRUPTED, MESSAGE
+from anymdp_bench.runner.progress import complain
 
-_NARROW = 76  # columns below which rich's tables cut the names of options off; plain help wraps
+_NARROW = (
+    76  # columns; below, rich's help tables cut off the names of options, and plain help wraps
+)
 
 
-def _columns() -> int:
+def _terminal_width() -> int:
     return shutil.get_terminal_size().columns
 
 
@@ -34,7 +36,7 @@ app = typer.Typer(
     help="A Gymnasium benchmark for agents that learn within a task.\n\n"
     "Begin with `anymdp-bench run --agent tql-ucb --suite smoke`; every command's `--help` has examples.",
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown" if _columns() >= _NARROW else None,
+    rich_markup_mode="markdown" if _terminal_width() >= _NARROW else None,
 )
 app.command("run")(run_command.run)
 app.command("table")(table_command.table)
@@ -43,14 +45,16 @@ app.command("study")(study_command.study)
 app.command("record")(record_command.record)
 app.command("draw")(draw_command.draw)
 app.command("play", hidden=True)(record_command.record)  # its name up to version 0.1
-app.command("show", hidden=True)(draw_command.draw)  # likewise
+app.command("show", hidden=True)(draw_command.draw)  # its name up to version 0.1
 app.add_typer(list_command.app, name="list")
 app.add_typer(leaderboard_command.app, name="leaderboard")
-for _point in sorted(entry_points(group="anymdp_bench.commands")):  # `train`, and anybody's own
+for _point in sorted(
+    entry_points(group="anymdp_bench.commands")
+):  # `train` and `data`, and those of other packages
     app.add_typer(_point.load(), name=_point.name)
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"anymdp-bench {__version__}")
         raise typer.Exit
@@ -59,18 +63,18 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version."
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
     pass
 
 
-# Newer versions of Typer carry their own copy of click: this name leads to the base class in all of them.
+# Newer versions of Typer carry their own copy of click. In all of them, this is the base of usage errors.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 def run(arguments: list[str]) -> int:
-    """Runs one command; returns its exit code."""
+    """Runs one command and returns its exit code."""
     from anymdp_bench.agents import AgentError
     from anymdp_bench.mdp import TaskError
     from anymdp_bench.rendering.video import VideoError
@@ -91,6 +95,9 @@ def run(arguments: list[str]) -> int:
         what: str = getattr(error, "format_message", error.__str__)()
         complain(f"{what.rstrip('.')}. See anymdp-bench --help.")
         return 2
+    except RunError as error:
+        complain(str(error))
+        return 1
     except (
         AgentError,
         ExecutorError,
@@ -106,9 +113,6 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         complain(MESSAGE)
         return INTERRUPTED
-    except RunError as error:
-        complain(str(error))
-        return 1
     except BrokenPipeError:  # the reader of stdout went away: `anymdp-bench table | head`
         _close_stdout()
         return 0
@@ -121,6 +125,6 @@ def run(arguments: list[str]) -> int:
 
 
 def _close_stdout() -> None:
-    """Has what was not written go nowhere, or Python would complain at its end."""
-    with suppress(OSError):  # it is no file
+    """Sends what was not written nowhere, so that Python does not complain when it exits."""
+    with suppress(OSError):  # standard output is no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

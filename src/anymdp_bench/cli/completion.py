@@ -1,24 +1,24 @@
-"""What the shell completes: the names that an option takes (set up by `--install-completion`)."""
+"""Shell completion of names; `--install-completion` sets it up."""
 
 from __future__ import annotations
 
 
 def agent_names(incomplete: str) -> list[str]:
-    """Installed agents that begin so."""
+    """Returns the installed agents whose names begin so."""
     from anymdp_bench.agents import installed_agents
 
     return [name for name in installed_agents() if name.startswith(incomplete)]
 
 
 def known_suites(incomplete: str) -> list[str]:
-    """Suites that begin so."""
+    """Returns the published suites whose names begin so."""
     from anymdp_bench.suites import suite_names
 
     return [name for name in suite_names() if name.startswith(incomplete)]
 
 
 def env_ids(incomplete: str) -> list[str]:
-    """Environment ids that begin so."""
+    """Returns the environment ids that begin so."""
     from anymdp_bench.tasks.family import families
 
     ids = [env_id for family in families().values() for env_id in family.ids]

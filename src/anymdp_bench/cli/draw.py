@@ -1,4 +1,4 @@
-"""`anymdp-bench draw ENV_ID`: the figure of a task."""
+"""`anymdp-bench draw ENV_ID`: draws a task."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from typing import Annotated
 import typer
 
 from anymdp_bench.cli.json_output import AsJson, print_value
+from anymdp_bench.cli.paths import expand_home
 
-_MOST = 2**32 - 1
+_MOST_SEED = 2**32 - 1
 
 
 def draw(
     env_id: Annotated[str, typer.Argument(help="An environment id (see `list envs`).")],
-    task_seed: Annotated[int, typer.Option(min=0, max=_MOST, help="The task.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="The picture: .png, .svg or .pdf.")] = None,
+    task_seed: Annotated[int, typer.Option(min=0, max=_MOST_SEED, help="The task.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(callback=expand_home, help="The picture: .png, .svg or .pdf.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw a task: states by stationary probability, transitions, start, pitfalls, goal, V*.

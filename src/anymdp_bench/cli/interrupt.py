@@ -1,8 +1,8 @@
-"""Ctrl-C and SIGTERM: one line, and the end, at once.
+"""Ctrl-C and SIGTERM: the command prints one line and ends at once.
 
-Nothing is tidied up, because nothing needs to be: files appear whole or not at all, locks are the operating
-system's, and workers end with their driver; the tests kill it to see that. A KeyboardInterrupt would be no
-better, and often worse: compiled code and its compiler's callbacks lose it, or break.
+Nothing needs to be cleaned up. Files appear completely or not at all, the operating system frees the locks,
+and workers end together with their driver; the tests kill a driver to check this. A KeyboardInterrupt would
+be worse: compiled code and the callbacks of its compiler lose it, or break.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import signal
 from types import FrameType
 
 INTERRUPTED = 130
-"""The exit code of both."""
+"""The exit code after either signal."""
 
 MESSAGE = "interrupted; the same command goes on from here"
 
-_SHOW_CURSOR = "\r\x1b[K\x1b[?25h"  # a progress bar hides it
+_SHOW_CURSOR = "\r\x1b[K\x1b[?25h"  # since a progress bar hides it
 
 
 def end_on_signals() -> None:
-    """Has SIGINT and SIGTERM end this process, but for those that it was started to ignore (nohup)."""
+    """Makes SIGINT and SIGTERM end this process, unless it was started to ignore them (nohup)."""
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)

@@ -1,4 +1,4 @@
-"""`--json`: every command's answer as one JSON value on stdout, for machines."""
+"""The option `--json`: a command prints its answer as one JSON value on stdout, for machines."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ AsJson = Annotated[
 
 
 def print_value(value: dict[str, Any] | list[dict[str, Any]]) -> None:
-    """Prints an answer."""
+    """Prints an answer as JSON."""
     print(json.dumps(value, indent=1))

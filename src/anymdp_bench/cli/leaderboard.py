@@ -1,4 +1,4 @@
-"""`anymdp-bench leaderboard validate|verify|build`."""
+"""`anymdp-bench leaderboard validate|verify|build`: checks submissions and shows them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from anymdp_bench.cli.console import note, say
+from anymdp_bench.cli.console import say
 from anymdp_bench.cli.json_output import AsJson, print_value
+from anymdp_bench.cli.paths import expand_home
+from anymdp_bench.runner.progress import note
 
 app = typer.Typer(help="Check results that others submit, and show them.")
 
@@ -17,10 +19,13 @@ SUBMISSIONS = Path("leaderboard/submissions")
 
 @app.command("validate")
 def validate(
-    paths: Annotated[list[Path], typer.Argument(help="Submissions, or folders of them.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(callback=expand_home, help="Submissions, or folders of them."),
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Check form, completeness and plausibility; the first fault is named by row and column, exit code 2.
+    """Check form, completeness and plausibility; the first error is named by row and column, exit code 2.
 
     Example: `anymdp-bench leaderboard validate results/quick-mine.csv`
     """
@@ -53,7 +58,7 @@ def validate(
 
 @app.command("verify")
 def verify(
-    path: Annotated[Path, typer.Argument(help="A submission.")],
+    path: Annotated[Path, typer.Argument(callback=expand_home, help="A submission.")],
     nonce: Annotated[
         str | None, typer.Option(help="The maintainers' secret; random if not given.")
     ] = None,
@@ -63,7 +68,8 @@ def verify(
         int | None, typer.Option(min=1, help="Compare only so many first episodes of each run.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The receipt; default: beside the submission.")
+        Path | None,
+        typer.Option(callback=expand_home, help="The receipt; default: beside the submission."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -114,12 +120,18 @@ def verify(
 @app.command("build")
 def build(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Submissions, or folders of them.")
+        list[Path] | None,
+        typer.Argument(callback=expand_home, help="Submissions, or folders of them."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The site's folder.")] = Path("leaderboard/site"),
+    out: Annotated[Path, typer.Option(callback=expand_home, help="The site's folder.")] = Path(
+        "leaderboard/site"
+    ),
     as_json: AsJson = False,
     longcontext: Annotated[
-        Path, typer.Option(help="Folder of long-context results; none if it is not there.")
+        Path,
+        typer.Option(
+            callback=expand_home, help="Folder of long-context results; none if it is not there."
+        ),
     ] = Path("leaderboard/longcontext"),
 ) -> None:
     """Write the leaderboard as a static site: one page that works from the file system.

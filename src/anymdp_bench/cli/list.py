@@ -1,4 +1,4 @@
-"""`anymdp-bench list envs|agents|suites`."""
+"""`anymdp-bench list envs|agents|suites|tasks`: lists what there is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from anymdp_bench.cli.json_output import AsJson, print_value
 app = typer.Typer(help="List what there is.")
 
 
-def _show(rows: list[dict[str, Any]], lines: list[str], as_json: bool) -> None:
+def _print_rows(rows: list[dict[str, Any]], lines: list[str], as_json: bool) -> None:
     if as_json:
         print_value(rows)
     else:
@@ -33,7 +33,7 @@ def envs(as_json: AsJson = False) -> None:
             fixed = " ".join(f"{k}={v}" for k, v in keywords.items())
             sizes = "" if keywords or not family.sampled({}) else "sizes by keywords"
             lines.append(f"{env_id:26} {family.name:16} {fixed or sizes}".rstrip())
-    _show(rows, lines, as_json)
+    _print_rows(rows, lines, as_json)
 
 
 @app.command("agents")
@@ -46,7 +46,7 @@ def agents(as_json: AsJson = False) -> None:
 
     found = installed_agents()
     rows = [{"agent": name, "object": point.value} for name, point in found.items()]
-    _show(rows, [f"{row['agent']:16} {row['object']}" for row in rows], as_json)
+    _print_rows(rows, [f"{row['agent']:16} {row['object']}" for row in rows], as_json)
 
 
 @app.command("suites")
@@ -65,7 +65,7 @@ def suites(as_json: AsJson = False) -> None:
             {"suite": name, "hash": suite.hash, "env_ids": ids, "description": suite.description}
         )
         lines.append(f"{name:16} {len(ids)} environments  {suite.hash}  {suite.description}")
-    _show(rows, lines, as_json)
+    _print_rows(rows, lines, as_json)
 
 
 @app.command("tasks")

@@ -1,4 +1,4 @@
-"""`anymdp-bench plot`: result CSVs to a picture."""
+"""`anymdp-bench plot`: draws result CSVs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import typer
 from anymdp_bench.cli.completion import env_ids
 from anymdp_bench.cli.console import say
 from anymdp_bench.cli.json_output import AsJson, print_value
+from anymdp_bench.cli.paths import expand_home
 from anymdp_bench.cli.run import Score
 
 
 class Kind(StrEnum):
-    """What is drawn."""
+    """The kinds of pictures."""
 
     CURVES = "curves"
     TARGETS = "targets"
@@ -23,19 +24,27 @@ class Kind(StrEnum):
     CONTEXT = "context"
 
 
-class Unit(StrEnum):
-    """The horizontal axis of learning curves."""
+class Axis(StrEnum):
+    """What the horizontal axis of learning curves counts."""
 
     STEPS = "steps"
     EPISODE = "episode"
 
 
 def plot(
-    paths: Annotated[list[Path], typer.Argument(help="Result CSVs, or directories of them.")],
-    out: Annotated[Path, typer.Option(help="The picture: a name ending in .png, .svg or .pdf.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(callback=expand_home, help="Result CSVs, or directories of them."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=expand_home, help="The picture: a name ending in .png, .svg or .pdf."
+        ),
+    ],
     kind: Annotated[Kind, typer.Option(help="What to draw.")] = Kind.CURVES,
     target: Annotated[float, typer.Option(min=0.0, max=1.0, help="Score to be reached.")] = 0.9,
-    unit: Annotated[Unit, typer.Option("--x", help="Horizontal axis of curves.")] = Unit.STEPS,
+    axis: Annotated[Axis, typer.Option("--x", help="Horizontal axis of curves.")] = Axis.STEPS,
     log: Annotated[
         bool, typer.Option("--log-x/--linear-x", help="Log scale of the horizontal axis.")
     ] = True,
@@ -53,19 +62,19 @@ def plot(
     Examples: `anymdp-bench plot results/ --out curves.png`, or
     `anymdp-bench plot results/ --kind targets --target 0.8 --out targets.pdf`.
     """
-    from anymdp_bench.results.metrics import with_scores
-    from anymdp_bench.results.plots import draw, save
-    from anymdp_bench.results.records import read_many
+    from anymdp_bench.results.results import Results
     from anymdp_bench.results.schema import RecordError
 
-    frame = with_scores(read_many(paths), score.value)
+    results = Results.read(paths)
     if env:
-        frame = frame[frame["env_id"].isin(env).to_numpy()]
-        if frame.empty:
+        results = Results(results[results["env_id"].isin(env).to_numpy()])
+        if results.empty:
             raise RecordError(f"no results on {', '.join(env)} among these; leave --env out")
-    save(draw(frame, kind.value, target=target, log=log, unit=unit.value), out)
+    results.plot(kind.value, out, target=target, x=axis.value, log_x=log, score=score.value)
     if as_json:
-        shown = {f"{name}s": sorted(map(str, frame[name].unique())) for name in ("env_id", "agent")}
+        shown = {
+            f"{name}s": sorted(map(str, results[name].unique())) for name in ("env_id", "agent")
+        }
         print_value({"file": str(out), "kind": kind.value} | shown)
     else:
         say(str(out))

@@ -1,4 +1,4 @@
-"""`anymdp-bench record ENV_ID`: a video of an agent at play."""
+"""`anymdp-bench record ENV_ID`: records a video of an agent."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ import typer
 
 from anymdp_bench.cli.console import say
 from anymdp_bench.cli.json_output import AsJson, print_value
+from anymdp_bench.cli.paths import expand_home
 
-_MOST = 2**32 - 1
+_MOST_SEED = 2**32 - 1
 
 
 def record(
     env_id: Annotated[str, typer.Argument(help="An environment id (see `list envs`).")],
     agent: Annotated[str, typer.Option(help="An agent's name, or module:Name.")] = "oracle",
-    task_seed: Annotated[int, typer.Option(min=0, max=_MOST, help="The task.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, max=_MOST, help="Of agent and dynamics.")] = 0,
+    task_seed: Annotated[int, typer.Option(min=0, max=_MOST_SEED, help="The task.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=_MOST_SEED, help="Seed of the agent and the dynamics.")
+    ] = 0,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes in the video.")] = 1,
     after: Annotated[int, typer.Option(min=0, help="Episodes played before them.")] = 0,
-    checkpoint: Annotated[str | None, typer.Option(help="An agent's weights.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The video, .gif or .mp4.")] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(callback=expand_home, help="An agent's weights.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(callback=expand_home, help="The video, .gif or .mp4.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Record an agent at play to a GIF or MP4.

@@ -1,4 +1,4 @@
-"""`anymdp-bench study NAME`: a study; `anymdp_bench.studies` says what one is."""
+"""`anymdp-bench study NAME`: runs a study; `anymdp_bench.studies` says what a study is."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import typer
 
 from anymdp_bench.cli.console import say
 from anymdp_bench.cli.json_output import AsJson, print_value
+from anymdp_bench.cli.paths import expand_home
 
 
 class Scale(StrEnum):
-    """How much work a study is given."""
+    """The sizes of a study."""
 
     TINY = "tiny"
     SMALL = "small"
@@ -25,7 +26,9 @@ class Scale(StrEnum):
 def study(
     name: Annotated[str, typer.Argument(help="Name of the study; `list` names them all.")],
     scale: Annotated[Scale, typer.Option(help="Size of the study.")] = Scale.SMALL,
-    out: Annotated[Path, typer.Option(help="Output directory.")] = Path("studies"),
+    out: Annotated[Path, typer.Option(callback=expand_home, help="Output directory.")] = Path(
+        "studies"
+    ),
     as_json: AsJson = False,
 ) -> None:
     """Run a study: a table on stdout (with --json on stderr), a picture in --out.

@@ -1,4 +1,4 @@
-"""`anymdp-bench table`: result CSVs to a comparison table."""
+"""`anymdp-bench table`: prints the comparison table of result CSVs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
+from anymdp_bench.cli.console import print_summary, print_table
 from anymdp_bench.cli.json_output import AsJson
-from anymdp_bench.cli.run import Score, print_json, print_table
+from anymdp_bench.cli.paths import expand_home
+from anymdp_bench.cli.run import Score
 
 
 class Format(StrEnum):
-    """What the table is written in."""
+    """The formats of a table."""
 
     TEXT = "text"
     MARKDOWN = "markdown"
@@ -23,7 +25,10 @@ class Format(StrEnum):
 
 
 def table(
-    paths: Annotated[list[Path], typer.Argument(help="Result CSVs, or directories of them.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(callback=expand_home, help="Result CSVs, or directories of them."),
+    ],
     target: Annotated[float, typer.Option(min=0.0, max=1.0, help="Score to be reached.")] = 0.9,
     format_: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TEXT,
     reference: Annotated[
@@ -41,11 +46,14 @@ def table(
     Examples: `anymdp-bench table results/ --reference`, or
     `anymdp-bench table results/ --overall --format markdown`.
     """
+    from anymdp_bench.results.results import Results
+
+    results = Results.read(paths)
     if as_json:
-        print_json(paths, score.value, target, overall)
+        print_summary(results, score=score.value, target=target, overall=overall)
     else:
         print_table(
-            paths,
+            results,
             score=score.value,
             target=target,
             style=format_.value,

@@ -225,6 +225,8 @@ class TabularMDP:
         Args:
             path: the file. A file of that name is replaced.
 
+        `~` is the home directory.
+
         Raises:
             OSError: `path` cannot be written.
         """
@@ -233,7 +235,7 @@ class TabularMDP:
         numbers = {"max_steps": self.max_steps, "n_observations": self.n_observations}
         metadata = {"format": _FORMAT, "numbers": json.dumps(numbers)}
         blob = sort_metadata(save(self._arrays(), metadata=metadata))
-        target = Path(path)
+        target = Path(os.path.expanduser(path))
         partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
         try:
             with partial.open("xb") as file:
@@ -258,8 +260,9 @@ class TabularMDP:
         """
         from safetensors import SafetensorError, safe_open
 
+        path = os.path.expanduser(path)
         try:
-            with safe_open(os.fspath(path), framework="numpy") as file:
+            with safe_open(path, framework="numpy") as file:
                 metadata: dict[str, str] = file.metadata() or {}
                 arrays: dict[str, AnyArray] = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
         except (SafetensorError, AttributeError, TypeError, ValueError) as error:

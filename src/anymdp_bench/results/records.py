@@ -2,7 +2,7 @@
 
 Writers give `write_csv` a list of `RunRecord`; readers get a pandas frame with one row per scored
 episode. A file is deterministic to the byte (floats as shortest round-trip text, no clock, no
-paths) and appears under its name only when complete. `record_format` has the columns and checks.
+paths) and appears under its name only when complete. `schema` has the columns and checks.
 """
 
 import csv
@@ -50,6 +50,9 @@ __all__ = [
     "write_csv",
     "write_rows",
 ]
+
+AnyPath = str | os.PathLike[str]
+"""What names a file: a string or a path, in both of which `~` is the home directory."""
 
 MAX_BYTES = 2**30
 """Larger files are refused: a full-budget file of all environments is a fifth of this."""
@@ -121,7 +124,7 @@ class RunRecord:
         return tuple(getattr(self, name) for name in RUN_KEY)
 
 
-def write_csv(path: Path, records: Iterable[RunRecord], header: Mapping[str, str]) -> None:
+def write_csv(path: AnyPath, records: Iterable[RunRecord], header: Mapping[str, str]) -> None:
     """Write `records`, in the order given, under `path`, which appears complete or not at all.
 
     `header` and errors: as in `write_rows`.
@@ -129,13 +132,14 @@ def write_csv(path: Path, records: Iterable[RunRecord], header: Mapping[str, str
     write_rows(path, (line for record in records for line in row_lines(record)), header)
 
 
-def write_rows(path: Path, rows: Iterable[str], header: Mapping[str, str]) -> None:
+def write_rows(path: AnyPath, rows: Iterable[str], header: Mapping[str, str]) -> None:
     """Write text of `row_lines`, in the order given, as a result file: complete or not at all.
 
     `header` becomes `# key: value` lines; line breaks and other unprintable characters in a value
     become spaces. Raises ValueError for a key with a colon or unprintable, OSError where the folder
     cannot be written.
     """
+    path = Path(os.path.expanduser(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8", newline="") as file:
@@ -173,9 +177,9 @@ def _quoted(fields: Sequence[str | int | float]) -> str:
     return line.getvalue()
 
 
-def read_header(path: Path) -> dict[str, str]:
+def read_header(path: AnyPath) -> dict[str, str]:
     """The `# key: value` lines at the top of a result file; raises RecordError if unreadable."""
-    return _read_top(path)[0]
+    return _read_top(Path(os.path.expanduser(path)))[0]
 
 
 def _read_top(path: Path) -> tuple[dict[str, str], int, list[str]]:
@@ -198,7 +202,7 @@ def _read_top(path: Path) -> tuple[dict[str, str], int, list[str]]:
     raise RecordError(f"{path}: has no header line; write {','.join(CONTRACT)} first")
 
 
-def read_csv(path: Path) -> pd.DataFrame:
+def read_csv(path: AnyPath) -> pd.DataFrame:
     """One result file as a frame with COLUMNS, the rows of a run together and in order.
 
     Text columns are categorical, counts int64, the rest float64. Columns of ours that the file
@@ -208,8 +212,9 @@ def read_csv(path: Path) -> pd.DataFrame:
     return read_rows(path)[0]
 
 
-def read_rows(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
+def read_rows(path: AnyPath) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
     """The frame of `read_csv`, and the line of the file that each of its rows came from, [rows]."""
+    path = Path(os.path.expanduser(path))
     frame, lines = _parse(path)
     if frame.empty:
         raise RecordError(f"{path}: holds no rows; run more episodes or leave the file out")
@@ -246,16 +251,17 @@ def _parse(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
     return fill_missing(frame), line + 1 + order
 
 
-def read_many(paths: Iterable[Path]) -> pd.DataFrame:
+def read_many(paths: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
     """All result files among `paths` (folders: every `*.csv` beneath, sorted), as one frame.
 
-    A file named twice is read once. Raises RecordError as `read_csv` does, where there is no file,
-    and where two files hold the same run.
+    One path may be given by itself. A file named twice is read once. Raises RecordError as `read_csv`
+    does, where there is no file, and where two files hold the same run.
     """
     files: dict[Path, Path] = {}
-    for path in paths:
+    for each in [paths] if isinstance(paths, str | os.PathLike) else paths:
+        path = Path(os.path.expanduser(each))
         found = sorted(path.rglob("*.csv")) if path.is_dir() else [path]
-        files.update((each.resolve(), each) for each in found)
+        files.update((file.resolve(), file) for file in found)
     if not files:
         raise RecordError("no result files found; name a .csv file or a folder that holds some")
     seen: dict[tuple[object, ...], Path] = {}

@@ -1,4 +1,4 @@
-"""Workers on this machine: processes that end with the one that started them."""
+"""Workers on this machine: processes that end together with the process that started them."""
 
 from __future__ import annotations
 
@@ -9,40 +9,41 @@ import threading
 import time
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from multiprocessing import connection
 from typing import Any
 
-from anymdp_bench.runner.worker_pool import ExecutorError, Gone, Work, attempt
+from anymdp_bench.runner.main_module import hide_main
+from anymdp_bench.runner.worker_pool import ExecutorError, Work, WorkerDied, try_job
 
 _READY = "ready"
-_STARTS = 50  # attempts at a worker
+_START_TRIES = 50  # attempts to start one worker
 
 
 class LocalWorker:
     """A process at the other end of a pipe."""
 
     def __init__(self, context: Any, work: Work) -> None:
-        self.pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+        self.pipe, their_end = context.Pipe()
+        self._process = context.Process(target=_serve, args=(their_end, work), daemon=True)
         self._process.start()
-        theirs.close()  # so that its death is heard as the end of the pipe
+        their_end.close()  # so that the pipe ends when the process dies
 
-    def give(self, job: Any) -> None:
-        """Sends a job; a dead worker's is heard of in `take`."""
+    def send(self, job: Any) -> None:
+        """Sends a job. If the process is dead, `receive` reports it."""
         with suppress(OSError):
             self.pipe.send(job)
 
-    def take(self) -> Any:
-        """What it sent.
+    def receive(self) -> Any:
+        """Returns the next message of the process.
 
         Raises:
-            Gone: it died.
+            WorkerDied: the process died.
         """
         try:
             return self.pipe.recv()
         except (EOFError, OSError):
-            raise Gone from None
+            raise WorkerDied from None
 
     def kill(self) -> None:
         """Ends the process."""
@@ -51,70 +52,79 @@ class LocalWorker:
         self.pipe.close()
 
 
-class LocalCrew:
-    """Up to `size` worker processes, started from a clean one that has the package loaded."""
+class LocalWorkerPool:
+    """Up to `size` worker processes, forked from a clean process that has the package loaded.
 
-    def __init__(self, work: Work, size: int) -> None:
-        self.size, self._work = size, work
+    Args:
+        work: what the workers do with each job.
+        size: the largest number of workers.
+        import_main: whether each worker imports the program's main module.
+    """
+
+    def __init__(self, work: Work, size: int, import_main: bool = False) -> None:
+        self.size, self._work, self._import_main = size, work, import_main
         method = (
             "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         )
         self._context = multiprocessing.get_context(method)
         if method == "forkserver":
             self._context.set_forkserver_preload(["anymdp_bench.runner.unit"])
-        self._hired: list[LocalWorker] = []
+        self._workers: list[LocalWorker] = []
 
-    def hire(self) -> LocalWorker:
+    def spawn(self) -> LocalWorker:
         """Starts a process.
 
         Raises:
-            ExecutorError: the operating system has none left.
+            ExecutorError: the operating system allows no more processes.
         """
-        for left in reversed(range(_STARTS)):
+        for tries_left in reversed(range(_START_TRIES)):
             try:
-                worker = self._started()
+                worker = self._start()
                 break
             except (EOFError, OSError) as error:
-                if left and isinstance(error, EOFError | ConnectionError):
-                    time.sleep(
-                        0.1
-                    )  # the clean process was killed: once it is gone, a start brings another
+                if tries_left and isinstance(error, EOFError | ConnectionError):
+                    # The clean process was killed. As soon as it is gone, a start makes a new one.
+                    time.sleep(0.1)
                     continue
                 reason = getattr(error, "strerror", None) or "the process that starts them ends"
                 what = f"cannot start a worker process: {reason}"
                 raise ExecutorError(f"{what}; give fewer --workers") from None
-        self._hired.append(worker)
+        self._workers.append(worker)
         return worker
 
-    def _started(self) -> LocalWorker:
-        with warnings.catch_warnings():  # of a tracker that was killed: there is nothing to track
+    def _start(self) -> LocalWorker:
+        with (
+            nullcontext() if self._import_main else hide_main(),
+            warnings.catch_warnings(),
+        ):
+            # Python warns when its resource tracker was killed. There is nothing to track here.
             warnings.filterwarnings("ignore", "resource_tracker: process died unexpectedly")
             return LocalWorker(self._context, self._work)
 
     def wait(self, workers: Sequence[LocalWorker], seconds: float | None) -> list[LocalWorker]:
-        """Those that sent something or died."""
+        """Returns the workers that sent a message or died."""
         by_pipe = {worker.pipe: worker for worker in workers}
         return [by_pipe[pipe] for pipe in connection.wait(list(by_pipe), seconds)]
 
     def close(self) -> None:
         """Ends all processes."""
-        for worker in self._hired:
+        for worker in self._workers:
             worker.kill()
 
 
 def _serve(pipe: connection.Connection, work: Work) -> None:
-    """A worker's life."""
+    """Runs in a worker: does one job after another until the driver is gone."""
     _end_with_driver()
     try:
         pipe.send(_READY)
         while True:
-            pipe.send(attempt(work, pipe.recv()))
+            pipe.send(try_job(work, pipe.recv()))
     except (EOFError, OSError):  # the driver is gone
         return
 
 
 def _end_with_driver() -> None:
-    """In a worker: leave Ctrl-C to the driver, and end when the driver is gone."""
+    """Runs in a worker: leaves Ctrl-C to the driver, and ends the worker when the driver is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     driver = multiprocessing.parent_process()
@@ -122,7 +132,8 @@ def _end_with_driver() -> None:
         return
 
     def watch() -> None:
-        connection.wait([driver.sentinel])  # its end of a pipe: also of a dead one nobody waits for
+        # The sentinel is a pipe. It ends even if nobody waits for the dead driver.
+        connection.wait([driver.sentinel])
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -1,4 +1,4 @@
-"""The output directory: whether it can be written, who writes there, and whose results it holds."""
+"""The output directory: whether it can be written, which process writes there, and whose results it holds."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from anymdp_bench.runner.parts import FORMAT
-from anymdp_bench.runner.plan import Plan
+from anymdp_bench.runner.plan import ARGUMENTS, Plan
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class OutputError(ValueError):
-    """An output directory that cannot be used: the message says why, and how to mend it."""
+    """An output directory cannot be used. The message says why, and how to fix it."""
 
 
 def unwritable(error: OSError, out: Path) -> OutputError:
-    """The complaint about what the operating system refused in `out`."""
+    """Returns the error that explains what the operating system refused in `out`."""
     what = f"cannot write to {error.filename or out}: {error.strerror or error}"
     if error.errno in _FULL:
         return OutputError(f"{what}; make room, and the same command goes on from here")
@@ -33,7 +33,7 @@ def unwritable(error: OSError, out: Path) -> OutputError:
 
 @contextmanager
 def writable(out: Path) -> Iterator[None]:
-    """Makes the directory `out`; turns the operating system's refusals there into an `OutputError`."""
+    """Makes the directory `out`, and turns an `OSError` of the block into an `OutputError`."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         yield
@@ -43,7 +43,7 @@ def writable(out: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(out: Path, stem: str) -> Iterator[None]:
-    """Holds the lock of `stem` in `out`; the operating system frees a dead driver's."""
+    """Holds the lock of the result `stem` in `out`. The operating system frees the lock of a dead process."""
     lock = FileLock(out / f".{stem}.lock")
     try:
         lock.acquire(timeout=0)
@@ -57,49 +57,53 @@ def locked(out: Path, stem: str) -> Iterator[None]:
         lock.release()
 
 
-def check_settings(where: Path, found: str | None, plan: Plan) -> None:
-    """Refuses to go on with a result of other settings.
+def check_settings(path: Path, text: str | None, plan: Plan) -> None:
+    """Refuses to continue a result that has other settings.
+
+    Args:
+        path: the file that holds the settings; messages name it.
+        text: its settings as JSON; None if it has none.
+        plan: the plan that wants to continue it.
 
     Raises:
-        OutputError: `found`, the settings that `where` names as JSON, are not the plan's.
+        OutputError: the settings are not the plan's.
     """
-    old = _settings(where, found)
-    differ = [k for k, v in plan.settings.items() if old.get(k) != v]
-    if differ:
-        k = differ[0]
-        raise OutputError(
-            f"{where} has {k} {old.get(k)!r:.80}, this command {plan.settings[k]!r};"
-            " give another --out, or remove it"
-        )
+    found, wanted = _parse_settings(path, text), plan.settings
+    for key in dict.fromkeys((*wanted, ARGUMENTS)):
+        if found.get(key) != wanted.get(key):
+            raise OutputError(
+                f"{path} has {key} {found.get(key)!r:.80}, this command {wanted.get(key)!r:.80};"
+                " give another --out, or remove it"
+            )
 
 
-def _settings(where: Path, found: str | None) -> dict[str, Any]:
+def _parse_settings(path: Path, text: str | None) -> dict[str, Any]:
     try:
-        old = json.loads(found or "")
-        if isinstance(old, dict):
-            return old
+        settings = json.loads(text or "")
+        if isinstance(settings, dict):
+            return settings
     except (ValueError, RecursionError):
         pass
-    raise OutputError(f"{where} names no settings; move it away, or give another --out")
+    raise OutputError(f"{path} names no settings; move it away, or give another --out")
 
 
 def claim(work: Path, plan: Plan) -> None:
-    """Makes the folder `work` of unfinished results this plan's, or checks that it is.
+    """Marks the folder `work` of unfinished results as this plan's, or checks that it is marked so.
 
     Raises:
-        OutputError: it holds another plan's, or those of another version of this package.
+        OutputError: it holds results of another plan, or of another version of this package.
         OSError: it cannot be written.
     """
     work.mkdir(exist_ok=True)
     path = work / "settings.json"
     if not path.exists():
-        fresh = work / "settings.new"
-        fresh.write_text(json.dumps(plan.settings | {"parts": FORMAT}), encoding="utf-8")
-        fresh.replace(path)
+        temporary = work / "settings.new"
+        temporary.write_text(json.dumps(plan.settings | {"parts": FORMAT}), encoding="utf-8")
+        temporary.replace(path)
         return
-    found = path.read_text(encoding="utf-8", errors="replace")
-    check_settings(path, found, plan)
-    version = _settings(path, found).get("parts", 1)
+    text = path.read_text(encoding="utf-8", errors="replace")
+    check_settings(path, text, plan)
+    version = _parse_settings(path, text).get("parts", 1)
     if version != FORMAT:
         raise OutputError(
             f"{work} holds unfinished runs of another version of anymdp-bench (format {version!r:.40},"

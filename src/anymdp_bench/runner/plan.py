@@ -1,10 +1,12 @@
-"""The plan of a command: which runs, in which order, under which settings."""
+"""The plan of an evaluation: which runs, in which order, with which settings."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from anymdp_bench.agents import AgentSpec, AnyAgent, is_privileged, is_trained, is_tuned
 from anymdp_bench.evaluation import Budget
@@ -13,16 +15,24 @@ from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 from anymdp_bench.tasks.selection import select_seeds
 
 BATCH = 64
-"""Runs that an in-context agent plays side by side: whatever the number of workers, since the last digits
-of a neural agent's sums may depend on the batch."""
+"""Runs that an in-context agent plays side by side. It does not depend on the number of workers, since the
+last digits of a network's sums may depend on the batch."""
+
+ARGUMENTS = "arguments"
+"""The setting that holds the arguments given to the agent. Results without arguments do not have it."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What a worker plays in one go: runs (task seed, run seed) of one environment.
+    """The runs that a worker plays in one go.
 
-    One run for a learner that trains; up to `BATCH` runs of the environment for an in-context agent,
-    which batches them. `context` is what these have seen before they start: a key of `protocol.CONTEXTS`.
+    A learner that trains plays one run in a unit. An in-context agent plays up to `BATCH` runs of one
+    environment in a unit, all at once.
+
+    Attributes:
+        env_id: the environment.
+        runs: (task seed, run seed) of each run.
+        context: what an in-context agent has seen before it starts: a key of `evaluation.CONTEXTS`.
     """
 
     env_id: str
@@ -32,7 +42,22 @@ class Unit:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a result depends on."""
+    """Everything that a result depends on.
+
+    Attributes:
+        suite: the suite, with its budgets.
+        agent: the agent.
+        agent_version: the version that the agent declares.
+        privileged: whether the agent looks at the task.
+        tuned: whether the agent's settings were chosen for each environment.
+        context: the starting context as the records name it: "none" for a learner that trains.
+        seed: the first run seed.
+        task_seed_start: the first task seed that is tried.
+        budget: the length of each run.
+        units: the work, in the order of the result file.
+        skipped: for each environment, the task seeds whose tasks do not count.
+        checkpoint: the agent's weights, named by their content.
+    """
 
     suite: Suite
     agent: AgentSpec
@@ -45,19 +70,22 @@ class Plan:
     budget: Budget
     units: tuple[Unit, ...]
     skipped: dict[str, list[int]]
-    checkpoint: str | None = None  # by its content, see `_content`
+    checkpoint: str | None = None
 
     @property
     def stem(self) -> str:
-        """The result file's name without its suffix."""
-        agent = "".join(c if c.isalnum() or c in "-_." else "." for c in self.agent.name)
+        """The name of the result file without its suffix."""
+        suite, agent = (
+            "".join(c if c.isalnum() or c in "-_." else "." for c in name)
+            for name in (self.suite.name, self.agent.name)
+        )
         suffix = f"-{self.context}" if self.context in ("offline", "imitation") else ""
-        return f"{self.suite.name}-{agent}{suffix}"
+        return f"{suite}-{agent}{suffix}"
 
     @property
-    def settings(self) -> dict[str, str | int | None]:
-        """What must agree for a result to be continued."""
-        return {
+    def settings(self) -> dict[str, Any]:
+        """The settings that must agree before a result can be continued, as JSON values."""
+        settings: dict[str, Any] = {
             "suite": self.suite.name,
             "suite_hash": self.suite.hash,
             "agent": self.agent.name,
@@ -68,10 +96,13 @@ class Plan:
             "task_seed_start": self.task_seed_start,
             "environments": " ".join(row.env_id for row in self.suite.rows),
         }
+        if self.agent.arguments:
+            settings[ARGUMENTS] = json.loads(json.dumps(dict(sorted(self.agent.arguments))))
+        return settings
 
 
 class PlanError(ValueError):
-    """Settings that make no plan: the message says which, and how to mend it."""
+    """Settings do not fit together. The message says which, and how to fix them."""
 
 
 def make_plan(
@@ -82,15 +113,15 @@ def make_plan(
     seed: int = 0,
     task_seed_start: int = 0,
 ) -> Plan:
-    """Chooses the tasks that count and lays out the units.
+    """Chooses the tasks that count, and divides the runs into units.
 
     Raises:
-        AgentError: there is no such agent.
-        PlanError: the settings do not fit the agent, or seeds run out of the public range.
+        AgentError: there is no such agent, or it cannot be made.
+        PlanError: the settings do not fit the agent, or the task seeds leave the public range.
     """
     agent = spec.make()
-    batched = not is_trained(agent)
-    starting = _context(agent, spec, context)
+    is_batched = not is_trained(agent)
+    recorded_context = _choose_recorded_context(agent, spec, context)
     units: list[Unit] = []
     skipped: dict[str, list[int]] = {}
     for row in suite.rows:
@@ -101,28 +132,28 @@ def make_plan(
             )
         skipped[row.env_id] = left_out
         runs = [(task, seed + k) for task in seeds for k in range(row.runs)]
-        each = BATCH if batched else 1
-        groups = [tuple(runs[k : k + each]) for k in range(0, len(runs), each)]
+        size = BATCH if is_batched else 1
+        groups = [tuple(runs[k : k + size]) for k in range(0, len(runs), size)]
         units += [Unit(row.env_id, group, context) for group in groups]
-    limits = suite.in_context if batched else suite.training
+    limits = suite.in_context if is_batched else suite.training
     return Plan(
         suite,
         spec,
         agent.version,
         is_privileged(agent),
-        is_tuned(agent),
-        starting,
+        is_tuned(agent) and not spec.is_instance,
+        recorded_context,
         seed,
         task_seed_start,
         Budget(limits.episodes, limits.steps),
         tuple(units),
         skipped,
-        _content(spec.checkpoint),
+        _name_checkpoint(spec.checkpoint),
     )
 
 
-def _content(checkpoint: str | None) -> str | None:
-    """A checkpoint that is a file by its content, so that other weights are other settings; else its name.
+def _name_checkpoint(checkpoint: str | None) -> str | None:
+    """Names a checkpoint by its content if it is a file, so that other weights are other settings.
 
     Raises:
         PlanError: the file cannot be read.
@@ -133,11 +164,17 @@ def _content(checkpoint: str | None) -> str | None:
         with Path(checkpoint).open("rb") as file:
             return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
     except OSError as error:
-        raise PlanError(f"cannot read --checkpoint {checkpoint}: {error.strerror}") from None
+        raise PlanError(
+            f"cannot read --checkpoint {checkpoint}: {error.strerror}; give another file"
+        ) from None
 
 
-def _context(agent: AnyAgent, spec: AgentSpec, context: str) -> str:
-    """The context that the records carry."""
+def _choose_recorded_context(agent: AnyAgent, spec: AgentSpec, context: str) -> str:
+    """Returns the context that the records name.
+
+    Raises:
+        PlanError: a context is given to a learner that trains.
+    """
     if is_trained(agent):
         if context != "empty":
             raise PlanError(f"agent {spec.name} trains: it has no context; leave --context out")

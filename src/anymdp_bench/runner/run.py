@@ -1,9 +1,14 @@
-"""Plays a plan into `--out`: finished units are kept as parts, the result file appears when all are there.
+"""Plays a plan into an output directory.
 
-In the output directory, for a plan with stem X: `X.csv`, the result; `X.timing.json`, how long it took;
-and while it runs `.X/`, holding `settings.json` and one part a finished unit. `.X.lock`, which is what
-is locked, stays. Where runs failed, the result holds the others, its header names the failed ones, and
-`.X/` stays too: the same command tries them again.
+For a plan with stem X the directory holds:
+
+    X.csv           the result; it appears when all units are there
+    X.timing.json   how long it took
+    .X/             while it runs: `settings.json`, and one part for each finished unit
+    .X.lock         the file that is locked; it stays
+
+Where runs failed, the result holds the other runs, its header names the failed ones, and `.X/` stays: the
+same command tries the failed runs again.
 """
 
 from __future__ import annotations
@@ -25,22 +30,28 @@ from anymdp_bench.runner.output import OutputError, check_settings, claim, locke
 from anymdp_bench.runner.parts import load_part, save_part
 from anymdp_bench.runner.plan import Plan, Unit
 from anymdp_bench.runner.timing import Timing
-from anymdp_bench.runner.unit import Played, play_unit
-from anymdp_bench.runner.worker_pool import JobError, Lost
+from anymdp_bench.runner.unit import UnitResult, play_unit
+from anymdp_bench.runner.worker_pool import JobError, JobFailed
 
 FAILED = "failed"
-"""The header line of a result that names the runs which failed."""
+"""The key of the header line that names the runs which failed."""
 
 
-class RunError(JobError):
-    """Every run failed: the message says why the first did."""
+class RunError(JobError, ValueError):
+    """Every run failed. The message is the reason of the first."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where the result is, how many units were played now, for how many seconds, and which failed why.
+    """What `run_plan` did.
 
-    `failed` has a line for each failed unit; `failed_runs` of `runs` runs were in them.
+    Attributes:
+        csv: the result file.
+        played: number of units that were played now.
+        seconds: wall-clock seconds.
+        failed: for each failed unit, one line that says where and why.
+        failed_runs: number of runs in these units.
+        runs: number of runs in all units.
     """
 
     csv: Path
@@ -60,26 +71,26 @@ def run_plan(
     begin: Callable[[int, int], None] = lambda total, done: None,
     report: Report = lambda index, share, score: None,
 ) -> Outcome:
-    """Plays what is missing of `plan` and writes its result.
+    """Plays the units of a plan that are missing, and writes its result.
 
     Args:
         plan: what to play.
-        out: the output directory; made if need be.
-        executor: where it is played.
-        command: the command line that reproduces the result; goes into its header.
-        begin: called once with the number of units and of those that are there already.
-        report: called as units get on.
+        out: the output directory; it is made if there is none.
+        executor: where the units are played.
+        command: the command line that makes the result again; it goes into the file's header.
+        begin: called once with the number of units, and of those that are there already.
+        report: called while units are played.
 
     Raises:
-        ExecutorError: workers cannot be had.
+        ExecutorError: workers cannot be started.
         OutputError: `out` cannot be written, is in use, or holds a result of other settings.
         RunError: every run failed.
-        RefusalError: the agent cannot play an environment; what is finished is kept.
+        RefusalError: the agent cannot play an environment; the finished units are kept.
     """
     csv, work = out / f"{plan.stem}.csv", out / f".{plan.stem}"
     started = time.perf_counter()
     with writable(out), locked(out, plan.stem):
-        _sweep(out, csv.name)
+        _remove_torn_files(out, csv.name)
         if csv.exists():
             header = read_header(csv)
             check_settings(csv, header.get("settings"), plan)
@@ -89,9 +100,9 @@ def run_plan(
                 return Outcome(csv, 0, 0.0)
         claim(work, plan)
         timing = Timing()
-        played, failed = _play(plan, work, executor, begin, report, timing)
-        header = _header(plan, command, failed)
-        write_rows(csv, _rows(plan, work, failed), header)
+        played, failed = _play_missing_units(plan, work, executor, begin, report, timing)
+        header = _make_header(plan, command, failed)
+        write_rows(csv, _read_rows(plan, work, failed), header)
         timing.write(out / f"{plan.stem}.timing.json")
         if not failed:
             shutil.rmtree(work, ignore_errors=True)
@@ -99,23 +110,23 @@ def run_plan(
         csv,
         played,
         time.perf_counter() - started,
-        tuple(_where(plan, plan.units[k], why) for k, why in sorted(failed.items())),
+        tuple(_describe_failure(plan, plan.units[k], why) for k, why in sorted(failed.items())),
         sum(len(plan.units[k].runs) for k in failed),
         sum(len(unit.runs) for unit in plan.units),
     )
 
 
-def _sweep(out: Path, name: str) -> None:
-    """Removes what drivers that died left half-written."""
+def _remove_torn_files(out: Path, name: str) -> None:
+    """Removes half-written result files of processes that died."""
     for torn in out.glob(f".{glob.escape(name)}.*.tmp"):
         torn.unlink()
 
 
-def _part(work: Path, index: int) -> Path:
+def _part_path(work: Path, index: int) -> Path:
     return work / f"{index:06d}.part"
 
 
-def _play(
+def _play_missing_units(
     plan: Plan,
     work: Path,
     executor: Executor,
@@ -123,60 +134,64 @@ def _play(
     report: Report,
     timing: Timing,
 ) -> tuple[int, dict[int, str]]:
-    """Plays the units without a part; (number played, the failed ones with reasons)."""
+    """Plays the units that have no part.
+
+    Returns:
+        The number of units that were played, and the reason for each unit that failed, by its index.
+    """
     units = list(enumerate(plan.units))
-    missing = [(k, unit) for k, unit in units if load_part(_part(work, k), unit) is None]
+    missing = [(k, unit) for k, unit in units if load_part(_part_path(work, k), unit) is None]
     begin(len(units), len(units) - len(missing))
     failed: dict[int, str] = {}
-    work_on = partial(play_unit, plan.agent, plan.budget)
-    with closing(executor.run(work_on, missing, report)) as answers:  # ends workers at once
+    play = partial(play_unit, plan.agent, plan.budget)
+    with closing(executor.run(play, missing, report)) as answers:  # ends the workers at once
         for k, answer in answers:
-            if isinstance(answer, Lost):
+            if isinstance(answer, JobFailed):
                 if answer.refused:
-                    raise RefusalError(_where(plan, plan.units[k], answer.reason))
+                    raise RefusalError(_describe_failure(plan, plan.units[k], answer.reason))
                 failed[k] = answer.reason
                 continue
-            save_part(_part(work, k), plan.units[k], _records(plan, plan.units[k], answer))
+            save_part(_part_path(work, k), plan.units[k], make_records(plan, plan.units[k], answer))
             timing.add(answer)
-            report(k, 1.0, _last_score(answer))
+            report(k, 1.0, _mean_last_score(answer))
     if failed and len(failed) == len(units):
         first = min(failed)
         more = f" (and {len(failed) - 1} more units like it)" if len(failed) > 1 else ""
-        raise RunError(_where(plan, plan.units[first], failed[first]) + more)
+        raise RunError(_describe_failure(plan, plan.units[first], failed[first]) + more)
     return len(missing), failed
 
 
-def _where(plan: Plan, unit: Unit, reason: str) -> str:
-    """A failure in one line."""
+def _describe_failure(plan: Plan, unit: Unit, reason: str) -> str:
+    """Says in one line which runs failed, and why."""
     task, run = unit.runs[0]
     others = f" and {len(unit.runs) - 1} other runs" if len(unit.runs) > 1 else ""
-    where = f"{unit.env_id}, task seed {task}, run seed {run}{others}"
-    return f"agent {plan.agent.name} on {where}: {' '.join(reason.split())}"
+    place = f"{unit.env_id}, task seed {task}, run seed {run}{others}"
+    return f"agent {plan.agent.name} on {place}: {' '.join(reason.split())}"
 
 
-def _rows(plan: Plan, work: Path, failed: dict[int, str]) -> Iterator[str]:
-    """The rows of the result, unit by unit.
+def _read_rows(plan: Plan, work: Path, failed: dict[int, str]) -> Iterator[str]:
+    """Yields the rows of the result, unit by unit.
 
     Raises:
         OutputError: a part is gone, or there is no row at all.
     """
-    some = False
+    has_rows = False
     for k, unit in enumerate(plan.units):
         if k in failed:
             continue
-        rows = load_part(_part(work, k), unit)
+        rows = load_part(_part_path(work, k), unit)
         if rows is None:
             raise OutputError(
-                f"{_part(work, k)} was removed or changed; run the same command again"
+                f"{_part_path(work, k)} was removed or changed; run the same command again"
             )
-        some = some or bool(rows)
+        has_rows = has_rows or bool(rows)
         yield rows
-    if not some:
-        raise OutputError(_nothing(plan))
+    if not has_rows:
+        raise OutputError(_explain_no_rows(plan))
 
 
-def _nothing(plan: Plan) -> str:
-    """Why a plan can be played to its end without a row."""
+def _explain_no_rows(plan: Plan) -> str:
+    """Says why a plan was played to its end and gave no row."""
     if plan.budget.steps is not None:
         return f"no run reached a scored episode within {plan.budget.steps} steps; raise --steps"
     return (
@@ -184,12 +199,13 @@ def _nothing(plan: Plan) -> str:
     )
 
 
-def _last_score(played: Played) -> float:
-    scores = [curve.score[-1] for curve in played.curves if len(curve.score)]
+def _mean_last_score(result: UnitResult) -> float:
+    scores = [curve.score[-1] for curve in result.curves if len(curve.score)]
     return float(sum(scores) / len(scores)) if scores else float("nan")
 
 
-def _records(plan: Plan, unit: Unit, played: Played) -> list[RunRecord]:
+def make_records(plan: Plan, unit: Unit, result: UnitResult) -> list[RunRecord]:
+    """Returns the records of a unit's runs, in the order of the unit."""
     return [
         RunRecord(
             suite=plan.suite.name,
@@ -210,12 +226,12 @@ def _records(plan: Plan, unit: Unit, played: Played) -> list[RunRecord]:
             regret=curve.regret,
         )
         for (task_seed, run_seed), curve, gap in zip(
-            unit.runs, played.curves, played.gaps, strict=True
+            unit.runs, result.curves, result.gaps, strict=True
         )
     ]
 
 
-def _header(plan: Plan, command: str, failed: dict[int, str]) -> dict[str, str]:
+def _make_header(plan: Plan, command: str, failed: dict[int, str]) -> dict[str, str]:
     skipped = {env: seeds for env, seeds in plan.skipped.items() if seeds}
     header = {"command": command, "settings": json.dumps(plan.settings)}
     if skipped:

@@ -1,8 +1,8 @@
-"""The one interface of execution: workers that do one job at a time, and who gives them jobs.
+"""Worker pools: how jobs reach workers, whatever the workers are.
 
-A crew is a place where workers can be hired: processes of this machine (`local`), or actors of a Ray
-cluster (`cluster`). What is here knows neither: it hands out jobs, replaces workers that die, tries their
-jobs again, and ends those that take too long.
+A `WorkerPool` starts workers: processes of this machine (`local_workers`) or actors of a Ray cluster
+(`ray_workers`). This module depends on neither. `run_jobs` hands out the jobs, replaces workers that die,
+tries their jobs again, and stops jobs that take too long.
 """
 
 from __future__ import annotations
@@ -14,193 +14,222 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 TRIES = 3
-"""How often a job may take its worker with it before it is given up."""
+"""A job is given up when this many workers died while they did it."""
 
-Tell = Callable[[float, float], None]
-"""tell(share of the job done, latest score): called now and then."""
+ReportShare = Callable[[float, float], None]
+"""report(share of the job done, latest score): called now and then while a job runs."""
 
-Work = Callable[[Any, Tell | None], Any]
-"""work(job, tell) -> answer: what a worker does; it and its arguments can be pickled."""
+Work = Callable[[Any, ReportShare | None], Any]
+"""work(job, report) -> answer: what a worker does. The function and its arguments can be pickled."""
 
 
 class ExecutorError(ValueError):
-    """Workers that cannot be had: the message says why, and how to mend it."""
+    """Workers cannot be started. The message says why, and how to fix it."""
 
 
 class JobError(RuntimeError):
-    """A job that cannot be done, with the reason as its message."""
+    """A job cannot be done. The message is the reason."""
 
 
 class RefusedError(JobError):
-    """A job that cannot be done and never will: no other like it is worth a try."""
+    """A job cannot be done, and no other job like it can be done either."""
 
 
-class Gone(Exception):  # noqa: N818 - no error, but news
+class WorkerDied(Exception):  # noqa: N818 - an event that the pool handles, never shown to a user
     """A worker died."""
 
 
 @dataclass(frozen=True)
-class Lost:
-    """In place of an answer: why there is none, and whether the job was refused."""
+class JobFailed:
+    """Stands in place of an answer.
+
+    Attributes:
+        reason: why there is no answer.
+        refused: whether no other job like this one is worth a try.
+    """
 
     reason: str
     refused: bool = False
 
 
 class Worker(Protocol):
-    """Does one job at a time; has something to say when it is ready for the first, and after each."""
+    """Does one job at a time. It sends one message when it is ready, and one after each job."""
 
-    def give(self, job: Any) -> None:
-        """Begins a job; returns at once."""
+    def send(self, job: Any) -> None:
+        """Starts a job and returns at once."""
 
-    def take(self) -> Any:
-        """What it says: the answer to its job (of no meaning when it says that it is ready).
+    def receive(self) -> Any:
+        """Returns the next message: the answer to the job. The first message only says that it is ready.
 
         Raises:
-            Gone: it died.
+            WorkerDied: the worker died.
         """
 
     def kill(self) -> None:
-        """Ends it, whatever it does."""
+        """Ends the worker, whatever it does at the moment."""
 
 
-class Crew(Protocol):
-    """Where workers are hired; at most `size` are wanted at a time."""
+class WorkerPool(Protocol):
+    """Starts workers. At most `size` workers run at a time."""
 
     @property
     def size(self) -> int:
-        """The number of workers that make sense here."""
+        """The largest number of workers that this pool can use."""
 
-    def hire(self) -> Worker:
-        """A new worker; it says when it is ready."""
+    def spawn(self) -> Worker:
+        """Starts a worker. The worker sends a message when it is ready."""
 
     def wait(self, workers: Sequence[Any], seconds: float | None) -> list[Any]:
-        """Those of `workers` that have something to say, once there are any or time is up."""
+        """Waits until a message has come or the time is over.
+
+        Args:
+            workers: the workers to wait for.
+            seconds: how long to wait; None waits without a limit.
+
+        Returns:
+            The workers that sent a message or died; empty when the time is over.
+        """
 
     def close(self) -> None:
         """Ends all workers."""
 
 
-def attempt(work: Work, job: Any, tell: Tell | None = None) -> Any:
-    """The answer to a job, or `Lost` with the reason why there is none."""
+def try_job(work: Work, job: Any, report: ReportShare | None = None) -> Any:
+    """Returns the answer to a job, or a `JobFailed` with the reason why there is none."""
     try:
-        return work(job, tell)
+        return work(job, report)
     except JobError as error:
-        return Lost(str(error), isinstance(error, RefusedError))
+        return JobFailed(str(error), isinstance(error, RefusedError))
     except Exception as error:
-        return Lost(f"{type(error).__name__}: {error}")
+        return JobFailed(f"{type(error).__name__}: {error}")
 
 
 @dataclass
-class _Task:
+class _Job:
     index: int
-    job: Any
+    content: Any
     deaths: int = 0
 
 
 @dataclass
-class _Post:
-    """A worker's state: starting, idle, or at work on `task` since `begun`."""
+class _WorkerState:
+    """What a worker does: it starts (not ready), waits (no job), or does `job` since `started` (seconds)."""
 
     ready: bool = False
-    task: _Task | None = None
-    begun: float = 0.0
+    job: _Job | None = None
+    started: float = 0.0
 
 
-class _Team:
-    """The workers of one `employ`, and what each is at."""
+class _Scheduler:
+    """The workers of one `run_jobs` call, and the job of each."""
 
-    def __init__(self, crew: Crew, todo: deque[_Task], time_limit: float | None) -> None:
-        self.crew, self.todo, self.time_limit = crew, todo, time_limit
-        self.posts: dict[Any, _Post] = {}
-        self.stillborn = 0  # workers in a row that died before they were ready
+    def __init__(self, pool: WorkerPool, queue: deque[_Job], time_limit: float | None) -> None:
+        self.pool, self.queue, self.time_limit = pool, queue, time_limit
+        self.workers: dict[Any, _WorkerState] = {}
+        self.failed_starts = 0  # workers in a row that died before they were ready
 
-    @property
-    def busy(self) -> list[Any]:
-        return [worker for worker, post in self.posts.items() if post.task is not None]
+    def busy_workers(self) -> list[Any]:
+        return [worker for worker, state in self.workers.items() if state.job is not None]
 
-    def assign(self) -> None:
-        """Hires as many as have work, and gives a job to whoever is idle."""
-        wanted = min(self.crew.size, len(self.todo) + len(self.busy))
-        while len(self.posts) < wanted:
-            self.posts[self.crew.hire()] = _Post()
-        for worker, post in self.posts.items():
-            if post.ready and post.task is None and self.todo:
-                post.task, post.begun = self.todo.popleft(), time.monotonic()
-                worker.give(post.task.job)
+    def assign_jobs(self) -> None:
+        """Starts as many workers as there is work for, and gives each idle worker a job."""
+        wanted = min(self.pool.size, len(self.queue) + len(self.busy_workers()))
+        while len(self.workers) < wanted:
+            self.workers[self.pool.spawn()] = _WorkerState()
+        for worker, state in self.workers.items():
+            if state.ready and state.job is None and self.queue:
+                state.job, state.started = self.queue.popleft(), time.monotonic()
+                worker.send(state.job.content)
 
-    def news(self) -> Iterator[tuple[int, Any]]:
-        """Waits, and yields the jobs that are over."""
-        awaited = [w for w, post in self.posts.items() if post.task is not None or not post.ready]
-        for worker in self.crew.wait(awaited, self._patience()):
-            yield from self._heard(worker)
-        for worker in self.busy:
-            if self._left(self.posts[worker]) <= 0.0:
-                task = self._dismiss(worker)
-                assert task is not None
-                yield task.index, Lost(f"it took longer than the time limit, {self.time_limit:g} s")
+    def collect_answers(self) -> Iterator[tuple[int, Any]]:
+        """Waits for messages, and yields the jobs that are over."""
+        awaited = [w for w, s in self.workers.items() if s.job is not None or not s.ready]
+        for worker in self.pool.wait(awaited, self._shortest_time_left()):
+            yield from self._receive(worker)
+        for worker in self.busy_workers():
+            if self._time_left(self.workers[worker]) <= 0.0:
+                job = self._stop(worker)
+                assert job is not None
+                reason = f"it took longer than the time limit, {self.time_limit:g} s"
+                yield job.index, JobFailed(reason)
 
-    def _heard(self, worker: Any) -> Iterator[tuple[int, Any]]:
-        post = self.posts[worker]
+    def _receive(self, worker: Any) -> Iterator[tuple[int, Any]]:
+        state = self.workers[worker]
         try:
-            answer = worker.take()
-        except Gone:
-            yield from self._bury(worker)
+            answer = worker.receive()
+        except WorkerDied:
+            yield from self._handle_death(worker)
             return
-        self.stillborn = 0
-        if post.task is not None:
-            yield post.task.index, answer
-        post.ready, post.task = True, None
+        self.failed_starts = 0
+        if state.job is not None:
+            yield state.job.index, answer
+        state.ready, state.job = True, None
 
-    def _bury(self, worker: Any) -> Iterator[tuple[int, Any]]:
-        task = self._dismiss(worker)
-        if task is None:
-            self.stillborn += 1
-            if self.stillborn >= TRIES * self.crew.size:
-                raise ExecutorError("workers die as they start; is there memory for --workers?")
+    def _handle_death(self, worker: Any) -> Iterator[tuple[int, Any]]:
+        """Puts the job of a dead worker back into the queue, or gives it up."""
+        job = self._stop(worker)
+        if job is None:
+            self.failed_starts += 1
+            if self.failed_starts >= TRIES * self.pool.size:
+                raise ExecutorError(
+                    "worker processes die as they start, perhaps for want of memory; give fewer --workers"
+                )
             return
-        task.deaths += 1
-        if task.deaths < TRIES:
-            self.todo.appendleft(task)
+        job.deaths += 1
+        if job.deaths < TRIES:
+            self.queue.appendleft(job)
         else:
-            yield (
-                task.index,
-                Lost(f"{TRIES} worker processes died of it, perhaps for want of memory"),
-            )
+            reason = f"{TRIES} worker processes died of it, perhaps for want of memory"
+            yield job.index, JobFailed(reason)
 
-    def _dismiss(self, worker: Any) -> _Task | None:
-        """Ends a worker; the job that it was at."""
+    def _stop(self, worker: Any) -> _Job | None:
+        """Ends a worker and returns the job that it had."""
         worker.kill()
-        return self.posts.pop(worker).task
+        return self.workers.pop(worker).job
 
-    def _left(self, post: _Post) -> float:
-        """Seconds that are left of the job's time."""
+    def _time_left(self, state: _WorkerState) -> float:
+        """Seconds that are left for the job of a busy worker."""
         if self.time_limit is None:
             return float("inf")
-        return post.begun + self.time_limit - time.monotonic()
+        return state.started + self.time_limit - time.monotonic()
 
-    def _patience(self) -> float | None:
-        least = min((self._left(self.posts[w]) for w in self.busy), default=float("inf"))
+    def _shortest_time_left(self) -> float | None:
+        """Seconds until the first job must be stopped; None where no job has a limit."""
+        least = min(
+            (self._time_left(self.workers[w]) for w in self.busy_workers()), default=float("inf")
+        )
         return None if least == float("inf") else max(least, 0.0)
 
 
-def employ(
-    crew: Crew, jobs: Iterable[tuple[int, Any]], time_limit: float | None = None
+def run_jobs(
+    pool: WorkerPool, jobs: Iterable[tuple[int, Any]], time_limit: float | None = None
 ) -> Iterator[tuple[int, Any]]:
-    """Has numbered jobs done, and yields (number, answer or `Lost`) as each is over, in any order.
+    """Runs numbered jobs in a pool, and closes the pool at the end.
 
-    A job whose worker dies is given to another, `TRIES` times in all. One that takes longer than
-    `time_limit` seconds is ended with its worker.
+    The job of a worker that dies is given to another worker, `TRIES` times in all.
+
+    Args:
+        pool: where the workers are started.
+        jobs: (number, job) pairs.
+        time_limit: seconds that one job may take. A job that takes longer is stopped together with its
+            worker. None is no limit.
+
+    Yields:
+        (number, answer or `JobFailed`) as soon as each job is over, in any order.
 
     Raises:
-        ExecutorError: workers cannot be had.
+        ExecutorError: workers cannot be started.
     """
-    team = _Team(crew, deque(_Task(index, job) for index, job in jobs), time_limit)
+    queue = deque(_Job(index, content) for index, content in jobs)
+    scheduler = _Scheduler(pool, queue, time_limit)
     try:
-        while team.todo or team.busy:
-            team.assign()
-            over = list(team.news())
-            team.assign()  # before anything is done with the answers
-            yield from over
+        while scheduler.queue or scheduler.busy_workers():
+            scheduler.assign_jobs()
+            finished = list(scheduler.collect_answers())
+            scheduler.assign_jobs()  # keeps the workers busy while the caller handles the answers
+            yield from finished
     finally:
-        crew.close()
+        pool.close()
+
+
+Lost = JobFailed  # the name that anymdp_baselines.training still imports

@@ -1,27 +1,33 @@
 """Suites: each is a small file that lists environments, numbers of tasks and runs, and budgets.
 
 A published suite is frozen: a change is a new file with a new name. The hash of a suite is that of its
-definition, so a suite that is run with `--tasks 4` has another hash than the published one.
+definition, so a suite that is run with `--tasks 4` has another hash than the published one. A suite of one's
+own is a file of the same format; `read_suite` says what it holds.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
+from pathlib import Path
 
 from anymdp_bench.tasks.family import task_source
 
 CUSTOM = "custom"
+SUFFIX = ".toml"
 MOST_RUNS, MOST_EPISODES, MOST_STEPS = 10**6, 10**7, 10**10
 """Upper bounds, so that a plan and its curves fit into memory."""
 SAMPLED_TASKS, SAMPLED_RUNS, FIXED_RUNS = 64, 1, 3
 
 
 class SuiteError(ValueError):
-    """A suite that cannot be used; the message says which one, and how to fix it."""
+    """A suite cannot be used. The message says which one, and how to fix it."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,7 @@ def suite_names() -> list[str]:
 
 
 def load_suite(name: str) -> Suite:
-    """Loads a suite of the package.
+    """The published suite called `name`.
 
     Raises:
         SuiteError: there is no suite of that name.
@@ -128,32 +134,122 @@ def load_suite(name: str) -> Suite:
     return parse_suite(name, text)
 
 
-def parse_suite(name: str, text: str) -> Suite:
-    """Reads a suite from the text of a TOML file.
+def find_suite(suite: str | os.PathLike[str] | Iterable[str]) -> Suite:
+    """The suite that a user means.
+
+    Args:
+        suite: the name of a published suite, the path of a suite file (a string that ends in .toml, or a
+            path), an environment id, or several ids.
+
+    Raises:
+        SuiteError: there is no such suite, file or environment.
+    """
+    if isinstance(suite, os.PathLike):
+        return read_suite(suite)
+    if not isinstance(suite, str):
+        ids = list(suite) if isinstance(suite, Iterable) else [suite]
+        for env_id in ids:
+            if not isinstance(env_id, str):
+                raise SuiteError(
+                    f"suite is {suite!r:.80}; give a suite's name, a file, or environment ids"
+                )
+        return custom_suite(ids)
+    if suite.lower().endswith(SUFFIX):
+        return read_suite(suite)
+    if suite in suite_names():
+        return load_suite(suite)
+    if re.search(r"-v\d+$", suite):
+        return custom_suite([suite])
+    raise SuiteError(
+        f"no suite {suite!r}; known: {', '.join(suite_names())};"
+        f" or give an environment id, or a file that ends in {SUFFIX}"
+    )
+
+
+def read_suite(path: str | os.PathLike[str]) -> Suite:
+    """The suite that a file defines. The file's name without `.toml` is the suite's name.
+
+    The file holds what the published ones do: a `description`; the tables `training` and `in_context` with
+    `episodes`, `steps` or both; and for each environment a table `[[rows]]` with `env_id` and, if need be,
+    `tasks` and `runs`.
+
+    Args:
+        path: the file; `~` is the home directory.
+
+    Raises:
+        SuiteError: the file cannot be read, or defines no suite, or has the name of a published suite and
+            other content.
+    """
+    file = Path(os.path.expanduser(path))
+    name = file.name.removesuffix(SUFFIX)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise SuiteError(f"{file}: is not UTF-8 text; save it as UTF-8") from None
+    except OSError as error:
+        raise SuiteError(
+            f"{file}: cannot be read: {error.strerror}; give a suite's name or file"
+        ) from None
+    if not name.strip() or not name.isprintable() or name == CUSTOM:
+        raise SuiteError(f"{file}: a suite cannot be called {name!r}; rename the file")
+    suite = parse_suite(name, text, str(file))
+    if name in suite_names() and suite.hash != load_suite(name).hash:
+        raise SuiteError(
+            f"{file}: {name} is a published suite, and this file defines another one; rename the file"
+        )
+    return suite
+
+
+def parse_suite(name: str, text: str, source: str | None = None) -> Suite:
+    """The suite that a file's text defines.
+
+    Args:
+        name: the suite's name.
+        text: TOML.
+        source: what messages call the file; by default "suite NAME".
 
     Raises:
         SuiteError: the text does not define a suite.
     """
+    where = source or f"suite {name}"
     try:
         data = tomllib.loads(text)
+        _check_keys(data, "description", "training", "in_context", "rows")
+        for entry in data["rows"]:
+            _check_keys(entry, "env_id", "tasks", "runs")
         rows = tuple(
             _row(entry["env_id"], entry.get("tasks"), entry.get("runs")) for entry in data["rows"]
         )
         limits = (_limits(data["training"]), _limits(data["in_context"]))
-        return Suite(name, str(data["description"]), rows, *limits)
-    except SuiteError:
-        raise
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        suite = Suite(name, str(data["description"]), rows, *limits)
+    except SuiteError as error:
+        raise SuiteError(f"{source}: {error}" if source else str(error)) from None
+    except KeyError as error:
+        raise SuiteError(f"{where} cannot be read: {error} is missing; add it") from None
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise SuiteError(f"suite {name} cannot be read: {reason}") from None
+        raise SuiteError(
+            f"{where} cannot be read: {reason}; write it like a published one"
+        ) from None
+    if not rows:
+        raise SuiteError(f"{where} has no rows; add a table [[rows]] for each environment")
+    for limit in limits:
+        if limit == Limits(None, None):
+            raise SuiteError(
+                f"{where} sets no limit for a kind of agent; give episodes or steps under"
+                " [training] and [in_context]"
+            )
+    return suite
 
 
 def custom_suite(env_ids: list[str]) -> Suite:
     """Makes a suite of the given environments, with the full budget.
 
     Raises:
-        SuiteError: there is no such environment, or one is named twice.
+        SuiteError: there is no such environment, none is named, or one is named twice.
     """
+    if not env_ids:
+        raise SuiteError("no environment is named; name one or more")
     for env_id in env_ids:
         if env_ids.count(env_id) > 1:
             raise SuiteError(f"{env_id} is named twice; name each environment once")
@@ -182,7 +278,14 @@ def _check_count(what: str, value: object, most: int) -> None:
         raise SuiteError(f"{what} is {value!r:.40}; give a whole number from 1 to {most}")
 
 
+def _check_keys(entry: dict[str, object], *known: str) -> None:
+    for key in entry:
+        if key not in known:
+            raise SuiteError(f"there is no setting {key!r:.40}; known: {', '.join(known)}")
+
+
 def _limits(entry: dict[str, int]) -> Limits:
+    _check_keys(dict(entry), "episodes", "steps")
     _check_count("episodes", entry.get("episodes"), MOST_EPISODES)
     _check_count("steps", entry.get("steps"), MOST_STEPS)
     return Limits(entry.get("episodes"), entry.get("steps"))

@@ -18,7 +18,7 @@ from anymdp_bench.results.records import RecordError, read_csv
 from anymdp_bench.runner.output import OutputError, claim
 from anymdp_bench.runner.parts import load_part, save_part
 from anymdp_bench.runner.plan import make_plan
-from anymdp_bench.runner.run import _records, run_plan
+from anymdp_bench.runner.run import make_records, run_plan
 from anymdp_bench.runner.unit import play_unit
 from anymdp_bench.suites import (
     Limits,
@@ -109,7 +109,7 @@ def unfinished(folder):
     """Files that an interrupted command leaves: parts and settings."""
     plan = _plan()
     unit = plan.units[0]
-    records = _records(plan, unit, play_unit(plan.agent, plan.budget, unit))
+    records = make_records(plan, unit, play_unit(plan.agent, plan.budget, unit))
     part = _bytes_of(lambda path: save_part(path, unit, records), "0.part", folder)
     rows = load_part(folder / "0.part", unit)
 

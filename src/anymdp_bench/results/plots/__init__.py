@@ -11,6 +11,7 @@ in dash and marker too. Text is 7 to 9 points at the printed size.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -59,14 +60,17 @@ def draw(
     return known[kind]()
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG, SVG or PDF, by the suffix of its name; the same figure gives the same bytes.
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Writes a figure as PNG, SVG or PDF, by its name's end; the same bytes for the same figure.
+
+    `~` in the path is the home directory.
 
     Raises:
         RecordError: the suffix is another one, or the file cannot be written.
     """
     import matplotlib
 
+    path = Path(os.path.expanduser(path))
     if path.suffix.lower() not in SUFFIXES:
         raise RecordError(
             f"{path}: pictures are {', '.join(SUFFIXES)}; end the name in one of them"
