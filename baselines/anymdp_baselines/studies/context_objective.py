@@ -71,7 +71,7 @@ class ContextObjective:
         (following + policy).backward()
         self._state = [memory.detach() for memory in state]
         self._updates += 1
-        return {"runs": {"following": float(following), "policy": float(policy)}}
+        return {"runs": {"following": following.item(), "policy": policy.item()}}
 
     def finish_round(self) -> None:
         """Counts the time of the round."""
