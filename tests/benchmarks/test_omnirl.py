@@ -20,9 +20,10 @@ from anymdp_baselines.planner.features import empty_reading, read  # noqa: E402
 from anymdp_baselines.planner.finite_horizon import end_runs  # noqa: E402
 from anymdp_baselines.planner.inference import _distinct, logits, plan_runs  # noqa: E402
 from anymdp_baselines.planner.model import plan_flops  # noqa: E402
+from anymdp_baselines.planner.objective import PlannerObjective  # noqa: E402
 from anymdp_baselines.planner.policy import RATE  # noqa: E402
 from anymdp_baselines.planner.presets import PRESETS  # noqa: E402
-from anymdp_baselines.planner.trainer import Trainer  # noqa: E402
+from anymdp_baselines.training.trainer import Trainer  # noqa: E402
 from anymdp_bench.evaluation import (  # noqa: E402
     Interaction,
     Run,
@@ -133,13 +134,13 @@ def test_plans_to_the_end_of_64_runs(benchmark, n_states):
 @one_core
 def test_an_update(benchmark):
     """Forward and backward count as three forwards."""
-    trainer = Trainer(PRESETS["small"])
+    trainer = Trainer(PlannerObjective(PRESETS["small"]))
     for _ in range(60):
-        trainer.update()
-    benchmark.pedantic(trainer.update, rounds=20)
-    room = trainer.rooms[0]
-    _note(benchmark, 3 * room.n * plan_flops(trainer.planner.size, 16, 5))
-    benchmark.extra_info["plans/s"] = room.n / benchmark.stats.stats.min
+        trainer.advance()
+    benchmark.pedantic(trainer.advance, rounds=20)
+    rollout = trainer.objective.rollouts[0]
+    _note(benchmark, 3 * rollout.n * plan_flops(trainer.objective.model.size, 16, 5))
+    benchmark.extra_info["plans/s"] = rollout.n / benchmark.stats.stats.min
 
 
 def _note(benchmark, flops):

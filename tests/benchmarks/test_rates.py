@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from anymdp_baselines.training.shards import SHARD_STEPS, Recipe, _about, _made
+from anymdp_baselines.training.shards import SHARD_STEPS, ShardSettings, _describe, _synthesise
 from anymdp_bench.agents import AgentSpec
 from anymdp_bench.mdp.file_bytes import sort_metadata
 from anymdp_bench.runner.parts import load_part, save_part
@@ -35,9 +35,9 @@ def seconds(call, times=1):
 @pytest.mark.parametrize("states", [16, 64, 128])
 def test_synthesis(states):
     """A worker: sequences of 12,000 steps."""
-    recipe, n = Recipe(states, 5, 12_000, 16, PUBLIC_SEEDS), 16
-    _made(recipe, 1, (0, 1), None)
-    took = seconds(lambda: _made(recipe, 1, (0, n), None))
+    recipe, n = ShardSettings(states, 5, 12_000, 16, PUBLIC_SEEDS), 16
+    _synthesise(recipe, 1, (0, 1), None)
+    took = seconds(lambda: _synthesise(recipe, 1, (0, n), None))
     print(f"\nS = {states}: {n * 12_000 / took:,.0f} steps/s of a core")
 
 
@@ -46,12 +46,12 @@ def test_a_shard_at_the_driver(tmp_path):
     from safetensors.numpy import save
 
     n = SHARD_STEPS // 12_000
-    recipe = Recipe(16, 5, 12_000, n, PUBLIC_SEEDS)
-    made = pickle.dumps(_made(recipe, 1, (0, n), None), protocol=5)
+    recipe = ShardSettings(16, 5, 12_000, n, PUBLIC_SEEDS)
+    made = pickle.dumps(_synthesise(recipe, 1, (0, n), None), protocol=5)
 
     def write():
         data = pickle.loads(made)
-        blob = sort_metadata(save(data._asdict(), _about(recipe, 0, n)))
+        blob = sort_metadata(save(data._asdict(), _describe(recipe, 0, n)))
         (tmp_path / "shard").write_bytes(blob)
 
     took, size = seconds(write, 10), (tmp_path / "shard").stat().st_size

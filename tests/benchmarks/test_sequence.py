@@ -18,9 +18,11 @@ from numba import get_num_threads, set_num_threads  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from anymdp_baselines.omnirl.agent import SequenceAgent  # noqa: E402
-from anymdp_baselines.omnirl.play import Warmth  # noqa: E402
-from anymdp_baselines.training.config import preset  # noqa: E402
-from anymdp_baselines.training.trainer import Machine, Trainer  # noqa: E402
+from anymdp_baselines.omnirl.objective import SequenceObjective  # noqa: E402
+from anymdp_baselines.omnirl.presets import find_preset  # noqa: E402
+from anymdp_baselines.training.objective import Compute  # noqa: E402
+from anymdp_baselines.training.temperature import TemperatureSchedule  # noqa: E402
+from anymdp_baselines.training.trainer import Trainer  # noqa: E402
 from anymdp_bench.agents import RunBatch  # noqa: E402
 from anymdp_bench.datasets.sequences import synthesise  # noqa: E402
 from anymdp_bench.tasks.family import PUBLIC_SEEDS  # noqa: E402
@@ -59,14 +61,15 @@ def note(benchmark, flops, half):
 @pytest.mark.parametrize("half", [False, True], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_update(benchmark, kind, half):
-    trainer = Trainer(preset("small", kind), Machine(half=half))
-    found = [room.go_on(np.random.default_rng(0)) for room in trainer.rooms]
-    after = [[torch.empty_like(m) for m in each.memory] for each in found]
+    objective = SequenceObjective(find_preset("small", kind), Compute(is_half=half))
+    trainer = Trainer(objective)
+    objective.start_round(0)
     with FlopCounterMode(display=False) as counter:
-        trainer._update(found, 0, after)
-    benchmark.pedantic(trainer._update, (found, 0, after), rounds=3, warmup_rounds=1)
+        trainer._update(0)
+    benchmark.pedantic(trainer._update, (0,), rounds=3, warmup_rounds=1)
     note(benchmark, counter.get_total_flops(), half)
-    steps = sum(each.segment.seen[:: trainer.preset.minibatches].size for each in found)
+    parts = objective.preset.minibatches
+    steps = sum(batch.segment.seen[::parts].size for batch in objective._batches)
     benchmark.extra_info["steps/s"] = steps / benchmark.stats.stats.min
     print(f"{steps / benchmark.stats.stats.min:,.0f} steps/s")
 
@@ -85,7 +88,8 @@ def step_flops(agent, seen):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_of_64_runs(benchmark, kind):
     agent = SequenceAgent(
-        Trainer(preset("small", kind)).model.eval().requires_grad_(False), Warmth(0.8)
+        SequenceObjective(find_preset("small", kind)).model.eval().requires_grad_(False),
+        TemperatureSchedule(0.8),
     )
     agent.start(RunBatch(16, 5, np.arange(64, dtype=np.uint64)))
     seen = np.random.default_rng(0).integers(0, 16, 64)

@@ -16,13 +16,15 @@ import numpy as np
 from numba import njit
 
 from anymdp_bench.agents import Agent, AgentError, RunBatch, Transition
+from anymdp_bench.datasets.codes import TAG_UNKNOWN as _UNKNOWN
+from anymdp_bench.datasets.codes import TERMINATED as _TERMINATED
+from anymdp_bench.datasets.codes import TRUNCATED as _TRUNCATED
+from anymdp_bench.datasets.codes import WENT_ON as _WENT_ON
 from anymdp_bench.engine.arrays import Bools, Int64s
 from anymdp_bench.engine.rng import uniform
 
 if TYPE_CHECKING:
-    from anymdp_baselines.omnirl.play import Warmth
-
-_WENT_ON, _TERMINATED, _TRUNCATED, _UNKNOWN = 0, 1, 2, 7
+    from anymdp_baselines.training.temperature import TemperatureSchedule
 
 
 @njit(cache=True)
@@ -46,7 +48,7 @@ class SequenceAgent(Agent):
 
     Args:
         model: a `SequenceModel`.
-        how: how warm it plays (`play.temperature`).
+        how: the temperatures that it plays at.
         half: matrix products in bfloat16.
         trained: the sizes of tasks it was trained on, in words.
         shown_tag: what it takes a demonstrator's steps for (`behaviours`): 3 the oracle's, by default 7,
@@ -56,7 +58,7 @@ class SequenceAgent(Agent):
     def __init__(
         self,
         model: Any,
-        how: Warmth,
+        how: TemperatureSchedule,
         half: bool = False,
         trained: str = "unknown sizes",
         shown_tag: int = _UNKNOWN,
@@ -90,12 +92,10 @@ class SequenceAgent(Agent):
         """Actions sampled from the model's preferences, int64 [n]; the likeliest where `test`."""
         import torch
 
-        from anymdp_baselines.omnirl.play import temperature
-
         with torch.inference_mode():
             logits = self._player.logits(observation)
-        warmth = temperature(self._how, self._steps, self._n_slots)
-        out: Int64s = _choose(logits / warmth, self._rng, test)
+        temperature = self._how.temperature(self._steps, self._n_slots)
+        out: Int64s = _choose(logits / temperature, self._rng, test)
         return out
 
     def learn(self, transition: Transition) -> None:
@@ -199,8 +199,8 @@ def load_agent(
         import torch
     except ImportError:
         raise AgentError(f"{name} needs PyTorch: pip install 'anymdp-bench[torch]'") from None
-    from anymdp_baselines.omnirl.play import Warmth
-    from anymdp_baselines.training.checkpoint import load_model, trained_for
+    from anymdp_baselines.omnirl.checkpoint import load_model, trained_sizes
+    from anymdp_baselines.training.temperature import TemperatureSchedule
 
     shipped = Path(str(files("anymdp_baselines.omnirl") / "weights" / name))
     try:
@@ -209,5 +209,5 @@ def load_agent(
         raise AgentError(str(error)) from None
     gpu = torch.cuda.is_available()
     model = model.to("cuda" if gpu else "cpu")
-    how = Warmth(float(numbers["temperature"]), float(numbers.get("settled", 0.0)))
-    return made(model, how, gpu, trained_for(numbers), shown_tag)
+    how = TemperatureSchedule(float(numbers["temperature"]), float(numbers.get("settled", 0.0)))
+    return made(model, how, gpu, trained_sizes(numbers), shown_tag)

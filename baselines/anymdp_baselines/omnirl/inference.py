@@ -1,8 +1,8 @@
 """A step of `omnirl-delta` and `omnirl-linear` in compiled code: `SequenceModel.forward` for one step.
 
 On the CPU PyTorch's calls cost more than the arithmetic of a step; here all runs go through a block in one
-piece. The weights are the model's own memory, so they follow it through training. Equal to the model but
-for rounding (tested). The equations are those of `model` and `mixers.delta_memory`, and the names too.
+piece. The weights are the model's own memory, so they follow it through training. The numbers equal those of
+the model but for rounding (tested). The equations and names are those of `model` and `mixers.delta_memory`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from anymdp_baselines.layers import gelu, product
 from anymdp_baselines.omnirl.mixers import keys, slots
 from anymdp_baselines.omnirl.mixers.delta_memory import DeltaMemory
 from anymdp_baselines.omnirl.mixers.learned_memory import LearnedMemory
-from anymdp_baselines.omnirl.model import FeedForward, SequenceModel, addresses
-from anymdp_baselines.omnirl.tokens import Steps
+from anymdp_baselines.omnirl.model import FeedForward, SequenceModel, find_addresses
+from anymdp_baselines.omnirl.tokens import StepInputs
 from anymdp_bench.engine.arrays import AnyArray
 
 _EPSILON = np.float32(np.finfo(np.float32).eps)  # of PyTorch's RMSNorm
@@ -75,10 +75,10 @@ def _block(mixer: DeltaMemory, feed: FeedForward) -> Block:
 
 
 class CompiledStep:
-    """One step of a model that has a compiled one (`has`), for play.
+    """One step of a model, compiled, for those that it `supports`.
 
     Args:
-        model: on the CPU; its parameters may change in place.
+        model: the model, on the CPU; its parameters may change in place.
     """
 
     def __init__(self, model: SequenceModel) -> None:
@@ -94,29 +94,29 @@ class CompiledStep:
         self._keys: dict[int, tuple[Any, ...]] = {}
 
     @staticmethod
-    def has(model: SequenceModel) -> bool:
-        """Whether there is one: for a model without ids in its tokens, on the CPU."""
+    def supports(model: SequenceModel) -> bool:
+        """Returns whether there is a compiled step: for a model without ids in its tokens, on the CPU."""
         return model.nameless and model.sharpness.device.type == "cpu"
 
     def __call__(
-        self, steps: Steps, state: list[Tensor], codes: Tensor, n_actions: int
+        self, steps: StepInputs, state: list[Tensor], codes: Tensor, n_actions: int
     ) -> AnyArray:
-        """Preferences of actions, float32 [n, A], after one step [n, 1] of each run; changes `state`."""
+        """Returns preferences of actions, float32 [n, A], after a step [n, 1]; changes `state`."""
         main: AnyArray = _array(self._model.tokens(steps, codes))[:, 0].copy()
         n = len(main)
         actions = np.zeros((n * n_actions, self._model.size.per_action), np.float32)
-        where = addresses(steps, n_actions)
-        slot, seen, going = (_array(x) for x in where)
+        addresses = find_addresses(steps, n_actions)
+        slot, seen, going = (_array(x) for x in addresses)
         for k, (block, memory) in enumerate(zip(self._blocks, state, strict=True)):
-            written = _written(block, main, actions, going[:, 0], *self._shape)
-            main_, actions_, value, beta, g = written
+            projected = _project(block, main, actions, going[:, 0], *self._shape)
+            main_, actions_, value, beta, g = projected
             rows = memory.view(n, -1, memory.shape[-1]).numpy()
-            read, wrote = self._scanned(k, (slot, seen, value, beta, g), rows)
-            _mixed(block, main, actions, main_, actions_, read, wrote)
-        out: AnyArray = _preferred(self._head, main, actions)
+            read, wrote = self._scan(k, (slot, seen, value, beta, g), rows)
+            _mix(block, main, actions, main_, actions_, read, wrote)
+        out: AnyArray = _read_out(self._head, main, actions)
         return out
 
-    def _scanned(
+    def _scan(
         self, k: int, given: tuple[AnyArray, ...], memory: AnyArray
     ) -> tuple[AnyArray, AnyArray]:
         value, g = given[2], given[4]
@@ -133,7 +133,7 @@ class CompiledStep:
         return read, wrote
 
     def _table(self, k: int, mixer: LearnedMemory, n_actions: int) -> tuple[AnyArray, AnyArray]:
-        """Keys of all slots, and their products; made anew when the embeddings have changed."""
+        """Returns the keys of all slots and their products, made anew when embeddings have changed."""
         now = (mixer.of_state._version, mixer.of_action._version, n_actions)
         if k not in self._keys or self._keys[k][0] != now:
             table = mixer._table(n_actions).detach()
@@ -143,7 +143,7 @@ class CompiledStep:
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _rms_norm(x, weight):
-    """x scaled to a mean square of 1, times `weight`."""
+    """Returns x scaled to a mean square of 1, times `weight`."""
     n, d = x.shape
     out = np.empty((n, d), np.float32)
     for i in range(n):
@@ -166,7 +166,7 @@ def _add(x, more, bias):
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _hidden(x, layer, each):
-    """gelu(layer(x) + each), `each` [n, out] given for n equal parts of x's rows."""
+    """Returns gelu(layer(x) + each); `each` [n, out] is for n equal parts of the rows of x."""
     out = product(x, layer.weight)
     many = len(out) // len(each)
     for i in range(len(out)):
@@ -178,8 +178,8 @@ def _hidden(x, layer, each):
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _written(block, main, actions, going, heads, bootstrap):
-    """(Normalised main and actions; value [n, 1, V], beta [n, 1, H], g [n, 1, H, A] of `slots`)."""
+def _project(block, main, actions, going, heads, bootstrap):
+    """Returns (normalised main and actions; value [n, 1, V], beta [n, 1, H], g [n, 1, H, A] of `slots`)."""
     n, n_actions = len(main), len(actions) // len(main)
     main_ = _rms_norm(main, block.norm_main)
     actions_ = _rms_norm(actions, block.norm_actions)
@@ -211,8 +211,8 @@ def _written(block, main, actions, going, heads, bootstrap):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _mixed(block, main, actions, main_, actions_, read, wrote):
-    """Adds to `main` [n, width] and `actions` [n A, per_action] what the block makes of what was read."""
+def _mix(block, main, actions, main_, actions_, read, wrote):
+    """Adds to `main` [n, width] and `actions` [n A, per_action] what the block makes of the rows read."""
     n, n_actions, size = len(main), read.shape[2], read.shape[3]
     d = actions.shape[1]
     rows = np.empty((n * n_actions, size + d), np.float32)
@@ -241,8 +241,8 @@ def _mixed(block, main, actions, main_, actions_, read, wrote):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _preferred(head, main, actions):
-    """Logits [n, A]."""
+def _read_out(head, main, actions):
+    """Returns logits [n, A]."""
     n = len(main)
     each = product(_rms_norm(main, head.norm), head.from_main.weight)
     for i in range(n):

@@ -1,7 +1,7 @@
 """The methods that `study icrl-methods` compares, as agents: one network, a data recipe each (`recipes`).
 
-By default with the weights that ship: those of the study at scale small, which are there to be compared
-with each other. Each takes a checkpoint, such as the study writes at a larger scale.
+By default they play with the weights that ship. Those are of the study at scale small, and are there to be
+compared with each other. Each takes a checkpoint, such as the study writes at a larger scale.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def dpt(checkpoint: str | None = None) -> SequenceAgent:
 
 
 def omnirl_recorded(checkpoint: str | None = None) -> SequenceAgent:
-    """OmniRL's recipe without the student's own runs: the paper's."""
+    """OmniRL's recipe without the model's own runs, as in the paper."""
     return load_agent("omnirl-recorded", checkpoint, ("delta",))
 
 
@@ -35,5 +35,5 @@ def omnirl_untagged(checkpoint: str | None = None) -> SequenceAgent:
 
 
 def omnirl_recipe(checkpoint: str | None = None) -> SequenceAgent:
-    """OmniRL's recipe in full: recorded runs with tags, and the student's own."""
+    """OmniRL's recipe in full: recorded runs with tags, and the model's own."""
     return load_agent("omnirl-recipe", checkpoint, ("delta",))

@@ -1,9 +1,10 @@
 """The sequence model: tokens, blocks of mixers, heads.
 
-Three kinds. `delta` knows no ids: it addresses its memory by slot, carries a stream for every action of
-the current state, and plays any numbers of states and actions. `linear` is the same, but the keys of its
-memory are learned, one for each of the ids it can take. `gated` is the paper's: learned ids, gated
-DeltaNet, one or four tokens a step, one output for each of its actions. Any other mixer can take its place.
+There are three kinds. `delta` knows no ids: it addresses its memory by slot, carries a stream for every
+action of the current state, and plays any numbers of states and actions. `linear` is the same, but the keys
+of its memory are learned, one for each of the ids that it can take. `gated` is the paper's: learned ids,
+gated DeltaNet, one or four tokens a step, one output for each of its actions. Any other mixer can take its
+place.
 """
 
 from __future__ import annotations
@@ -15,37 +16,36 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from anymdp_baselines.omnirl.mixers import Stream, Where, mixers
+from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams, mixers
 from anymdp_baselines.omnirl.mixers.delta_memory import DeltaMemory
 from anymdp_baselines.omnirl.mixers.learned_memory import LearnedMemory
 from anymdp_baselines.omnirl.tokens import (
     CODE,
-    NOTHING,
-    WENT_ON,
     FourTokens,
     NamelessTokens,
     OneToken,
-    Steps,
+    StepInputs,
     state_codes,
 )
+from anymdp_bench.datasets.codes import NOTHING, WENT_ON
 
 
 @dataclass(frozen=True)
 class ModelSize:
-    """What a model is made of.
+    """The sizes of a model.
 
     Attributes:
         kind: "delta", "linear", or a mixer: "gated", "gsa", "mamba2", "rwkv7", "window", "lstm".
-        width: of the main stream.
+        width: width of the main stream.
         blocks: number of blocks.
-        heads: of each mixer.
+        heads: heads of each mixer.
         per_action: width of the streams of actions (`delta`, `linear`).
         slot_size: columns of the memory (`delta`, `linear`).
-        bootstrap: whether its heads may bootstrap (`delta`, `linear`).
-        tokens: a step's tokens, 1 or 4 (of a mixer).
-        n_observations: number of ids known (but `delta`).
-        n_actions: number of actions known (but `delta`).
-        key_size: of the learned keys (`linear`).
+        bootstrap: whether the heads may bootstrap (`delta`, `linear`).
+        tokens: tokens of a step, 1 or 4 (for a mixer).
+        n_observations: number of ids known (all kinds but `delta`).
+        n_actions: number of actions known (all kinds but `delta`).
+        key_size: size of the learned keys (`linear`).
     """
 
     kind: str = "delta"
@@ -61,27 +61,27 @@ class ModelSize:
     key_size: int = 96
 
     def takes(self, n_observations: int, n_actions: int) -> bool:
-        """Whether a model of this size can play a task of so many observations and actions."""
+        """Returns whether a model of this size can play a task of so many observations and actions."""
         return self.kind == "delta" or (
             n_observations <= self.n_observations and n_actions <= self.n_actions
         )
 
     def record(self) -> dict[str, int | str | bool]:
-        """As plain values, for a checkpoint."""
+        """Returns the sizes as plain values, for a checkpoint."""
         return asdict(self)
 
 
-class Outlook(NamedTuple):
-    """What the model says at every step."""
+class PolicyOutput(NamedTuple):
+    """The outputs of a model at every step."""
 
-    logit: Tensor  # [B, T, A]  preference of actions
+    logit: Tensor  # [B, T, A]  preferences of actions
     value: Tensor  # [B, T, A]  log(1 - advantage), advantage in units of gap / H
     main: Tensor  # [B, T, width]
     actions: Tensor  # [B, T, A, per_action]
 
 
-class Forecast(NamedTuple):
-    """What it says will come of the action taken."""
+class Prediction(NamedTuple):
+    """What a model predicts of the step in which an action is taken."""
 
     following: Tensor  # [B, T, O]  logits of the next observation
     reward: Tensor  # [B, T]  asinh of the reward
@@ -97,14 +97,14 @@ class FeedForward(nn.Module):
         self.norm = nn.RMSNorm(width)
         self.widen, self.narrow = nn.Linear(width, hidden), nn.Linear(hidden, width)
 
-    def forward(self, stream: Stream) -> Stream:
-        """The stream with the network's output added."""
+    def forward(self, stream: HiddenStreams) -> HiddenStreams:
+        """Returns the stream with the output of the network added."""
         hidden = gelu(self.widen(self.norm(stream.main)), approximate="tanh")
-        return Stream(stream.main + self.narrow(hidden), stream.actions)
+        return HiddenStreams(stream.main + self.narrow(hidden), stream.actions)
 
 
 class SequenceModel(nn.Module):
-    """See the module; its state is a list of tensors, one a block."""
+    """The model of a size (see the module); its state is a list of tensors, one for each block."""
 
     def __init__(self, size: ModelSize) -> None:
         super().__init__()
@@ -135,61 +135,61 @@ class SequenceModel(nn.Module):
         self.to_reward, self.to_end = nn.Linear(width, 1), nn.Linear(width, 1)
         self.sharpness = nn.Parameter(torch.tensor(1.0))
 
-    def fresh(self, n: int, n_observations: int, n_actions: int) -> list[Tensor]:
-        """The state of `n` runs that have seen nothing."""
+    def initial_state(self, n: int, n_observations: int, n_actions: int) -> list[Tensor]:
+        """Returns the state of `n` runs that have seen nothing."""
         size = (n, n_observations, n_actions)
-        return [mixer.fresh(*size) for mixer in self.mixers]  # type: ignore[operator]
+        return [mixer.initial_state(*size) for mixer in self.mixers]  # type: ignore[operator]
 
     def forward(
         self,
-        steps: Steps,
+        steps: StepInputs,
         state: list[Tensor],
         codes: Tensor,
         n_actions: int,
         one_step: bool = False,
-    ) -> tuple[Outlook, list[Tensor]]:
-        """A segment (or, `one_step`, one recurrent step without gradients): (outlook, state after)."""
-        where = addresses(steps, n_actions)
+    ) -> tuple[PolicyOutput, list[Tensor]]:
+        """Reads a segment, or with `one_step` one step without gradients; returns (output, state after)."""
+        addresses = find_addresses(steps, n_actions)
         main = self.tokens(steps, codes).float()  # the residual stream, autocast or not
         n, length = steps.seen.shape
         d = self.size.per_action if self.nameless else 0
-        stream = Stream(main, main.new_zeros(n, length, n_actions, d))
+        stream = HiddenStreams(main, main.new_zeros(n, length, n_actions, d))
         after = []
         for mixer, feed, memory in zip(self.mixers, self.feeds, state, strict=True):
-            stream, memory = _mix(mixer, stream, where, memory, one_step)
+            stream, memory = _mix(mixer, stream, addresses, memory, one_step)
             stream = feed(stream)
             after.append(memory)
         main = self.norm(stream.main[:, self.tokens.readout :: self.tokens.per_step])
-        return self._outlook(main, stream.actions, n_actions), after
+        return self._read_out(main, stream.actions, n_actions), after
 
-    def _outlook(self, main: Tensor, actions: Tensor, n_actions: int) -> Outlook:
+    def _read_out(self, main: Tensor, actions: Tensor, n_actions: int) -> PolicyOutput:
         if self.nameless:
             actions = self.norm_actions(actions)
             hidden = self.from_actions(actions) + self.from_main(main)[:, :, None]
             both = self.to_action(gelu(hidden, approximate="tanh")).float()
-            return Outlook(both[..., 0], both[..., 1], main, actions)
+            return PolicyOutput(both[..., 0], both[..., 1], main, actions)
         both = self.to_action(main).float().unflatten(-1, (2, self.size.n_actions))
         both = both[..., :n_actions]
-        return Outlook(both[:, :, 0], both[:, :, 1], main, actions)
+        return PolicyOutput(both[:, :, 0], both[:, :, 1], main, actions)
 
-    def forecast(self, outlook: Outlook, action: Tensor, codes: Tensor) -> Forecast:
-        """What comes of `action` (int64 [B, T])."""
+    def predict(self, output: PolicyOutput, action: Tensor, codes: Tensor) -> Prediction:
+        """Returns what the model predicts of `action` (int64 [B, T])."""
         if self.nameless:
-            index = action[..., None, None].expand(-1, -1, 1, outlook.actions.shape[-1])
-            taken = outlook.actions.gather(2, index)[:, :, 0]
-            main = torch.cat([outlook.main, taken.to(outlook.main.dtype)], -1)
+            index = action[..., None, None].expand(-1, -1, 1, output.actions.shape[-1])
+            taken = output.actions.gather(2, index)[:, :, 0]
+            main = torch.cat([output.main, taken.to(output.main.dtype)], -1)
         else:
-            main = outlook.main + self.taken(action)
+            main = output.main + self.taken(action)
         hidden = gelu(self.ahead(main), approximate="tanh")
         following = self.to_code(hidden).float()
         if self.nameless:
             following = self.sharpness.exp() * (following @ codes.T)
-        return Forecast(
+        return Prediction(
             following, self.to_reward(hidden).float()[..., 0], self.to_end(hidden).float()[..., 0]
         )
 
     def codes(self, n_observations: int) -> Tensor:
-        """Codes of the ids, float32 [O, CODE]."""
+        """Returns the codes of the ids, float32 [O, CODE]."""
         return state_codes(n_observations).to(self.sharpness.device)
 
 
@@ -200,20 +200,20 @@ def _memory(size: ModelSize) -> DeltaMemory:
     return LearnedMemory(*given, size.key_size, size.n_observations, size.n_actions)
 
 
-def _mix(mixer, stream: Stream, where: Where, memory: Tensor, one_step: bool):
+def _mix(mixer, stream: HiddenStreams, addresses: Addresses, memory: Tensor, one_step: bool):
     if not one_step:
-        return mixer(stream, where, memory)
+        return mixer(stream, addresses, memory)
     if stream.main.shape[1] == 1:
-        return mixer.step(stream, where, memory)
+        return mixer.step(stream, addresses, memory)
     mains = []
     for main in stream.main.split(1, dim=1):  # several tokens a step
-        part, memory = mixer.step(Stream(main, stream.actions), where, memory)
+        part, memory = mixer.step(HiddenStreams(main, stream.actions), addresses, memory)
         mains.append(part.main)
-    return Stream(torch.cat(mains, 1), stream.actions), memory
+    return HiddenStreams(torch.cat(mains, 1), stream.actions), memory
 
 
-def addresses(steps: Steps, n_actions: int) -> Where:
-    """Where the steps are."""
+def find_addresses(steps: StepInputs, n_actions: int) -> Addresses:
+    """Returns the addresses of the steps."""
     nothing = steps.ending == NOTHING
     slot = torch.where(nothing, -1, steps.left * n_actions + steps.action)
-    return Where(slot, steps.seen, (steps.ending == WENT_ON).float())
+    return Addresses(slot, steps.seen, (steps.ending == WENT_ON).float())

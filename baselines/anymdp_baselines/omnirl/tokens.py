@@ -1,10 +1,10 @@
-"""From steps to tokens: what a sequence model reads, and the two layouts.
+"""From steps to tokens: what a sequence model reads of a step, and the layouts of its tokens.
 
-A step t of a run is told by what led to the current state: the state left, the action and reward, how
-the episode went on, the state arrived at (the current one, unless an episode ended there and the
-current state begins a new one), and who acted. `one` makes one token of it, summed; `four` makes the
-paper's four, state, tag, action, reward, and reads the action out after the tag. The paper's extra
-step at an episode's end is the `arrival` and `ending` of ours.
+A step t of a run is described by what led to the current state: the state left, the action and reward, how
+the episode went on, the state arrived at (the current one, unless an episode ended there and the current
+state begins a new one), and who acted. `OneToken` makes one token of it, a sum. `FourTokens` makes the
+paper's four, state, tag, action, reward, and reads the action out after the tag. `NamelessTokens` needs no
+ids. Where the paper has an extra step at the end of an episode, we have `arrival` and `ending`.
 """
 
 from __future__ import annotations
@@ -16,29 +16,32 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-WENT_ON, TERMINATED, TRUNCATED, NOTHING = 0, 1, 2, 3  # endings; NOTHING: the run's first token
-TAGS, ENDINGS, REWARD_FEATURES, CODE = 8, 4, 6, 32
+from anymdp_bench.datasets.codes import ENDINGS, NOTHING, TAGS, WENT_ON
+
+REWARD_FEATURES, CODE = 6, 32
 
 
-class Steps(NamedTuple):
-    """Steps of runs, [B, T]: float32 reward and scale, the others int64."""
+class StepInputs(NamedTuple):
+    """What is read of the steps of runs, [B, T] each: reward and scale float32, the others int64."""
 
     seen: Tensor  # the current observation
     left: Tensor  # the observation left, 0 where there is none
-    action: Tensor  # what was done there
-    reward: Tensor  # what came of it
-    scale: Tensor  # root mean square of the run's rewards so far, that one included; 0 if there is none
+    action: Tensor  # the action taken there
+    reward: Tensor  # its reward
+    scale: (
+        Tensor  # root mean square of the rewards of the run so far, that one included; 0 for none
+    )
     ending: Tensor  # how the episode went on
     arrival: Tensor  # the observation arrived at
-    tag: Tensor  # who acted (`behaviours`)
+    tag: Tensor  # who acted (`datasets.codes`)
 
-    def to(self, device: str) -> Steps:
-        """The same on `device`."""
-        return Steps(*(x.to(device) for x in self))
+    def to(self, device: str) -> StepInputs:
+        """Returns the same on `device`."""
+        return StepInputs(*(x.to(device) for x in self))
 
 
-def reward_features(steps: Steps) -> Tensor:
-    """Rewards, whose scale differs from task to task by orders of magnitude, [B, T, 6]."""
+def reward_features(steps: StepInputs) -> Tensor:
+    """Returns features [B, T, 6] of rewards, whose scale differs by orders of magnitude between tasks."""
     reward, scale = steps.reward, steps.scale.clamp(min=1e-6)
     return torch.stack(
         [
@@ -54,7 +57,7 @@ def reward_features(steps: Steps) -> Tensor:
 
 
 def state_codes(n: int) -> Tensor:
-    """Fixed random codes of `n` ids, float32 [n, CODE], of length 1; an id keeps its code for every n."""
+    """Returns fixed random codes of `n` ids, float32 [n, CODE], of length 1; they do not depend on n."""
     rows = np.random.default_rng(0).standard_normal((n, CODE))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     return torch.from_numpy(rows.astype(np.float32))
@@ -63,7 +66,7 @@ def state_codes(n: int) -> Tensor:
 class NamelessTokens(nn.Module):
     """One token a step that knows no ids: reward, ending, tag, and a fixed code of the state arrived at.
 
-    What a state or an action is like is for the hard-addressed memory to tell.
+    The hard-addressed memory tells what a state or an action is like.
     """
 
     per_step, readout = 1, 0
@@ -72,8 +75,8 @@ class NamelessTokens(nn.Module):
         super().__init__()
         self.embed = nn.Linear(REWARD_FEATURES + ENDINGS + TAGS + 1 + CODE, width)
 
-    def forward(self, steps: Steps, codes: Tensor) -> Tensor:
-        """Tokens [B, T, width]; `codes` as of `state_codes`."""
+    def forward(self, steps: StepInputs, codes: Tensor) -> Tensor:
+        """Returns tokens [B, T, width]; `codes` are those of `state_codes`."""
         features = [
             reward_features(steps),
             one_hot(steps.ending, ENDINGS).float(),
@@ -102,8 +105,8 @@ class OneToken(nn.Module):
             if isinstance(table, nn.Embedding):
                 nn.init.normal_(table.weight, std=0.5)
 
-    def forward(self, steps: Steps, codes: Tensor) -> Tensor:
-        """Tokens [B, T, width]."""
+    def forward(self, steps: StepInputs, codes: Tensor) -> Tensor:
+        """Returns tokens [B, T, width]."""
         known = (steps.ending != NOTHING).float()[..., None]
         before = self.left(steps.left) + self.action(steps.action)
         gate, value = self.pair(before).chunk(2, -1)
@@ -127,8 +130,8 @@ class FourTokens(nn.Module):
         self.reward = nn.Linear(REWARD_FEATURES, width)
         self.place = nn.Parameter(torch.zeros(4, width))
 
-    def forward(self, steps: Steps, codes: Tensor) -> Tensor:
-        """Tokens [B, 4 T, width], in the order action, reward, state, tag."""
+    def forward(self, steps: StepInputs, codes: Tensor) -> Tensor:
+        """Returns tokens [B, 4 T, width], in the order action, reward, state, tag."""
         ended = (steps.ending != WENT_ON).float()[..., None]
         each = [
             self.action(steps.action),

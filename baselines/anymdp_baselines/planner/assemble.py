@@ -1,7 +1,7 @@
-"""Puts planners that were trained apart into one checkpoint: a general one, and experts by size.
+"""Puts planners that were trained apart into one checkpoint: a general one, and experts by size of the task.
 
-Run it as `python -m anymdp_baselines.planner.assemble OUT GENERAL EXPERT:FEWEST:MOST ...`; an expert plays
-AnyMDP's tasks of so many observations, the general one all else.
+Run it as `python -m anymdp_baselines.planner.assemble OUT GENERAL EXPERT:FEWEST:MOST ...`. An expert plays
+AnyMDP's tasks of FEWEST to MOST observations; the general planner plays all others.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def assemble(out: Path, general: Path, experts: list[tuple[Path, int, int]]) -> 
     load_weights(out)
 
 
-def _expert(text: str) -> tuple[Path, int, int]:
+def _parse_expert(text: str) -> tuple[Path, int, int]:
     path, fewest, most = text.rsplit(":", 2)
     return Path(path), int(fewest), int(most)
 
@@ -38,6 +38,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("general", type=Path)
-    parser.add_argument("experts", type=_expert, nargs="*", metavar="EXPERT:FEWEST:MOST")
+    parser.add_argument("experts", type=_parse_expert, nargs="*", metavar="EXPERT:FEWEST:MOST")
     given: Any = parser.parse_args()
     assemble(given.out, given.general, given.experts)

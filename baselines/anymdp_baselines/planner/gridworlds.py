@@ -1,8 +1,8 @@
 """Grid worlds to train on: random mazes with walls, pits, slippery floors and a goal.
 
 They resemble grid benchmarks in kind and in nothing else: size, walls, pits, start, goal, rewards
-and slips are all random, cells have random ids, and a world without any wall, pit or slip (an open
-room, as Darkroom is) is never drawn. No environment of the benchmark is among them.
+and slips are all random, and cells have random ids. A world without any wall, pit or slip (an open
+grid, as Darkroom is) is never drawn. No environment of the benchmark is among them.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _SMALLEST = 3  # cells along a side
 
 
 def sample(seed: int, *, n_observations: int, n_actions: int) -> TabularMDP:
-    """The world of `seed`, redrawn until the goal makes a difference.
+    """Returns the world of `seed`, drawn again until the goal makes a difference.
 
     Args:
-        seed: the task's seed.
+        seed: the seed of the task.
         n_observations: number of ids; the world has at most so many cells, at least 9.
-        n_actions: 4 moves, or 5 with standing still.
+        n_actions: 4 make_moves, or 5 with standing still.
     """
     rng = np.random.default_rng(int(stream("omnirl world", n_observations, n_actions, seed)[0]))
     while True:
@@ -37,7 +37,7 @@ def sample(seed: int, *, n_observations: int, n_actions: int) -> TabularMDP:
 
 
 def _draw(rng: np.random.Generator, n_observations: int, n_actions: int) -> TabularMDP | None:
-    """One world, or None where no cell is left to start from or nothing stands in the way."""
+    """Draws a world; returns None where no cell is left to start from or nothing stands in the way."""
     rows = int(rng.integers(_SMALLEST, n_observations // _SMALLEST + 1))
     columns = int(rng.integers(_SMALLEST, n_observations // rows + 1))
     n = rows * columns
@@ -48,7 +48,7 @@ def _draw(rng: np.random.Generator, n_observations: int, n_actions: int) -> Tabu
     slip = max(rng.uniform(-0.7, 0.7), 0.0)
     if not (wall.any() or pit.any() or slip > 0.0):
         return None
-    prob = _slippery(_walled(make_moves(rows, columns, _MOVES[:n_actions]), wall), rng, slip)
+    prob = _add_slips(_add_walls(make_moves(rows, columns, _MOVES[:n_actions]), wall), rng, slip)
     step = rng.choice(_STEP_REWARDS)
     reward = np.full(n, step)
     reward[pit] = rng.choice((0.0, -1.0, -0.2)) + step
@@ -73,8 +73,8 @@ def _draw(rng: np.random.Generator, n_observations: int, n_actions: int) -> Tabu
     )
 
 
-def _walled(prob: Float64s, wall: Bools) -> Float64s:
-    """Moves into a wall stay where they are."""
+def _add_walls(prob: Float64s, wall: Bools) -> Float64s:
+    """Returns transitions in which a move into a wall stays where it is."""
     out = prob.copy()
     n = len(wall)
     blocked = out[:, :, wall].sum(-1)
@@ -83,8 +83,8 @@ def _walled(prob: Float64s, wall: Bools) -> Float64s:
     return out
 
 
-def _slippery(prob: Float64s, rng: np.random.Generator, slip: float) -> Float64s:
-    """With probability `slip` another move happens: one at right angles, or any."""
+def _add_slips(prob: Float64s, rng: np.random.Generator, slip: float) -> Float64s:
+    """Returns transitions in which another move happens with probability `slip`: at right angles, or any."""
     if slip == 0.0:
         return prob
     if rng.random() < 0.5:
@@ -98,4 +98,4 @@ def _slippery(prob: Float64s, rng: np.random.Generator, slip: float) -> Float64s
     return out
 
 
-WORLDS = TaskFamily("worlds", f"{__name__}:sample")
+GRIDWORLDS = TaskFamily("gridworlds", f"{__name__}:sample")

@@ -28,10 +28,10 @@ from anymdp_baselines.planner.inference import LEVELS, TRUST
 
 @dataclass(frozen=True)
 class PlannerSize:
-    """The network's dial.
+    """The size of the network.
 
     Attributes:
-        width: of a slot's and a state's vector.
+        width: width of the vector of a slot and of a state.
         loops: passes of the tied block.
     """
 
@@ -40,14 +40,14 @@ class PlannerSize:
 
 
 class Plan(NamedTuple):
-    """The planner's output for every observation and action."""
+    """The outputs of the planner for every observation and action."""
 
     logit: Tensor  # [n, O, A]
-    quantile: Tensor  # [n, O, A, len(LEVELS)]  of -log1p(-advantage / unit), see `lesson.losses`
+    quantile: Tensor  # [n, O, A, len(LEVELS)]  of -log1p(-advantage)
 
 
 class Planner(nn.Module):
-    """The network; its input is a `reading.Reading` as tensors."""
+    """The network; its input is a `features.Reading` as tensors."""
 
     def __init__(self, size: PlannerSize) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Planner(nn.Module):
         nn.init.zeros_(self.trust.bias)
 
     def forward(self, onward: Tensor, inward: Tensor, slot: Tensor, state: Tensor) -> Plan:
-        """Shapes as in `reading.Reading`."""
+        """Returns the plans of n runs; shapes are those of `features.Reading`."""
         n, n_observations, n_actions, _ = slot.shape
         d = self.size.width
         x = self.slot_in(slot) + self.slot_state(state).unsqueeze(2)
@@ -88,7 +88,7 @@ class Planner(nn.Module):
 
 
 def plan_flops(size: PlannerSize, n_observations: int, n_actions: int) -> int:
-    """Floating-point operations (multiply and add apart) of the matrix products of one run's plan."""
+    """Returns the floating-point operations (multiply and add apart) of the matrix products of one plan."""
     d, n, slots = size.width, n_observations, n_observations * n_actions
     products = slots * SLOT_FEATURES * d + 2 * n * STATE_FEATURES * d
     products += size.loops * (2 * slots * n * d + 2 * n * d * d + n * 3 * d * d)

@@ -1,4 +1,4 @@
-"""Particles to train on: a mass pushed along a ring or a track, seen through coarse bins.
+"""Point masses to train on: a mass is pushed along a ring or a track, and seen through coarse bins.
 
 The force field, friction, target and rewards are random smooth functions; position and speed are cut
 into bins, and a bin's transitions are those of points spread evenly over it, so that the task is
@@ -22,10 +22,10 @@ _FASTEST = 1.0  # speed, in lengths of the track a second, at which it saturates
 
 
 def sample(seed: int, *, n_observations: int, n_actions: int) -> TabularMDP:
-    """The particle of `seed`, redrawn until acting well makes a difference.
+    """Returns the task of `seed`, drawn again until acting well makes a difference.
 
     Args:
-        seed: the task's seed.
+        seed: the seed of the task.
         n_observations: number of ids; the task has at most so many bins, at least 18.
         n_actions: pushes, evenly spaced from full left to full right.
     """
@@ -52,7 +52,9 @@ def _draw(rng: np.random.Generator, n_observations: int, n_actions: int) -> Tabu
     prob = np.zeros((n, n_actions, n))
     for a, torque in enumerate(np.linspace(-push, push, n_actions)):
         following = v + dt * (field + torque - friction * v)
-        prob[:, a] = _binned(x, np.clip(following, -_FASTEST, _FASTEST), dt, ring, places, speeds)
+        prob[:, a] = _count_transitions(
+            x, np.clip(following, -_FASTEST, _FASTEST), dt, ring, places, speeds
+        )
     target = rng.random()
     offset = np.abs(x - target)
     far = np.minimum(offset, 1.0 - offset) if ring else offset
@@ -72,8 +74,10 @@ def _draw(rng: np.random.Generator, n_observations: int, n_actions: int) -> Tabu
     )
 
 
-def _binned(x: Float64s, v: Float64s, dt: float, ring: bool, places: int, speeds: int) -> Float64s:
-    """Transitions [n, n] of points at `x` [n, points] that move at `v` for `dt` seconds."""
+def _count_transitions(
+    x: Float64s, v: Float64s, dt: float, ring: bool, places: int, speeds: int
+) -> Float64s:
+    """Returns the transitions [n, n] of points at `x` [n, points] that move at `v` for `dt` seconds."""
     n = len(x)
     moved = x + dt * v
     moved = moved % 1.0 if ring else np.clip(moved, 0.0, 1.0)
@@ -86,4 +90,4 @@ def _binned(x: Float64s, v: Float64s, dt: float, ring: bool, places: int, speeds
     return out
 
 
-PARTICLES = TaskFamily("particles", f"{__name__}:sample")
+POINT_MASS = TaskFamily("point_mass", f"{__name__}:sample")

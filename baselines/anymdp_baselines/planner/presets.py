@@ -1,94 +1,106 @@
-"""Training presets: what is trained on, and the network's dial, from which the rest follows."""
+"""Training presets of the planner: the tasks, and the size of the network, from which the rest follows."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from anymdp_baselines.planner.schedule import COLDEST
+from anymdp_baselines.training.temperature import TemperatureSchedule
+
+COOLING = tuple(TemperatureSchedule(first, coldest=COLDEST) for first in (2.0, 1.4, 1.0, 0.7))
+
 
 @dataclass(frozen=True)
-class Room:
+class PlannerTasks:
     """Training tasks of one size and family, played side by side.
 
     Attributes:
-        env_id: whose sampler draws the tasks, from seeds 2**32 upward; "worlds" and
-            "particles" are those of the modules of that name.
-        keywords: its keywords, as pairs.
-        seats: tasks played side by side; each gives one labelled table an update.
-        share: of the updates that go to this room, relative to the others'.
-        taught: share of the tasks that begin with demonstrations.
-        scouted: share of the tasks that begin with scouting.
+        env_id: the environment whose sampler draws the tasks, from seeds 2**32 upward; "gridworlds" and
+            "point_mass" are those of the modules of that name.
+        keywords: keywords of the sampler, as pairs.
+        n_tasks: tasks played side by side; each gives one labelled table an update.
+        share: share of the updates that go to this group, relative to the others'.
+        demonstrated: share of the tasks that begin with demonstrations.
+        scouted: share of the tasks that begin with posterior sampling (`posterior_sampling.scout`).
         familiar: share of AnyMDP's tasks that are known to be AnyMDP's.
-        settled: visits a slot after which the temperature falls as at play, drawn for each task; where none
-            is given it falls from the start (see `schedule`).
+        schedules: the temperatures that runs play at; one is drawn for each task.
     """
 
     env_id: str
     keywords: tuple[tuple[str, Any], ...]
-    seats: int
+    n_tasks: int
     share: float = 1.0
-    taught: float = 0.15
+    demonstrated: float = 0.15
     scouted: float = 0.15
     familiar: float = 0.6
-    settled: tuple[float, ...] = ()
+    schedules: tuple[TemperatureSchedule, ...] = COOLING
+
+    @property
+    def name(self) -> str:
+        """The environment and its keywords in words."""
+        return " ".join([self.env_id, *(f"{key}={value}" for key, value in self.keywords)])
 
 
-def anymdp(n_states: int, seats: int, share: float, **keywords: Any) -> Room:
-    """A room of tau(n_states, 5), or with other `keywords` of `AnyMDP-v0`."""
+def anymdp(n_states: int, n_tasks: int, share: float, **keywords: Any) -> PlannerTasks:
+    """Returns a group of tau(n_states, 5), or with other `keywords` of `AnyMDP-v0`."""
     given = {"n_states": n_states, "n_actions": 5} | keywords
-    return Room("AnyMDP-v0", tuple(given.items()), seats, share, scouted=0.7)
+    return PlannerTasks("AnyMDP-v0", tuple(given.items()), n_tasks, share, scouted=0.7)
 
 
-def expert(n_states: int, seats: int, share: float, settled: tuple[float, ...] = ()) -> Room:
-    """A room of tau(n_states, 5), known to be so, without scouting and demonstrations."""
+def expert(
+    n_states: int, n_tasks: int, share: float, schedules: tuple[TemperatureSchedule, ...] = COOLING
+) -> PlannerTasks:
+    """Returns a group of tau(n_states, 5), known to be so, without scouting and demonstrations."""
     return replace(
-        anymdp(n_states, seats, share), taught=0.0, scouted=0.0, familiar=1.0, settled=settled
+        anymdp(n_states, n_tasks, share),
+        demonstrated=0.0,
+        scouted=0.0,
+        familiar=1.0,
+        schedules=schedules,
     )
 
 
+def gridworlds(
+    n_observations: int, n_tasks: int, share: float, n_actions: int = 4, env_id: str = "gridworlds"
+) -> PlannerTasks:
+    """Returns a group of grid worlds (or another `env_id`) with up to `n_observations` states."""
+    keywords = {"n_observations": n_observations, "n_actions": n_actions}
+    return PlannerTasks(env_id, tuple(keywords.items()), n_tasks, share)
+
+
 @dataclass(frozen=True)
-class Preset:
-    """What `train` needs to know.
+class PlannerPreset:
+    """All settings of a training.
 
     Attributes:
-        rooms: the training tasks.
-        width: of the network.
+        groups: the training tasks.
+        width: width of the network.
         loops: passes of its tied block.
         updates: gradient steps.
-        life: visits per slot (observation, action) that most tasks are played for before a fresh
-            one takes their seat; a few live up to ten times as long.
-        rate: share of its age that a seat plays between two plans (at least one step).
-        learning_rate: peak of AdamW's; warm-up over 100 updates, then a cosine to 3%.
+        context_visits: visits per slot (observation, action) that most tasks are played for before a fresh
+            one takes their place; a few last up to ten times as long.
+        rate: share of its age that a run plays between two plans (at least one step).
+        learning_rate: peak of the learning rate; warm-up over 100 updates, then a cosine to 3%.
         softness: temperature of the labels, in units of gap / H.
-        seed: of weights, seats and tasks.
+        seed: seed of weights, choices and tasks.
     """
 
-    rooms: tuple[Room, ...]
+    groups: tuple[PlannerTasks, ...]
     width: int = 64
     loops: int = 8
     updates: int = 20_000
-    life: float = 40.0
+    context_visits: float = 40.0
     rate: float = 0.06
     learning_rate: float = 2e-3
     softness: float = 0.1
     seed: int = 0
 
     def record(self) -> dict[str, Any]:
-        """The settings as plain data, for a checkpoint."""
-        record = asdict(self)
-        record["rooms"] = [
-            room | {"keywords": dict(room["keywords"]), "settled": list(room["settled"])}
-            for room in record["rooms"]
-        ]
+        """Returns the settings as plain data, for a checkpoint."""
+        record: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return record
-
-
-def worlds(
-    n_observations: int, seats: int, share: float, n_actions: int = 4, kind: str = "worlds"
-) -> Room:
-    """A room of grid worlds (or another `kind`) with up to `n_observations` states."""
-    keywords = {"n_observations": n_observations, "n_actions": n_actions}
-    return Room(kind, tuple(keywords.items()), seats, share)
 
 
 _TINY = (anymdp(8, 32, 1.0, n_actions=3), anymdp(1, 32, 0.2, n_actions=3))
@@ -105,29 +117,41 @@ _BASE = (
 _GENERAL = (
     *_BASE,
     anymdp(16, 128, 0.6),
-    worlds(16, 128, 0.5),
-    worlds(30, 80, 0.2, 5),
-    worlds(48, 48, 0.5),
-    worlds(100, 20, 0.4),
-    worlds(60, 40, 0.5, 5, "particles"),
-    worlds(100, 20, 0.2, 3, "particles"),
+    gridworlds(16, 128, 0.5),
+    gridworlds(30, 80, 0.2, 5),
+    gridworlds(48, 48, 0.5),
+    gridworlds(100, 20, 0.4),
+    gridworlds(60, 40, 0.5, 5, "point_mass"),
+    gridworlds(100, 20, 0.2, 3, "point_mass"),
 )
-
 _GARNET = tuple(
-    Room("Garnet-v0", (("n_states", s), ("n_actions", 5), ("branching", b)), seats)
-    for s, b, seats in ((16, 2, 128), (16, 4, 128), (64, 2, 40), (64, 4, 40))
+    PlannerTasks("Garnet-v0", (("n_states", s), ("n_actions", 5), ("branching", b)), n_tasks)
+    for s, b, n_tasks in ((16, 2, 128), (16, 4, 128), (64, 2, 40), (64, 4, 40))
 )
-_SETTLED = (1e6, 9.0, 18.0, 36.0)  # the first: never
-_SIXTEEN = (expert(16, 192, 1.0, _SETTLED),)
+_SETTLING = tuple(  # the first never settles
+    TemperatureSchedule(1.0, settled, COLDEST) for settled in (1e6, 9.0, 18.0, 36.0)
+)
+_SIXTEEN = (expert(16, 192, 1.0, _SETTLING),)
 
 PRESETS = {
-    "tiny": Preset(_TINY, width=16, loops=4, updates=300, life=25.0),
-    "small": Preset(_SMALL, width=48, loops=6, updates=2400),
-    "base": Preset(_BASE),
-    "sixteen": Preset(_SIXTEEN, loops=6, updates=2400, rate=0.1, softness=0.03, seed=22),
-    "sixteen-on": Preset(
+    "tiny": PlannerPreset(_TINY, width=16, loops=4, updates=300, context_visits=25.0),
+    "small": PlannerPreset(_SMALL, width=48, loops=6, updates=2400),
+    "base": PlannerPreset(_BASE),
+    "sixteen": PlannerPreset(_SIXTEEN, loops=6, updates=2400, rate=0.1, softness=0.03, seed=22),
+    "sixteen-on": PlannerPreset(
         _SIXTEEN, loops=6, updates=12_000, rate=0.1, softness=0.03, learning_rate=1.5e-3, seed=23
     ),
-    "garnet": Preset(_GARNET, updates=2500),
-    "general": Preset(_GENERAL, updates=6000, learning_rate=1e-3, seed=1),
+    "garnet": PlannerPreset(_GARNET, updates=2500),
+    "general": PlannerPreset(_GENERAL, updates=6000, learning_rate=1e-3, seed=1),
 }
+
+
+def find_preset(name: str) -> PlannerPreset:
+    """Returns a preset.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]

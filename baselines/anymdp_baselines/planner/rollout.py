@@ -1,172 +1,235 @@
-"""A room of training tasks: seats, memories and ages of students that play side by side.
+"""The rollout of the planner: training tasks of one group, and the memories of the runs that play them.
 
-A room holds tasks of one size. The trainer reads its memories, gets back preferences, and lets it
-play on; the room replaces tasks that have had their time, and keeps the account by age.
+The trainer reads the memories, gets preferences for every state from the network, and lets the runs play on
+by them. Tasks that have had their time are replaced. Scores are summed by the age of the run.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
+import torch
+from numba import njit
+from torch import Tensor
 
 from anymdp_baselines.planner.features import Reading, empty_reading, read
-from anymdp_baselines.planner.gridworlds import WORLDS
-from anymdp_baselines.planner.loss import TEMPERATURES
-from anymdp_baselines.planner.memory import empty_memory, forget
-from anymdp_baselines.planner.point_mass import PARTICLES
+from anymdp_baselines.planner.gridworlds import GRIDWORLDS
+from anymdp_baselines.planner.memory import empty_memory, forget, write
+from anymdp_baselines.planner.point_mass import POINT_MASS
 from anymdp_baselines.planner.posterior_sampling import scout
-from anymdp_baselines.planner.presets import Room
-from anymdp_baselines.planner.schedule import blend, fallen, temperature
-from anymdp_baselines.planner.task_pool import AGE, demonstrate, play, seat_task, seats
-from anymdp_bench.engine.arrays import Float64s, Int64s
+from anymdp_baselines.planner.presets import PlannerTasks
+from anymdp_baselines.planner.schedule import blend
+from anymdp_baselines.training.optimizer import take_prefix
+from anymdp_baselines.training.task_pool import TaskPool, step_task
+from anymdp_baselines.training.temperature import choose_temperatures
+from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
+from anymdp_bench.engine.rng import integer, uniform
+from anymdp_bench.engine.step import LEFT
 from anymdp_bench.tasks.family import TaskSource, task_source
 
-EDGES = (2.5, 5.0, 12.5, 25.0, 50.0)  # visits per slot at which the account by age is split
-_MOST_SHOWN = 100  # episodes of demonstration
-_LONGEST = 10.0  # lives, in units of the usual one
+EDGES = (2.5, 5.0, 12.5, 25.0, 50.0)  # visits per slot between which scores are told apart
+_MOST_EPISODES = 100  # of demonstration
+_LONGEST = 10.0  # the longest context, in units of the usual one
+_SCOUTING, _LEAST = (2.0, 12.0), (0.0, 0.001, 0.003, 0.01)  # visits per slot; probabilities
+_APART = np.uint64(0xA0761D6478BD642F)  # sampled tasks are drawn apart from the dynamics
 _STATE_ARRAYS = (
-    "tally",
-    "visited",
-    "group",
-    "life",
-    "seed",
-    "scouting",
-    "least",
-    "scouted",
-    "scout_rng",
-)
-_PLAY_ARRAYS = ("play", "score", "rng")  # what of a seat its task's seed does not give
-_SCOUTING, _LEAST = (2.0, 12.0), (0.0, 0.001, 0.003, 0.01)  # visits per slot; chances
-_APART = np.uint64(0xA0761D6478BD642F)  # the scout draws apart from the dynamics
+    "tally", "visited", "age", "schedule_of", "end", "scouting", "least", "scouted", "scout_rng"
+)  # fmt: skip
 
 
-def source(spec: Room) -> TaskSource:
-    """Where the tasks of a room come from."""
-    keywords = dict(spec.keywords)
-    for family in (WORLDS, PARTICLES):
-        if spec.env_id == family.name:
+def find_source(group: PlannerTasks) -> TaskSource:
+    """Returns where the tasks of a group come from."""
+    keywords = dict(group.keywords)
+    for family in (GRIDWORLDS, POINT_MASS):
+        if group.env_id == family.name:
             return TaskSource(family, tuple(sorted(keywords.items())))
-    return task_source(spec.env_id, **keywords)
+    return task_source(group.env_id, **keywords)
 
 
-class Playroom:
-    """The tasks of one `Room` in play.
+@njit(cache=True, nogil=True)
+def _sample_action(tasks, i, preference):
+    """Samples an action of task `i` from softmax(preference[o]) by the Gumbel trick."""
+    o = tasks.observation[i]
+    best, highest = 0, -np.inf
+    for a in range(preference.shape[1]):
+        value = preference[o, a] - np.log(-np.log(max(uniform(tasks.rng, i), 1e-12)))
+        if value > highest:
+            best, highest = a, value
+    return best
+
+
+@njit(cache=True, nogil=True)
+def _step(tasks, memory, i, action):
+    """Steps task `i` and writes the step to its memory; returns the score of an episode it ended, or NaN."""
+    o, n_actions = tasks.observation[i], memory.visits.shape[2]
+    arrival, reward, terminated, truncated, score = step_task(tasks, i, n_actions, action)
+    write(memory, i, o, action, reward, arrival, terminated, truncated)
+    return score
+
+
+@njit(cache=True, nogil=True)
+def play(tasks, memory, preference, steps, age, horizon, is_scorable, edges, tally, visited):
+    """Steps every task `steps[i]` times by its preferences [n, O, A].
 
     Args:
-        spec: the tasks.
-        life: visits per slot that most tasks are played for.
-        rate: share of its age that a seat plays at a time.
+        tasks: `TaskPool.arrays`.
+        memory: the memories of the runs.
+        preference: float64 [n, O, A].
+        steps: int64 [n].
+        age: steps since each run began, int64 [n]; it is increased.
+        horizon: steps an episode lasts at most, int64 [n].
+        is_scorable: bool [n].
+        edges: ages between which scores are told apart, int64 [k].
+        tally: float64 [k + 1, 2]; gets the sum of scores and of weights of the episodes of scorable tasks by
+            the age at which they end. An episode weighs its length, so that tasks weigh alike.
+        visited: float64 [n, O]; gets the number of visits to each state.
+    """
+    visited[:] = 0.0
+    for i in range(len(steps)):
+        for _ in range(steps[i]):
+            visited[i, tasks.observation[i]] += 1.0
+            action = _sample_action(tasks, i, preference[i])
+            length = horizon[i] - tasks.streams[i, LEFT] + 1.0
+            score = _step(tasks, memory, i, action)
+            age[i] += 1
+            if not np.isnan(score) and is_scorable[i]:
+                k = np.searchsorted(edges, age[i])
+                tally[k, 0] += length * score
+                tally[k, 1] += length
+
+
+@njit(cache=True, nogil=True)
+def demonstrate(tasks, memory, advantage, i, episodes, noise):
+    """Shows run `i` whole episodes of the oracle, each action random with probability `noise`.
+
+    Returns the number of steps. `advantage` are the labels, [n, O, A].
+    """
+    n_actions, steps = advantage.shape[2], 0
+    while episodes > 0:
+        o = tasks.observation[i]
+        action = np.argmax(advantage[i, o])
+        if uniform(tasks.rng, i) < noise:
+            action = integer(tasks.rng, i, n_actions)
+        score = _step(tasks, memory, i, action)
+        memory.shown[i, o, action] += 1.0
+        steps += 1
+        if not np.isnan(score):
+            episodes -= 1
+    return steps
+
+
+class PlannerRollout:
+    """The tasks of one group in play.
+
+    Args:
+        group: the tasks.
+        context_visits: visits per slot that most tasks are played for.
+        rate: share of its age that a run plays at a time.
         first_seed: task seeds are taken from here upward.
-        rng: for lives, temperatures and step counts.
+        rng: draws how runs begin and how long they last.
     """
 
     def __init__(
-        self, spec: Room, life: float, rate: float, first_seed: int, rng: np.random.Generator
+        self,
+        group: PlannerTasks,
+        context_visits: float,
+        rate: float,
+        first_seed: int,
+        rng: np.random.Generator,
     ) -> None:
-        self.source = source(spec)
-        self.spec, self.n, self.rate, self.rng = spec, spec.seats, rate, rng
-        self.next_seed = first_seed
-        sample = self.source.sample(first_seed)
-        n_states, shape = sample.n_states, (sample.n_observations, sample.n_actions)
-        if sample.n_observations > 1:
-            n_states = sample.n_observations  # the most that other tasks of the room may have
+        self.group, self.n, self.rate, self.next_seed = group, group.n_tasks, rate, first_seed
+        source = find_source(group)
+        sample = source.sample(first_seed)
+        shape = (sample.n_observations, sample.n_actions)
         self.slots = shape[0] * shape[1]
-        self.usual_life = life * self.slots
-        longest = max(513, 8 * n_states) if shape[0] > 1 else 1
-        self.seats = seats(self.n, n_states, *shape, max(longest, sample.max_steps))
+        self._usual_length = context_visits * self.slots
+        self.tasks = TaskPool(self.n, source, *shape)
         self.memory = empty_memory(self.n, *shape)
         self.reading: Reading = empty_reading(self.n, *shape)
         self.edges = np.array([int(edge * self.slots) for edge in EDGES])
-        self.tally = np.zeros((len(TEMPERATURES), len(EDGES) + 1, 2))
+        self.tally = np.zeros((len(EDGES) + 1, 2))
         self.visited = np.zeros((self.n, shape[0]))
-        self.group, self.life, self.seed, self.scouting = np.zeros((4, self.n), np.int64)
+        self.age, self.end, self.schedule_of, self.scouting = np.zeros((4, self.n), np.int64)
         self.least = np.zeros(self.n)
         self.scouted = np.zeros((self.n, shape[0]), np.int64)
         self.scout_rng = np.zeros(self.n, np.uint64)
-        for i in range(self.n):
-            self._replace(i)
-            self.life[i] *= rng.uniform()  # so that ages spread from the first
+        self._replace(np.arange(self.n), rng)
+        self.end[:] = self.end * rng.uniform(size=self.n)  # so that ages spread from the first
 
-    def _replace(self, i: int) -> None:
-        """Gives seat `i` a fresh task."""
-        self.seed[i], self.next_seed = self.next_seed, self.next_seed + 1
-        self.group[i] = self.rng.integers(len(TEMPERATURES))
-        stretch = self.rng.uniform() ** 4
-        known = self.spec.env_id == "AnyMDP-v0" and self.rng.uniform() < self.spec.familiar
-        self.memory.familiar[i] = known
-        self._seat(i)
-        if self.rng.uniform() < self.spec.taught:
-            episodes = int(_MOST_SHOWN ** self.rng.uniform())
-            noise = max(self.rng.uniform(-0.5, 1.0), 0.0)  # a third of them pure
-            demonstrate(self.seats, self.memory, i, episodes, noise)
-        self.scouting[i] = self.least[i] = 0
-        if self.rng.uniform() < self.spec.scouted:
-            self.scouting[i] = int(self.slots * self.rng.uniform(*_SCOUTING))
-            self.least[i] = self.rng.choice(_LEAST)
-        self.scouted[i] = 0
-        self.scout_rng[i] = self.seats.rng[i] ^ _APART
-        self.life[i] = self.seats.play[i, AGE] + int(self.usual_life * _LONGEST**stretch)
+    def _replace(self, rows: Int64s, rng: np.random.Generator) -> None:
+        """Gives the runs `rows` fresh tasks."""
+        self.tasks.assign(rows, np.arange(self.next_seed, self.next_seed + len(rows)))
+        self.next_seed += len(rows)
+        for i in rows.tolist():
+            self._begin(i, rng)
 
-    def _seat(self, i: int) -> None:
+    def _begin(self, i: int, rng: np.random.Generator) -> None:
+        """Begins run `i`: how it explores, what it is shown, and how long it lasts."""
+        group, tasks = self.group, self.tasks.arrays
+        self.schedule_of[i] = rng.integers(len(group.schedules))
+        stretch = rng.uniform() ** 4
         forget(self.memory, i)
-        seat_task(self.seats, i, self.source, int(self.seed[i]))
+        self.memory.familiar[i] = group.env_id == "AnyMDP-v0" and rng.uniform() < group.familiar
+        self.age[i] = self.scouting[i] = self.least[i] = self.scouted[i] = 0
+        if rng.uniform() < group.demonstrated:
+            episodes = int(_MOST_EPISODES ** rng.uniform())
+            noise = max(rng.uniform(-0.5, 1.0), 0.0)  # a third of them pure
+            advantage = self.tasks.advantage
+            self.age[i] = demonstrate(tasks, self.memory, advantage, i, episodes, noise)
+        if rng.uniform() < group.scouted:
+            self.scouting[i] = int(self.slots * rng.uniform(*_SCOUTING))
+            self.least[i] = rng.choice(_LEAST)
+        self.scout_rng[i] = tasks.rng[i] ^ _APART
+        self.end[i] = self.age[i] + int(self._usual_length * _LONGEST**stretch)
 
     def read(self) -> Reading:
-        """What the planner looks at, for all seats."""
+        """Returns what the planner reads of all memories."""
         read(self.memory, np.arange(self.n), self.reading)
         return self.reading
 
-    def play_on(self, logit: npt.NDArray[Any]) -> None:
-        """Steps the seats by their plans [n, O, A], and replaces the tasks that have had their time."""
-        age = self.seats.play[:, AGE]
-        warmth = self._warmth(age)
-        scouting = age < self.scouting
-        scout(self.memory, np.flatnonzero(scouting), self.scout_rng, self.scouted)
-        preference = blend(logit, warmth, self.scouted, scouting, self.least)
-        share = self.rate * self.rng.uniform(0.5, 1.5, self.n)
-        steps = np.maximum(1, (age * share).astype(np.int64))
+    def temperatures(self) -> Float64s:
+        """Returns the temperature of every run at its age, [n]."""
+        return choose_temperatures(self.group.schedules, self.schedule_of, self.age, self.slots)
+
+    def play_on(self, logit: Float64s, rng: np.random.Generator) -> None:
+        """Lets the runs play on by the logits of their plans [n, O, A], and replaces those that are over."""
+        is_scouting = self.age < self.scouting
+        scout(self.memory, np.flatnonzero(is_scouting), self.scout_rng, self.scouted)
+        preference = blend(logit, self.temperatures(), self.scouted, is_scouting, self.least)
+        share = self.rate * rng.uniform(0.5, 1.5, self.n)
+        steps = np.maximum(1, (self.age * share).astype(np.int64))
         play(
-            self.seats, self.memory, preference, steps, self.group, self.edges, self.tally,
-            self.visited,
+            self.tasks.arrays, self.memory, preference, steps, self.age, self.tasks.horizon,
+            self.tasks.is_scorable, self.edges, self.tally, self.visited,
         )  # fmt: skip
-        for i in np.flatnonzero(self.seats.play[:, AGE] >= self.life):
-            self._replace(int(i))
+        over = np.flatnonzero(self.age >= self.end)
+        if len(over):
+            self._replace(over, rng)
 
-    def _warmth(self, age: Int64s) -> Float64s:
-        """The temperature of every seat at its age."""
-        if not self.spec.settled:
-            return temperature(np.array(TEMPERATURES)[self.group], age, self.slots)
-        settled = np.array(self.spec.settled)[self.group % len(self.spec.settled)]
-        return fallen(1.0, settled, age / self.slots)
-
-    def scores(self) -> Float64s:
-        """Mean score by age bin since the last call, [bins]; NaN where no episode ended."""
+    def scores(self) -> dict[str, float]:
+        """Returns the mean score by age since the last call; NaN where no episode ended."""
         with np.errstate(invalid="ignore"):
-            out: Float64s = self.tally[..., 0].sum(0) / self.tally[..., 1].sum(0)
+            mean = self.tally[:, 0] / self.tally[:, 1]
         self.tally[:] = 0.0
-        return out
+        return {f"score_to_{edge}": float(x) for edge, x in zip((*EDGES, "end"), mean, strict=True)}
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """All that changes, by name, to be given to `restore`."""
-        out = {f"memory.{k}": v for k, v in self.memory._asdict().items()}
-        out |= {f"play.{k}": getattr(self.seats, k).view(np.int64) for k in _PLAY_ARRAYS}
-        run = {k: getattr(self, k) for k in _STATE_ARRAYS}
-        return out | {
-            f"run.{k}": v.view(np.int64) if v.dtype == np.uint64 else v for k, v in run.items()
-        }
+    def state(self) -> dict[str, Tensor]:
+        """Returns all that changes, by name, to be given to `restore`."""
+        arrays: dict[str, AnyArray] = {f"memory.{k}": v for k, v in self.memory._asdict().items()}
+        arrays |= {f"tasks.{k}": v for k, v in self.tasks.state().items()}
+        arrays |= {k: getattr(self, k) for k in _STATE_ARRAYS}
+        arrays |= {"next_seed": np.array([self.next_seed])}
+        return {k: torch.from_numpy(_signed(v).copy()) for k, v in arrays.items()}
 
-    def restore(self, arrays: dict[str, npt.NDArray[Any]], next_seed: int) -> None:
-        """Goes on from what `arrays` gave."""
-        for name in _STATE_ARRAYS:
-            array = getattr(self, name)
-            array[:] = arrays[f"run.{name}"].view(array.dtype)
-        for i in range(self.n):
-            self._seat(i)
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Continues from what `state` returned."""
+        self.tasks.restore({k: v.numpy() for k, v in take_prefix("tasks.", tensors).items()})
         for name, array in self.memory._asdict().items():
-            array[:] = arrays[f"memory.{name}"]
-        for name in _PLAY_ARRAYS:
-            array = getattr(self.seats, name)
-            array[:] = arrays[f"play.{name}"].view(array.dtype)
-        self.next_seed = next_seed
+            array[:] = tensors[f"memory.{name}"].numpy()
+        for name in _STATE_ARRAYS:
+            _signed(getattr(self, name))[:] = tensors[name].numpy()
+        self.next_seed = int(tensors["next_seed"])
+
+
+def _signed(array: AnyArray) -> AnyArray:
+    """Returns a view of an array in a type that PyTorch has too."""
+    return array.view(np.int64) if array.dtype == np.uint64 else array

@@ -1,4 +1,4 @@
-"""When a run scouts, explores and settles: by visits a slot, and by how many outcomes a slot has."""
+"""When a run scouts, explores and settles: by visits per slot, and by the number of outcomes of a slot."""
 
 from __future__ import annotations
 
@@ -6,30 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from anymdp_baselines.training.temperature import settled_share
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
 
 FIRST_TEMPERATURE = 1.0
-COOLING = 2.5  # in training: visits a slot after which the temperature has fallen by sqrt(2)
 COLDEST = 0.05
-SETTLING = 4.0  # power of visits by which the temperature falls, once it does
-LOOKS = ((12.5, 19.0), (25.0, 28.0), (64.0, 72.0), (160.0, 170.0))  # visits a slot, from and until
-LIKELY = 0.03  # chance, as a share of the likeliest action's, under which a look leaves one out
-LEAST_CHANCE = 0.002  # of being the best, without which an action is not scouted
-
-
-def temperature(first: float | Float64s, age: int | Int64s, n_slots: int) -> Float64s:
-    """The softmax temperature in training, after `age` steps on `n_slots` = S * A that began with `first`."""
-    out: Float64s = np.maximum(
-        first / np.sqrt(1.0 + np.asarray(age) / (COOLING * n_slots)), COLDEST
-    )
-    return out
-
-
-def fallen(first: float, settled: Float64s, visits: Float64s) -> Float64s:
-    """The softmax temperature [k] at play: `first` for `settled` visits a slot, then soon none."""
-    share = np.minimum(1.0, settled / np.maximum(visits, 1e-9)) ** SETTLING
-    out: Float64s = np.maximum(first * share, COLDEST)
-    return out
+LOOKS = (
+    (12.5, 19.0),
+    (25.0, 28.0),
+    (64.0, 72.0),
+    (160.0, 170.0),
+)  # visits per slot, from and until
+LIKELY = 0.03  # a look leaves out actions below this share of the likeliest one's probability
+LEAST_CHANCE = 0.002  # the least probability of being the best with which an action is scouted
 
 
 @dataclass(frozen=True)
@@ -40,15 +29,16 @@ class Schedule:
     sampling at a temperature that falls from the start learns less in the end.
 
     Attributes:
-        settled: visits a slot before the temperature falls.
-        scouting: visits a slot for which a run scouts (see `scout`).
-        familiar: whether the task is known to be AnyMDP's; elsewhere a slot with b outcomes (see
+        settled: visits per slot before the temperature falls.
+        scouting: visits per slot for which a run scouts (see `posterior_sampling.scout`).
+        familiar: whether the task is known to be AnyMDP's. Elsewhere a slot with b outcomes (see
             `memory.branching`) calls for b times the scouting and b^3 times the exploring.
-        first: temperature while it explores.
-        least: probability of being the best that the network must give an action that is scouted.
-        known: weight, once a run has settled, of the advantage in the model of what is known, in nats a unit.
+        first: temperature while the run explores.
+        least: probability of being the best that the network must give to an action that is scouted.
+        known: once a run has settled, weight of the advantage in the model of what is known, in nats a unit.
         looks: whether a settled run explores again from time to time (`LOOKS`).
-        ending: temperature under which a run plays by the steps that are left (see `horizon`); 0 is never.
+        ending: temperature below which a run plays by the steps that are left (see `finite_horizon`); 0
+            means never.
     """
 
     settled: float
@@ -61,15 +51,16 @@ class Schedule:
     ending: float = 0.0
 
     def temperature(self, visits: Float64s, branching: Float64s) -> Float64s:
-        """Temperatures [k] of runs after so many visits a slot."""
+        """Returns the temperatures [k] of runs after so many visits per slot."""
         until = self.settled * (np.ones_like(branching) if self.familiar else branching**3)
-        return np.where(self.looking(visits), self.first, fallen(self.first, until, visits))
+        fallen = np.maximum(self.first * settled_share(visits, until), COLDEST)
+        return np.where(self.looking(visits), self.first, fallen)
 
     def looking(self, visits: Float64s) -> Bools:
-        """Which runs [k] explore once more, after so many visits a slot.
+        """Returns which runs [k] explore once more, after so many visits per slot.
 
-        A run that has settled knows the way that it goes, and little of what it has ruled out too soon;
-        sampling again from there finds it.
+        A run that has settled knows its own way well, and little of what it has ruled out too soon. Sampling
+        again from there finds that.
         """
         out: Bools = np.zeros(np.shape(visits), np.bool_)
         if self.looks:
@@ -78,7 +69,7 @@ class Schedule:
         return out
 
     def scouting_visits(self, branching: Float64s) -> Float64s:
-        """Visits a slot [k] for which runs scout."""
+        """Returns the visits per slot [k] for which runs scout."""
         out: Float64s = (
             self.scouting * (1.0 if self.familiar else branching) * np.ones_like(branching)
         )
@@ -86,25 +77,30 @@ class Schedule:
 
 
 FAMILIAR = Schedule(9.0, 0.0, True, known=10.0, looks=True, ending=0.6)
-"""On AnyMDP."""
+"""On tasks known to be AnyMDP's."""
 ELSEWHERE = Schedule(3.0, 3.0, False, ending=0.3)
+"""On other tasks."""
 HIDDEN = Schedule(0.35, 0.0, False, known=1000.0)
-"""By ids that tell observations apart by what came before (see `history`)."""
+"""With ids that tell observations apart by what came before (see `aliasing`)."""
 
 
 def blend(
-    logit: Float64s, warmth: Float64s, scouted: Int64s, scouting: Bools, least: float | Float64s
+    logit: Float64s,
+    temperature: Float64s,
+    scouted: Int64s,
+    scouting: Bools,
+    least: float | Float64s,
 ) -> Float64s:
-    """Preferences [n, O, A]: of `scouting` runs the scout's action where the network gives it a chance.
+    """Returns preferences [n, O, A]; `scouting` runs prefer the scouted action where it is likely enough.
 
     Args:
-        logit: the network's, [n, O, A].
-        warmth: temperatures, [n].
-        scouted: the scout's actions, [n, O].
-        scouting: which runs follow it, [n].
-        least: probability of being the best that the network must give such an action, or [n].
+        logit: logits of the network, [n, O, A].
+        temperature: temperatures, [n].
+        scouted: the actions of the sampled policies, [n, O].
+        scouting: which runs follow these, [n].
+        least: probability of being the best that the network must give to such an action; one number, or [n].
     """
-    out = logit / warmth[:, None, None]
+    out = logit / temperature[:, None, None]
     top = logit.max(-1, keepdims=True)
     chance = np.exp(logit - top)
     chance /= chance.sum(-1, keepdims=True)
@@ -115,6 +111,6 @@ def blend(
 
 
 def likely(preference: Float64s) -> Float64s:
-    """Preferences [k, O, A] without actions whose chance is under `LIKELY` of the likeliest one's."""
+    """Returns preferences [k, O, A] without actions below `LIKELY` of the likeliest one's probability."""
     top = preference.max(-1, keepdims=True)
     return np.where(preference < top + np.log(LIKELY), -1e3, preference)

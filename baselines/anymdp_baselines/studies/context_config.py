@@ -1,13 +1,12 @@
-"""A course of training on recorded runs, which the studies of contexts give to every model alike.
+"""How the models of the studies of contexts are trained: on the same recorded runs in the same order.
 
-Runs of the behaviour mixture are read segment by segment, all of them at once, their memories carried on and
-the gradient stopped between segments; one update a segment, on both losses. After a life, new runs begin.
-Everything is drawn from the course's seed, so two models see the same steps in the same order.
+Runs of the behaviour mixture are read segment by segment, all of them at once. Their memories are carried on,
+and the gradient stops between segments. Each segment gives one update, on both losses. After `context_length`
+steps new runs begin. Everything is drawn from the seed, so two models see the same steps in the same order.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,34 +15,39 @@ from anymdp_bench.longcontext import Stream, training
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
 FIRST_TASK = PUBLIC_SEEDS + 2**40
-"""Seed of the first training task; a course with n tasks has the n from here on."""
+"""The seed of the first training task; training on n tasks takes the n from here on."""
 
 
 @dataclass(frozen=True)
-class Course:
-    """How long and on what.
+class ContextConfig:
+    """How long a model is trained and on what.
 
     Attributes:
         n_states: S of the tasks tau(S, A).
-        n_actions: A.
-        runs: read at once.
+        n_actions: A of them.
+        runs: runs that are read at once.
         segment: steps between two updates.
-        life: steps of a run, a multiple of `segment`.
-        updates: in all, a multiple of `life / segment`.
-        rate: peak of AdamW's; warm-up over 2% of the updates, then a cosine to 3%.
-        tasks: number of training tasks; 0: each run has one of its own.
-        seed: of weights and runs.
+        context_length: steps of a run, a multiple of `segment`.
+        updates: updates in all, a multiple of `context_length / segment`.
+        rate: peak of the learning rate; warm-up over 2% of the updates, then a cosine to 3%.
+        tasks: number of training tasks; 0 means that each run has one of its own.
+        seed: seed of weights and runs.
     """
 
     n_states: int
     n_actions: int
     runs: int
     segment: int
-    life: int
+    context_length: int
     updates: int
     rate: float
     tasks: int = 0
     seed: int = 0
+
+    @property
+    def segments(self) -> int:
+        """Segments of a run."""
+        return self.context_length // self.segment
 
     @property
     def steps(self) -> int:
@@ -53,29 +57,21 @@ class Course:
     @property
     def sequences(self) -> int:
         """Runs read in all."""
-        return self.updates * self.segment // self.life * self.runs
+        return self.updates // self.segments * self.runs
 
-    def data(self, life: int) -> Stream:
-        """The runs of life number `life`."""
-        first, n = life * self.runs, self.runs
+    def make_data(self, round_number: int) -> Stream:
+        """Returns the runs that are read in a round, `context_length` steps each."""
+        first, n = round_number * self.runs, self.runs
         numbers = range(first, first + n)
         if not self.tasks:
-            return training(
-                self.n_states, self.n_actions, [FIRST_TASK + k for k in numbers], self.life
-            )
-        tasks = [_shuffled(k, self.tasks, self.seed) for k in numbers]
+            seeds = [FIRST_TASK + k for k in numbers]
+            return training(self.n_states, self.n_actions, seeds, self.context_length)
+        tasks = [_shuffle(k, self.tasks, self.seed) for k in numbers]
         seeds = [FIRST_TASK + task for task in tasks]
-        return training(self.n_states, self.n_actions, seeds, self.life, [k + 1 for k in numbers])
-
-    def rate_at(self, update: int) -> float:
-        """The learning rate of an update."""
-        warm = max(self.updates // 50, 10)
-        if update < warm:
-            return self.rate * (update + 1) / warm
-        done = (update - warm) / max(self.updates - warm, 1)
-        return self.rate * (0.03 + 0.97 * 0.5 * (1.0 + math.cos(math.pi * done)))
+        draws = [k + 1 for k in numbers]
+        return training(self.n_states, self.n_actions, seeds, self.context_length, draws)
 
 
-def _shuffled(k: int, n: int, seed: int) -> int:
-    """Item `k` of 0..n-1 shuffled, then shuffled again, and so on: every task is met equally often."""
+def _shuffle(k: int, n: int, seed: int) -> int:
+    """Returns item `k` of 0..n-1 shuffled, then shuffled again, and so on: every task comes equally often."""
     return int(np.random.default_rng([seed, k // n]).permutation(n)[k % n])

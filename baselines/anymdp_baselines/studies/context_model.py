@@ -1,8 +1,8 @@
-"""A model of recorded runs: any mixer between two tokens a step and two answers, for the studies of contexts.
+"""A model of recorded runs for the studies of contexts: any mixer, two tokens and two predictions a step.
 
-The first token of a step is the state, with what led to it: from it the oracle's action is told. The second
-is the action taken there: from it the next observation is told. What was done where is one feature of both,
-so that a memory can be asked with what it was written with.
+The first token of a step is the state, with what led to it; from it the oracle's action is predicted. The
+second is the action taken there; from it the next observation is predicted. The pair of state and action is
+one feature of both tokens, so that a memory can be read with the key that it was written with.
 """
 
 from __future__ import annotations
@@ -15,20 +15,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from anymdp_baselines.omnirl.mixers import Stream as Flow
-from anymdp_baselines.omnirl.mixers import Where, mixers
+from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams, mixers
 from anymdp_baselines.omnirl.model import FeedForward
-from anymdp_baselines.omnirl.tokens import TAGS
+from anymdp_bench.datasets.codes import ENDINGS, NOTHING, TAGS
 from anymdp_bench.engine.arrays import AnyArray
 from anymdp_bench.longcontext.losses import Predict
-from anymdp_bench.longcontext.streams import NOTHING, Steps, Stream
+from anymdp_bench.longcontext.streams import Steps, Stream
 
-_ENDINGS, _REWARDS, _SPREAD = 4, 4, 0.5
+_REWARDS, _SPREAD = 4, 0.5
 
 
 @dataclass(frozen=True)
 class ContextSize:
-    """What a model is made of; `hidden` is the width inside its feed-forward networks."""
+    """The sizes of a model; `hidden` is the width inside its feed-forward networks."""
 
     mixer: str
     n_states: int
@@ -40,7 +39,7 @@ class ContextSize:
 
 
 class ContextModel(nn.Module):
-    """See the module; its state is a list of tensors, one a block."""
+    """The model of a size (see the module); its state is a list of tensors, one for each block."""
 
     def __init__(self, size: ContextSize) -> None:
         super().__init__()
@@ -49,7 +48,7 @@ class ContextModel(nn.Module):
         self.seen, self.arrival = nn.Embedding(S, width), nn.Embedding(S, width)
         self.where, self.what = nn.Embedding(S, width), nn.Embedding(A, width)
         self.pair = nn.Linear(width, 2 * width)
-        self.ending, self.tag = nn.Embedding(_ENDINGS, width), nn.Embedding(TAGS, width)
+        self.ending, self.tag = nn.Embedding(ENDINGS, width), nn.Embedding(TAGS, width)
         self.reward = nn.Linear(_REWARDS, width)
         self.acting = nn.Parameter(torch.zeros(width))
         self.mixers = nn.ModuleList(
@@ -62,26 +61,27 @@ class ContextModel(nn.Module):
             if isinstance(table, nn.Embedding):
                 nn.init.normal_(table.weight, std=_SPREAD)
 
-    def fresh(self, n: int) -> list[Tensor]:
-        """The state of `n` runs that have seen nothing."""
+    def initial_state(self, n: int) -> list[Tensor]:
+        """Returns the state of `n` runs that have seen nothing."""
         size = self.size
-        return [mixer.fresh(n, size.n_states, size.n_actions) for mixer in self.mixers]  # type: ignore[operator]
+        return [mixer.initial_state(n, size.n_states, size.n_actions) for mixer in self.mixers]  # type: ignore[operator]
 
     def forward(self, steps: Steps, state: list[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """(Logits of the next observation [B, T, S], of the oracle's action [B, T, A], state after)."""
+        """Returns (logits of the next observation [B, T, S], of the oracle's action [B, T, A], new state)."""
         main = self._tokens(steps)
         none = torch.zeros(main.shape[:2], dtype=torch.int64, device=main.device)
-        flow, where = Flow(main, main.new_zeros(*main.shape[:2], 0, 0)), Where(none, none, none)
+        hidden = HiddenStreams(main, main.new_zeros(*main.shape[:2], 0, 0))
+        addresses = Addresses(none, none, none)
         after = []
         for mixer, feed, memory in zip(self.mixers, self.feeds, state, strict=True):
-            flow, memory = mixer(flow, where, memory)
-            flow = feed(flow)
+            hidden, memory = mixer(hidden, addresses, memory)
+            hidden = feed(hidden)
             after.append(memory)
-        states, actions = self.norm(flow.main).unflatten(1, (-1, 2)).unbind(2)
+        states, actions = self.norm(hidden.main).unflatten(1, (-1, 2)).unbind(2)
         return self.to_following(actions).float(), self.to_policy(states).float(), after
 
     def _tokens(self, steps: Steps) -> Tensor:
-        """[B, 2 T, width]: a state, the action taken there, the next state, and so on."""
+        """Returns tokens [B, 2 T, width]: a state, the action taken there, the next state, and so on."""
         place = self.acting.device
         seen, action, left, did, r, ending, arrival, tag = (
             torch.as_tensor(x, device=place) for x in steps
@@ -93,21 +93,21 @@ class ContextModel(nn.Module):
             torch.asinh(10.0 * r) / 2.0,
             torch.tanh(r),
         ]
-        led = self._done(left, did) + self.arrival(arrival) + self.tag(tag)
+        led = self._pair_feature(left, did) + self.arrival(arrival) + self.tag(tag)
         led = led + self.reward(torch.stack(rewards, -1))
         now = self.seen(seen) + self.ending(ending) + known * led
-        acting = self._done(seen, action) + self.acting
+        acting = self._pair_feature(seen, action) + self.acting
         return torch.stack([now, acting], 2).flatten(1, 2)
 
-    def _done(self, seen: Tensor, action: Tensor) -> Tensor:
-        """A feature of (observation, action) pairs that is no sum of theirs."""
+    def _pair_feature(self, seen: Tensor, action: Tensor) -> Tensor:
+        """Returns a feature of (observation, action) pairs that is not the sum of features of each."""
         both = self.where(seen) + self.what(action)
         gate, value = self.pair(both).chunk(2, -1)
         out: Tensor = both + gate.sigmoid() * value
         return out
 
     def losses(self, data: Stream, state: list[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Mean loss of the next observation and of the oracle's action, in nats; the state after."""
+        """Returns (mean loss of the next observation, of the oracle's action, in nats, state after)."""
         following, policy, state = self(data.steps, state)
         answers = (
             torch.as_tensor(x, device=following.device).flatten()
@@ -119,18 +119,18 @@ class ContextModel(nn.Module):
 
 
 def reader(model: ContextModel) -> Predict:
-    """The model as `anymdp_bench.longcontext.score` wants it."""
+    """Returns the model as the function that `anymdp_bench.longcontext.score` takes."""
 
     def predict(state: Any, steps: Steps) -> tuple[Any, AnyArray, AnyArray]:
         with torch.no_grad():
-            memory = model.fresh(len(steps.seen)) if state is None else state
+            memory = model.initial_state(len(steps.seen)) if state is None else state
             following, policy, memory = model(steps, memory)
         return memory, following.cpu().numpy(), policy.cpu().numpy()
 
     return predict
 
 
-def parameters(size: ContextSize) -> int:
-    """Number of parameters of a model of this size."""
+def count_parameters(size: ContextSize) -> int:
+    """Returns the number of parameters of a model of this size."""
     with torch.device("meta"):
         return sum(int(np.prod(p.shape)) for p in ContextModel(size).parameters())

@@ -1,11 +1,11 @@
 """In-context RL by data recipe: AD, AD-eps, DPT and OmniRL with and without its parts, in three contexts.
 
-One network, trainer and number of updates; only the data differ (`anymdp_baselines.training.recipes`). Each
+One network, trainer and number of updates; only the data differ (`anymdp_baselines.omnirl.recipes`). Each
 method then plays unseen tasks of tau(16,5) from an empty context, after 100 demonstration episodes of the
-oracle with 30% random actions (offline), and after 100 of the oracle (imitation); the score is by episode.
-A model trained with tags is told that the imitation's demonstrator is the oracle, and nothing of the offline
-one; it is played without that word too. Behaviour cloning and conservative Q-learning get the same
-demonstrations, and so do all on the classic tasks, offline.
+oracle with 30% random actions (offline), and after 100 of the oracle (imitation); the score is by episode. A
+model trained with tags gets the oracle's tag with the demonstrations of the imitation, and no tag with the
+offline ones. It plays the imitation without the tag too. Behaviour cloning and conservative Q-learning get
+the same demonstrations, and so do all on the classic tasks, offline.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from anymdp_baselines.studies.methods import METHODS, method_preset, trained
+from anymdp_baselines.studies.methods import METHODS, method_preset, train_method
 from anymdp_baselines.tabular.offline import Cloning, ConservativeQ
 from anymdp_bench.agents import Agent
+from anymdp_bench.datasets.codes import TAG_ORACLE, TAG_UNKNOWN
 from anymdp_bench.evaluation import CONTEXTS, Budget, Run, play_in_context
 from anymdp_bench.results.plots.style import RC, line_styles
 from anymdp_bench.studies.files import ResultCache, markdown, publish
@@ -34,8 +35,9 @@ CLASSICS = (
     "DiscretePendulum-g5-v0",
 )  # fmt: skip
 OFFLINE = {"bc": Cloning, "cql": ConservativeQ}
-UNTOLD = "imitation, untold"  # without the word that it is the oracle who acts
-ORACLE, UNKNOWN = 3, 7  # tags
+UNTAGGED = (
+    "imitation, untold"  # without the tag of the oracle; the text is a value of the result files
+)
 _RUNS = {"tiny": 2, "small": 32, "paper": 128}  # tasks of tau(16,5)
 _EPISODES = {"tiny": 3, "small": 20, "paper": 200}
 _SHOWN = {"tiny": 2, "small": 100, "paper": 100}  # demonstration episodes
@@ -45,35 +47,35 @@ _CLASSIC_EPISODES = 10
 
 
 def _questions(scale: str) -> list[tuple[str, str]]:
-    """All (environment, context), in the order in which they are played."""
-    contexts = ("empty", "imitation", UNTOLD, "offline")
+    """Returns all (environment, context), in the order in which they are played."""
+    contexts = ("empty", "imitation", UNTAGGED, "offline")
     classics = CLASSICS[: _CLASSIC[scale]]
     return [*((TASKS, c) for c in contexts), *((env_id, "offline") for env_id in classics)]
 
 
 def contexts_of(method: str) -> tuple[str, ...]:
-    """The contexts that a method is played in."""
-    from anymdp_baselines.training.recipes import RECIPES
+    """Returns the contexts that a method is played in."""
+    from anymdp_baselines.omnirl.recipes import RECIPES
 
     if method in OFFLINE:
         return ("offline", "imitation")
-    told = (UNTOLD,) if RECIPES[method].tags else ()
-    return ("empty", "offline", "imitation", *told)
+    untagged = (UNTAGGED,) if RECIPES[method].has_tags else ()
+    return ("empty", "offline", "imitation", *untagged)
 
 
 def agent_of(method: str, context: str, weights: Path) -> Agent:
-    """The method as an agent that is told of demonstrations what it is to know."""
+    """Returns the method as an agent that tags demonstrations as it is to know them."""
     from anymdp_baselines.omnirl.agent import load_agent
-    from anymdp_baselines.training.recipes import RECIPES
+    from anymdp_baselines.omnirl.recipes import RECIPES
 
     if method in OFFLINE:
         return OFFLINE[method]()
-    told = context == "imitation" and RECIPES[method].tags
-    return load_agent(method, str(weights), ("delta",), ORACLE if told else UNKNOWN)
+    is_tagged = context == "imitation" and RECIPES[method].has_tags
+    return load_agent(method, str(weights), ("delta",), TAG_ORACLE if is_tagged else TAG_UNKNOWN)
 
 
-def played(agent: Agent, env_id: str, context: str, scale: str) -> list[dict[str, Any]]:
-    """The score of every episode of an agent."""
+def play_method(agent: Agent, env_id: str, context: str, scale: str) -> list[dict[str, Any]]:
+    """Plays an agent; returns the score of every episode."""
     demonstrations = CONTEXTS[context.partition(",")[0]]
     if demonstrations is not None:
         demonstrations = replace(demonstrations, episodes=_SHOWN[scale])
@@ -104,12 +106,12 @@ def run(scale: str, out: Path) -> list[Path]:
                 continue
             weights = out / "icrl-methods" / scale / method
             if method in METHODS:
-                weights = trained(scale, method, weights)
+                weights = train_method(scale, method, weights)
             agent = agent_of(method, context, weights)
-            kept.add(part, played(agent, env_id, context, scale))
+            kept.add(part, play_method(agent, env_id, context, scale))
     rows = kept.rows(scale, updates)
-    runs = sum(room.students + room.behaviours for room in preset.rooms)
-    steps = preset.rounds * preset.rooms[0].segment * runs
+    runs = sum(group.own_runs + group.recorded_runs for group in preset.groups)
+    steps = preset.rounds * preset.groups[0].segment * runs
     classics = _classics(rows[rows["env_id"] != TASKS])
     note = (
         f"Mean score (0 random, 1 oracle), ± standard error, of {_RUNS[scale]} unseen tasks of {TASKS}, in"
@@ -124,13 +126,13 @@ def run(scale: str, out: Path) -> list[Path]:
     return [kept.path, *paths]
 
 
-def _shown(values: pd.Series[float]) -> str:
+def _format_mean(values: pd.Series[float]) -> str:
     error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
     return f"{values.mean():.2f} ± {error:.2f}"
 
 
 def _name(method: str) -> str:
-    from anymdp_baselines.training.recipes import RECIPES
+    from anymdp_baselines.omnirl.recipes import RECIPES
 
     return RECIPES[method].name if method in RECIPES else method
 
@@ -142,12 +144,12 @@ def _table(rows: pd.DataFrame) -> pd.DataFrame:
     for method in (*METHODS, *OFFLINE):
         part = rows[rows["method"] == method]
         line: dict[str, str] = {"method": _name(method)}
-        for context in ("empty", "offline", "imitation", UNTOLD):
+        for context in ("empty", "offline", "imitation", UNTAGGED):
             own = part[part["context"] == context]
             ends = {"first": own["episode"] <= fifth, "last": own["episode"] > last - fifth}
             for when, inside in ends.items():
                 mean = own[inside].groupby("run")["score"].mean()
-                line[f"{context}, {when}"] = _shown(mean) if len(mean) else "—"
+                line[f"{context}, {when}"] = _format_mean(mean) if len(mean) else "—"
         table.append(line)
     return pd.DataFrame(table)
 
@@ -158,7 +160,7 @@ def _classics(rows: pd.DataFrame) -> pd.DataFrame:
         part = rows[rows["method"] == method]
         line = {"method": _name(method)}
         for env_id, own in part.groupby("env_id", sort=False):
-            line[str(env_id).removesuffix("-v0")] = _shown(own.groupby("run")["score"].mean())
+            line[str(env_id).removesuffix("-v0")] = _format_mean(own.groupby("run")["score"].mean())
         table.append(line)
     return pd.DataFrame(table)
 

@@ -14,32 +14,35 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from anymdp_baselines.studies.context_config import FIRST_TASK, Course
-from anymdp_bench.longcontext import Stream, training
+from anymdp_baselines.studies.context_config import FIRST_TASK, ContextConfig
+from anymdp_bench.longcontext import Stream, score, training
 from anymdp_bench.studies.files import ResultCache, publish
+
+if TYPE_CHECKING:
+    from anymdp_baselines.studies.context_model import ContextModel
 
 NAME = "task-scaling"
 SETS = ("seen", "unseen")
 ENOUGH = 0.8
 _UNSEEN = FIRST_TASK + 2**39
-_FRESH = 2**40  # numbers of runs that no course comes to
+_FRESH = 2**40  # numbers of runs that no training reaches
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much work: the model, its course with each number of tasks, and how it is looked at.
+    """How much work: the model, its training on each number of tasks, and how it is watched.
 
     Attributes:
         mixer: of the model.
         width: of it.
         blocks: of it.
         heads: of its mixer.
-        course: but for the tasks.
+        config: how the model is trained, but for the tasks.
         tasks: their numbers; 0: each run has a task of its own.
         looks: number of them, after the first at update 0.
         runs: of each set that is looked at.
@@ -49,20 +52,20 @@ class Scale:
     width: int
     blocks: int
     heads: int
-    course: Course
+    config: ContextConfig
     tasks: tuple[int, ...]
     looks: int
     runs: int
 
 
 SCALES = {
-    "tiny": Scale("gated", 16, 1, 1, Course(8, 3, 4, 64, 128, 8, 3e-3), (2, 0), 2, 4),
+    "tiny": Scale("gated", 16, 1, 1, ContextConfig(8, 3, 4, 64, 128, 8, 3e-3), (2, 0), 2, 4),
     "small": Scale(
         "mamba2",
         64,
         1,
         1,
-        Course(8, 3, 8, 256, 256, 1250, 5e-3),
+        ContextConfig(8, 3, 8, 256, 256, 1250, 5e-3),
         (100, 1000, 10_000),
         10,
         64,
@@ -72,7 +75,7 @@ SCALES = {
         512,
         18,
         4,
-        Course(16, 5, 40, 2048, 8192, 320_000, 2e-4),
+        ContextConfig(16, 5, 40, 2048, 8192, 320_000, 2e-4),
         (100, 1000, 10_000, 128_000),
         80,
         256,
@@ -80,20 +83,22 @@ SCALES = {
 }
 
 
-def watched(course: Course, runs: int) -> dict[str, Stream]:
-    """New runs of tasks that the course has, as often as it takes, and of tasks it has not."""
-    seen = min(course.tasks or course.sequences, runs)
+def make_sets(config: ContextConfig, runs: int) -> dict[str, Stream]:
+    """Returns new runs of tasks that are trained on, repeated as needed, and of tasks that are not."""
+    seen = min(config.tasks or config.sequences, runs)
     tasks = {
         "seen": [FIRST_TASK + k % seen for k in range(runs)],
         "unseen": range(_UNSEEN, _UNSEEN + runs),
     }
     numbers = range(_FRESH, _FRESH + runs)
-    S, A = course.n_states, course.n_actions
-    return {name: training(S, A, seeds, course.life, numbers) for name, seeds in tasks.items()}
+    S, A = config.n_states, config.n_actions
+    return {
+        name: training(S, A, seeds, config.context_length, numbers) for name, seeds in tasks.items()
+    }
 
 
 def places(length: int) -> list[tuple[int, int]]:
-    """Where L_t is averaged: step 0, 1 to 3, 4 and 5, 6 and 7, 8 to 11, and so on, two an octave."""
+    """Returns where L_t is averaged: step 0, 1 to 3, 4 and 5, 6 and 7, 8 to 11, and so on, two an octave."""
     ends = [0, 1, min(4, length)]
     while ends[-1] < length:
         last = ends[-1]
@@ -101,22 +106,48 @@ def places(length: int) -> list[tuple[int, int]]:
     return list(pairwise(ends))
 
 
+def train_watched(scale: Scale, config: ContextConfig, folder: Path) -> pd.DataFrame:
+    """Trains a model and watches it; returns rows of update, set, start and stop of a place, and loss."""
+    from anymdp_baselines.studies.context_model import ContextSize, reader
+    from anymdp_baselines.studies.context_objective import find_device, train_context_model
+
+    folder.mkdir(parents=True, exist_ok=True)
+    sets = make_sets(config, scale.runs)
+    kept = ResultCache(folder / "looks.rows.csv", ("update", "set"))
+
+    def watch(update: int, model: ContextModel) -> None:
+        for name, data in sets.items():
+            loss = score(data, reader(model), config.segment).policy
+            assert loss is not None
+            rows = [
+                {"start": start, "stop": stop, "loss": float(loss[:, start:stop].mean())}
+                for start, stop in places(config.context_length)
+            ]
+            kept.add((update, name), rows)
+
+    size = ContextSize(
+        scale.mixer, config.n_states, config.n_actions, scale.width, scale.blocks, scale.heads,
+        2 * scale.width,
+    )  # fmt: skip
+    every = config.updates // scale.looks
+    train_context_model(config, size, folder / "training", watch, every, find_device())
+    return kept.rows().astype({"update": int})
+
+
 def run(scale: str, out: Path) -> list[Path]:
     """Trains what is missing in `task-scaling.rows.csv`; writes the paper's table and the maps."""
-    from anymdp_baselines.studies.task_trial import looked
-
     chosen, folder = SCALES[scale], out / NAME
     folder.mkdir(parents=True, exist_ok=True)
     kept = ResultCache(out / f"{NAME}.rows.csv", ("scale", "updates", "tasks"))
     for tasks in chosen.tasks:
-        course = replace(chosen.course, tasks=tasks)
-        name = tasks or course.sequences
-        part = (scale, course.updates, name)
+        config = replace(chosen.config, tasks=tasks)
+        name = tasks or config.sequences
+        part = (scale, config.updates, name)
         if not kept.has(*part):
-            rows = looked(chosen, course, folder / f"{scale}-{name}")
+            rows = train_watched(chosen, config, folder / f"{scale}-{name}")
             kept.add(part, [dict(row) for _, row in rows.iterrows()])
             print(f"{name:,} tasks: done", flush=True)
-    rows = advances(kept.rows(scale, chosen.course.updates))
+    rows = advances(kept.rows(scale, chosen.config.updates))
     return publish(NAME, out, table(rows), _note(scale, chosen), picture(rows))
 
 
@@ -180,11 +211,11 @@ def picture(rows: pd.DataFrame) -> Figure:
 
 
 def _note(name: str, scale: Scale) -> str:
-    course = scale.course
+    config = scale.config
     return (
-        f"tau({course.n_states},{course.n_actions}), {scale.mixer} ({scale.blocks} block(s) of width"
-        f" {scale.width}, two tokens a step); {course.updates:,} updates, {course.sequences:,} runs of"
-        f" {course.life} steps ({course.steps / 1e6:.2f}M steps) with every number of tasks. Losses of the"
-        f" oracle's action on {scale.runs} new runs of each set, by position; L_0 is that of step 0."
+        f"tau({config.n_states},{config.n_actions}), {scale.mixer} ({scale.blocks} block(s) of width"
+        f" {scale.width}, two tokens a step); {config.updates:,} updates, {config.sequences:,} runs of"
+        f" {config.context_length} steps ({config.steps / 1e6:.2f}M steps) with every number of tasks."
+        f" Losses of the oracle's action on {scale.runs} new runs of each set, by position; L_0 is at step 0."
         f" Command: `anymdp-bench study {NAME} --scale {name}`."
     )

@@ -1,33 +1,48 @@
-"""Checkpoints: a folder of safetensors shards under 16 MiB, replaced whole or not at all."""
+"""Checkpoints: tensors and plain numbers in safetensors files, replaced whole or not at all.
+
+A checkpoint is a folder of shards under 16 MiB (`save` and `load`), or one file (`write_file` and
+`read_file`).
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
 
 from anymdp_bench.mdp.file_bytes import sort_metadata
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from anymdp_baselines.omnirl.model import ModelSize, SequenceModel
-
 FORMAT = "anymdp-bench sequence 1"
 SHARD = 15 * 2**20  # bytes of tensors a shard may hold
 _ROWS = "@"  # "name@3": rows of a tensor too large for one shard
+READ_ERRORS = (
+    OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AttributeError,
+    OverflowError, IndexError,
+)  # fmt: skip
+"""What reading a broken file may raise. TypeError and AttributeError come from types that NumPy lacks."""
+
+
+def one_line(error: BaseException) -> str:
+    """Returns the message of an error as one line of at most 300 characters."""
+    return " ".join(str(error).split())[:300]
 
 
 def unready(folder: Path) -> Path:
-    """Where `save` writes a checkpoint before it takes the place of `folder`."""
+    """Returns where `save` writes a checkpoint before it takes the place of `folder`."""
     return folder.with_name(f".{folder.name}.new")
 
 
 def former(folder: Path) -> Path:
-    """Where the old one is between the two renames of `save`."""
+    """Returns where the former checkpoint is between the two renames of `save`."""
     return folder.with_name(f".{folder.name}.old")
 
 
@@ -57,15 +72,15 @@ def save(
 
 def _shards(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
     shards: list[dict[str, Tensor]] = [{}]
-    room = SHARD
+    free = SHARD
     for name, tensor in tensors.items():
         for part_name, part in _parts(name, tensor.contiguous()):
             size = part.numel() * part.element_size()
-            if size > room and shards[-1]:
+            if size > free and shards[-1]:
                 shards.append({})
-                room = SHARD
+                free = SHARD
             shards[-1][part_name] = part.clone()
-            room -= size
+            free -= size
     return shards
 
 
@@ -78,107 +93,86 @@ def _parts(name: str, tensor: Tensor) -> list[tuple[str, Tensor]]:
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `save` wrote: (tensors, numbers); `path` is its folder, or its only shard.
+    """Returns (tensors, numbers) as `save` wrote them; `path` is the folder, or its only shard.
 
     Raises:
         ValueError: it is no checkpoint of this kind; the message is one line.
     """
-    from safetensors import SafetensorError
-
     if not path.exists() and former(path).exists():
         path = former(path)  # the writer died between its two renames
     try:
-        return _joined(path)
-    except (
-        OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AttributeError,
-    ) as error:  # fmt: skip
-        reason = " ".join(str(error).split())[:300]
-        raise ValueError(f"{path} is no sequence-model checkpoint ({reason})") from None
+        return _join(path)
+    except READ_ERRORS as error:
+        raise ValueError(f"{path} is no sequence-model checkpoint ({one_line(error)})") from None
 
 
-def _joined(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """As `load`, with whatever errors a broken file gives rise to."""
+def _join(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Does the work of `load`, and raises whatever a broken file gives rise to."""
     import torch
-    from safetensors import safe_open
 
     parts: dict[str, list[tuple[int, Any]]] = {}
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
     if not files:
         raise ValueError("the folder holds no .safetensors file")
     for file in files:
-        with safe_open(file, framework="pt") as shard:
-            about: dict[str, str] = shard.metadata() or {}
-            if about.get("format") != FORMAT:
-                raise ValueError(f"its format is {about.get('format')!r}, not {FORMAT!r}")
-            if int(about["shards"]) != len(files):
-                raise ValueError(f"it has {len(files)} of {about['shards']} shards")
-            numbers: dict[str, Any] = json.loads(about["numbers"])
-            for name in shard.keys():  # noqa: SIM118
-                whole, _, k = name.partition(_ROWS)
-                parts.setdefault(whole, []).append((int(k or 0), shard.get_tensor(name)))
-    if not isinstance(numbers, dict):
-        raise ValueError("its numbers are no object")
-    tensors = {
+        tensors, numbers, about = _read(file, FORMAT, "pt")
+        if int(about["shards"]) != len(files):
+            raise ValueError(f"it has {len(files)} of {about['shards']} shards")
+        for name, tensor in tensors.items():
+            whole, _, k = name.partition(_ROWS)
+            parts.setdefault(whole, []).append((int(k or 0), tensor))
+    joined = {
         name: torch.cat([t for _, t in sorted(found, key=lambda p: p[0])])
         if len(found) > 1
         else found[0][1]
         for name, found in parts.items()
     }
-    return tensors, numbers
+    return joined, numbers
 
 
-def load_model(path: Path, kinds: tuple[str, ...]) -> tuple[SequenceModel, dict[str, Any]]:
-    """(model ready for inference, its numbers) from weights; nothing that the file lacks is allocated.
+def write_file(
+    path: Path, arrays: dict[str, Any], numbers: dict[str, Any], file_format: str
+) -> None:
+    """Writes arrays (or tensors on the CPU) and plain numbers to one file, whole or not at all."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    blob = sort_metadata(
+        save(whole, metadata={"format": file_format, "numbers": json.dumps(numbers)})
+    )
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(blob)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def read_file(path: Path, file_format: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns (NumPy arrays, numbers) as `write_file` wrote them.
 
     Raises:
-        ValueError: they are no weights of such a model; the message is one line.
+        READ_ERRORS: the file is none of this format.
     """
-    import torch
-
-    from anymdp_baselines.omnirl.model import SequenceModel
-
-    tensors, numbers = load(path)
-    try:
-        size = _size(numbers["model"], tensors)
-        if size.kind not in kinds:
-            raise ValueError(f"it is of kind {size.kind}, not {' or '.join(kinds)}")
-        with torch.device("meta"):
-            model = SequenceModel(size)
-        model.load_state_dict(tensors, assign=True)
-        if not 0.0 < float(numbers["temperature"]) < float("inf"):
-            raise ValueError(f"temperature {numbers['temperature']} is not positive and finite")
-        if not 0.0 <= float(numbers.get("settled", 0.0)) < float("inf"):
-            raise ValueError(f"settled is {numbers['settled']}, not a number of visits")
-        trained_for(numbers)
-        for name, tensor in tensors.items():
-            if tensor.dtype != torch.float32 or not bool(torch.isfinite(tensor).all()):
-                raise ValueError(f"{name} is not float32, or not finite")
-    except (
-        KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError,
-    ) as error:  # fmt: skip
-        reason = " ".join(str(error).split())[:300]
-        which = " or ".join(f"omnirl-{kind}" for kind in kinds)
-        raise ValueError(f"{path} does not hold the weights of {which} ({reason})") from None
-    return model.eval().requires_grad_(False), numbers
+    arrays, numbers, _ = _read(path, file_format, "np")
+    return arrays, numbers
 
 
-def _size(record: dict[str, Any], tensors: dict[str, Tensor]) -> ModelSize:
-    """The size that a file claims, no larger than the file."""
-    from anymdp_baselines.omnirl.model import ModelSize
+def _read(
+    path: Path, file_format: str, framework: str
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+    """Returns (tensors, numbers, metadata) of one file."""
+    from safetensors import safe_open
 
-    size, most = ModelSize(**record), sum(tensor.numel() for tensor in tensors.values())
-    for name, value in size.record().items():
-        if name not in ("kind", "bootstrap") and not (
-            isinstance(value, int) and 1 <= value <= most + 1000
-        ):
-            raise ValueError(f"{name} is {value!r}")
-    if size.blocks > len(tensors):
-        raise ValueError(f"it has {len(tensors)} tensors for {size.blocks} blocks")
-    return size
-
-
-def trained_for(numbers: dict[str, Any]) -> str:
-    """The sizes of tasks that a checkpoint was trained on, in words."""
-    rooms = numbers.get("preset", {}).get("rooms", [])
-    found = [f"tau({int(room['n_states'])},{int(room['n_actions'])})" for room in rooms[:16]]
-    return ", ".join(found) or "unknown sizes"
+    with safe_open(path, framework=framework) as file:
+        about: dict[str, str] = file.metadata() or {}
+        if about.get("format") != file_format:
+            raise ValueError(f"its format is {about.get('format')!r}, not {file_format!r}")
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    numbers: dict[str, Any] = json.loads(about["numbers"])
+    if not isinstance(numbers, dict):
+        raise ValueError("its numbers are no object")
+    return tensors, numbers, about

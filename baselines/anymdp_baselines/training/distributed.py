@@ -1,7 +1,7 @@
 """Several processes that train one model, as torchrun starts them: each plays runs of its own.
 
-Gradients are averaged over the processes, so that weights and optimiser stay the same in all of them. It is
-what DistributedDataParallel does; that wrapper takes a single forward call an update, and ours are several.
+Gradients are averaged over the processes, so that weights and optimizer stay the same in all of them.
+DistributedDataParallel does the same, but it takes a single forward call an update, and ours are several.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import distributed
 
 
 def join(device: str) -> str:
-    """Joins the processes that torchrun started, if it did; the device of this one.
+    """Joins the processes that torchrun started, if there are any, and returns the device of this one.
 
-    On CUDA they talk through NCCL and each has the GPU of its local rank, else through gloo.
+    On CUDA they communicate through NCCL and each has the GPU of its local rank; else through gloo.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized():
         distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
@@ -27,19 +28,19 @@ def join(device: str) -> str:
 
 
 def leave() -> None:
-    """Leaves them, once all are here; after it, this process is alone."""
+    """Leaves the processes once all have arrived here; afterwards this process is alone."""
     if distributed.is_initialized():
         distributed.barrier()  # gloo aborts a process at times whose peers leave before its last answer
         distributed.destroy_process_group()
 
 
 def size() -> int:
-    """The number of processes."""
+    """Returns the number of processes."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def rank() -> int:
-    """The number of this one, from 0."""
+    """Returns the number of this process, from 0."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
@@ -56,14 +57,19 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
 
 
 def gather(own: Any) -> list[Any]:
-    """What every process gives, in order of rank; waits for all of them."""
+    """Returns what every process gives, in order of rank; waits for all of them."""
     if size() == 1:
         return [own]
-    held: list[Any] = [None] * size()
-    distributed.all_gather_object(held, own)
-    return held
+    gathered: list[Any] = [None] * size()
+    distributed.all_gather_object(gathered, own)
+    return gathered
 
 
 def agree(number: int) -> bool:
-    """Whether all processes hold the same number; waits for all of them."""
+    """Returns whether all processes hold the same number; waits for all of them."""
     return len(set(gather(number))) == 1
+
+
+def round_generator(seed: int, number: int) -> np.random.Generator:
+    """Returns the random generator of round `number` of a training, another one in every process."""
+    return np.random.default_rng([seed, number, *([rank()] if rank() else [])])

@@ -1,4 +1,4 @@
-"""The training log: a CSV, and TensorBoard where it is wanted."""
+"""The training log: a CSV file, and TensorBoard where it is asked for."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ Row = dict[str, float | int | str]
 
 
 class Log:
-    """Rows of `log.csv`, one a room and report, and the same numbers for TensorBoard.
+    """Rows of `log.csv`, one for each task group and report, and the same numbers for TensorBoard.
 
     Args:
-        folder: of the training run.
-        begun: the round from which it goes on; later rows of an interrupted run are dropped.
-        tensorboard: whether to write its event files to `folder/tensorboard` too.
+        folder: the folder of the training.
+        begun: the round from which the training continues; rows of later rounds are dropped.
+        tensorboard: whether event files are written to `folder/tensorboard` too.
 
     Raises:
-        ModuleNotFoundError: TensorBoard is wanted and missing.
+        ModuleNotFoundError: TensorBoard is asked for and missing.
     """
 
     def __init__(self, folder: Path, begun: int, tensorboard: bool = False) -> None:
@@ -33,8 +33,9 @@ class Log:
             self._cut(begun)
 
     def _cut(self, begun: int) -> None:
+        """Drops the rows after round `begun`."""
         with self._path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if int(row["round"]) <= begun]
+            rows = [row for row in csv.DictReader(file) if begun and int(row["round"]) <= begun]
         fresh = self._path.with_suffix(".new")
         with fresh.open("w", newline="", encoding="utf-8") as file:
             if rows:
@@ -44,15 +45,15 @@ class Log:
         os.replace(fresh, self._path)
 
     def add(self, row: Row) -> None:
-        """Appends a row; `round` and `room` say where it belongs."""
-        fresh = not self._path.exists() or not self._path.stat().st_size
+        """Appends a row; its `round` and `group` say where it belongs."""
+        is_empty = not self._path.exists() or not self._path.stat().st_size
         with self._path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(row))
-            if fresh:
+            if is_empty:
                 writer.writeheader()
             writer.writerow(row)
         if self._board is not None:
             for name, value in row.items():
-                if name not in ("round", "room"):
-                    self._board.add_scalar(f"{row['room']}/{name}", value, row["round"])
+                if name not in ("round", "group"):
+                    self._board.add_scalar(f"{row['group']}/{name}", value, row["round"])
             self._board.flush()

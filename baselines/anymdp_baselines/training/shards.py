@@ -1,7 +1,7 @@
 """Shards of recorded data: safetensors files of NumPy arrays, which most tools read.
 
-A folder holds `000000.safetensors` and so on. Each file has the arrays of `synthesis.Sequences` under
-their names, and metadata: format, n_states, n_actions, length, and the first task seed.
+A folder holds `000000.safetensors` and so on. Each file has the arrays of `datasets.sequences.Sequences`
+under their names, and metadata: format, n_states, n_actions, length, and the first task seed.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ SHARD_STEPS = 2**20  # steps a shard holds at most, about 11 MiB, unless one seq
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What is in a folder: `sequences` of `length` steps of tau(S, A), on task seeds from `first_seed`."""
+class ShardSettings:
+    """The content of a folder: sequences of `length` steps on tasks tau(S, A) from seed `first_seed` on."""
 
     n_states: int
     n_actions: int
@@ -40,10 +40,10 @@ class Recipe:
 
 def write_shards(
     folder: Path,
-    recipe: Recipe,
+    settings: ShardSettings,
     executor: Executor = Executor(),  # noqa: B008 - frozen
 ) -> Iterator[int]:
-    """Writes the data of `recipe`, and yields the steps of each shard once it is there, in any order.
+    """Writes the data of `settings`, and yields the steps of each shard once it is there, in any order.
 
     Shards that are there already are kept: the same command goes on where it stopped. Their content does
     not depend on the executor, whose workers synthesise; only this process writes.
@@ -55,12 +55,12 @@ def write_shards(
     """
     from safetensors.numpy import save
 
-    if recipe.first_seed < PUBLIC_SEEDS:
-        raise ValueError(f"task seed {recipe.first_seed} is public; start from {PUBLIC_SEEDS}")
+    if settings.first_seed < PUBLIC_SEEDS:
+        raise ValueError(f"task seed {settings.first_seed} is public; start from {PUBLIC_SEEDS}")
     with writable(folder), locked(folder, "shards"):
-        missing = dict(_missing(folder, recipe))
+        missing = dict(_missing(folder, settings))
         threads = None if executor.workers == 1 and not executor.ray else 1
-        work = partial(_made, recipe, threads)
+        work = partial(_synthesise, settings, threads)
         with closing(executor.run(work, list(missing.items()))) as answers:
             for k, answer in answers:
                 begin, n = missing[k]
@@ -68,31 +68,35 @@ def write_shards(
                     raise JobError(f"shard {k} of {folder}: {answer.reason}")
                 path = _path(folder, k)
                 fresh = path.with_suffix(".new")
-                fresh.write_bytes(sort_metadata(save(answer._asdict(), _about(recipe, begin, n))))
+                fresh.write_bytes(
+                    sort_metadata(save(answer._asdict(), _describe(settings, begin, n)))
+                )
                 os.replace(fresh, path)
-                yield n * recipe.length
+                yield n * settings.length
 
 
-def _missing(folder: Path, recipe: Recipe) -> Iterator[tuple[int, tuple[int, int]]]:
-    """(number, (first sequence, how many)) of the shards that are not there."""
-    each = max(1, SHARD_STEPS // recipe.length)
-    for k, begin in enumerate(range(0, recipe.sequences, each)):
-        n = min(each, recipe.sequences - begin)
+def _missing(folder: Path, settings: ShardSettings) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Yields (number, (first sequence, how many)) of the shards that are not there."""
+    each = max(1, SHARD_STEPS // settings.length)
+    for k, begin in enumerate(range(0, settings.sequences, each)):
+        n = min(each, settings.sequences - begin)
         path = _path(folder, k)
         if not path.exists():
             yield k, (begin, n)
-        elif _metadata(path) != _about(recipe, begin, n):
+        elif _metadata(path) != _describe(settings, begin, n):
             raise ValueError(f"{path} holds other data; give another folder")
 
 
-def _made(recipe: Recipe, threads: int | None, job: tuple[int, int], tell: object) -> Sequences:
-    """What a worker does: synthesises the sequences of one shard, in so many threads (None: all cores)."""
+def _synthesise(
+    settings: ShardSettings, threads: int | None, job: tuple[int, int], tell: object
+) -> Sequences:
+    """Synthesises the sequences of one shard, in so many threads (None: all cores); workers call it."""
     begin, n = job
-    seeds = range(recipe.first_seed + begin, recipe.first_seed + begin + n)
+    seeds = range(settings.first_seed + begin, settings.first_seed + begin + n)
     before = get_num_threads()
     set_num_threads(threads or before)
     try:
-        return synthesise(recipe.n_states, recipe.n_actions, seeds, recipe.length)
+        return synthesise(settings.n_states, settings.n_actions, seeds, settings.length)
     finally:
         set_num_threads(before)
 
@@ -102,10 +106,10 @@ def _path(folder: Path, k: int) -> Path:
 
 
 def read_shards(folder: Path) -> Iterator[Sequences]:
-    """The shards of a folder (or one file), in order.
+    """Yields the shards of a folder (or one file), in order.
 
     Raises:
-        ValueError: there is none, or one is no shard; the message is one line.
+        ValueError: there is none, or a file is no shard; the message is one line.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -128,7 +132,7 @@ def read_shards(folder: Path) -> Iterator[Sequences]:
 
 
 def _check(data: Sequences, about: dict[str, str]) -> None:
-    """That arrays are of the kinds, shapes and ranges that `Sequences` tells of."""
+    """Checks that arrays are of the kinds, shapes and ranges of `Sequences`; raises ValueError where not."""
     n, length, states, actions = (
         int(about[k]) for k in ("sequences", "length", "n_states", "n_actions")
     )
@@ -144,14 +148,14 @@ def _check(data: Sequences, about: dict[str, str]) -> None:
             raise ValueError(f"{name} is not finite")
 
 
-def _about(recipe: Recipe, begin: int, n: int) -> dict[str, str]:
+def _describe(settings: ShardSettings, begin: int, n: int) -> dict[str, str]:
     return {
         "format": FORMAT,
-        "n_states": str(recipe.n_states),
-        "n_actions": str(recipe.n_actions),
-        "length": str(recipe.length),
+        "n_states": str(settings.n_states),
+        "n_actions": str(settings.n_actions),
+        "length": str(settings.length),
         "sequences": str(n),
-        "first_seed": str(recipe.first_seed + begin),
+        "first_seed": str(settings.first_seed + begin),
     }
 
 

@@ -1,138 +1,187 @@
-"""The student's own runs: training tasks played side by side, labelled by the oracle in every state.
+"""Training tasks that are played side by side, labelled by the oracle in every state.
 
-The tasks are sampled, solved and stepped by the benchmark's own parts. A seat keeps its task for
-`life` steps; what the student lost there is accounted with the variance-free score.
+Tasks are sampled, solved and stepped by the benchmark's own parts. The score of an episode is the
+variance-free one: 1 plus the sum of the oracle's advantages at the actions taken, in units of the gap.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from anymdp_bench.datasets.sequences import TERMINATED, TRUNCATED, WENT_ON
-from anymdp_bench.engine.arrays import AnyArray, Bools, Float64s, Int64s
+import numpy as np
+from numba import njit
+
+from anymdp_bench.datasets.codes import TERMINATED, TRUNCATED, WENT_ON
+from anymdp_bench.engine.arrays import AnyArray, Bools, Float64s, Int64s, UInt64s
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.engine.step import (
     LEFT,
-    SAME_STEP,
     STATE,
     TASK,
+    StepTables,
+    add_noise,
+    draw_start,
+    draw_transition,
     reset_streams,
     stack_tables,
-    step_streams,
+    unpack,
 )
 from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.mdp.solution import solve
-from anymdp_bench.scoring import (
-    LEAST_GAP_IN_SD,
-    ORACLE_GAMMA,
-    References,
-    compute_references,
-    oracle_advantages,
-)
-from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
+from anymdp_bench.scoring import compute_references, oracle_advantages
+from anymdp_bench.scoring.labels import advantage_unit, label_task
+from anymdp_bench.tasks.family import PUBLIC_SEEDS, TaskSource
+
+_GROUPS, _GROUP_SEEDS = 16, 2**28  # task groups of a training seed, and the task seeds of each
+_PROCESS_SEEDS = 2**44  # task seeds of one process among several; beyond those of evaluations
 
 
-def _unit(scale: References) -> float:
-    """The gap, or where it is small half the luck of an episode."""
-    return max(scale.gap, LEAST_GAP_IN_SD * scale.oracle_sd, 1e-9)
+def first_task_seed(seed: int, group: int, process: int = 0) -> int:
+    """Returns the first task seed of task group number `group` of a training with `seed`."""
+    return PUBLIC_SEEDS + (_GROUPS * seed + group) * _GROUP_SEEDS + process * _PROCESS_SEEDS
 
 
-def labels(mdp: TabularMDP, scale: References) -> tuple[AnyArray, AnyArray]:
-    """What a task teaches, float32 [O, A] each: (`advantage`, `entropy`), as of `synthesis.Sequences`."""
-    q, live = solve(mdp, ORACLE_GAMMA).q, ~mdp.terminal
-    advantage = np.zeros((mdp.n_observations, mdp.n_actions), np.float32)
-    entropy = np.zeros_like(advantage)
-    label = (q - q.max(axis=1, keepdims=True)) * mdp.max_steps / _unit(scale)
-    advantage[mdp.observation[live]] = label[live]
-    chance = mdp.transition[live]
-    spread = -(chance * np.log(np.maximum(chance, 1e-30))).sum(axis=-1)
-    entropy[mdp.observation[live]] = spread
-    return advantage, entropy
+def refuse_public(seed: int) -> None:
+    """Raises ValueError where a task seed is public (below 2**32), and must not be trained on."""
+    if seed < PUBLIC_SEEDS:
+        raise ValueError(f"task seed {seed} is public; training draws from {PUBLIC_SEEDS} on")
 
 
-class Seats:
-    """`n` seats on tau(S, A).
+class TasksInPlay(NamedTuple):
+    """The arrays of a pool of n tasks, as kernels take them."""
+
+    streams: Int64s  # [n, 4]  records of `engine.step`
+    rng: UInt64s  # [n]
+    tables: StepTables
+    observation: Int64s  # [n]  the current one
+    step_score: Float64s  # [n, H + 1, S, A]  the oracle's advantages over the gap, by steps left
+    score: Float64s  # [n]  of the current episode so far
+
+
+@njit(cache=True, nogil=True)
+def step_task(tasks, i, n_actions, action):
+    """Steps task `i` and begins a new episode where this one ended.
+
+    Returns (observation arrived at, reward, terminated, truncated, score of a finished episode or NaN).
+    """
+    streams, rng = tasks.streams, tasks.rng
+    rows, cells, values = tasks.tables
+    row, state = rows[streams[i, TASK]], streams[i, STATE]
+    tasks.score[i] += tasks.step_score[i, streams[i, LEFT], state, action]
+    word, mean, noise = draw_transition(row, cells, values, state * n_actions + action, rng, i)
+    reward = add_noise(mean, noise, rng, i)
+    streams[i, STATE], arrival, terminated = unpack(word)
+    streams[i, LEFT] -= 1
+    truncated = (not terminated) and streams[i, LEFT] <= 0
+    tasks.observation[i] = arrival
+    score = np.nan
+    if terminated or truncated:
+        score = tasks.score[i]
+        tasks.score[i] = 1.0
+        streams[i, STATE], tasks.observation[i], _ = unpack(draw_start(row, cells, rng, i))
+        streams[i, LEFT] = row[len(row) - 1]
+    return arrival, reward, terminated, truncated, score
+
+
+@njit(cache=True, nogil=True)
+def _step_all(tasks, n_actions, action, reward, ending, arrival, score):
+    """Steps every task by its action (int64 [n]); writes the rest, [n] each."""
+    for i in range(len(action)):
+        arrival[i], reward[i], terminated, truncated, score[i] = step_task(
+            tasks, i, n_actions, action[i]
+        )
+        ending[i] = TERMINATED if terminated else (TRUNCATED if truncated else WENT_ON)
+
+
+class TaskPool:
+    """`n` training tasks of one source in play.
+
+    Args:
+        n: the number of tasks.
+        source: where the tasks come from; all have the same numbers of observations and actions.
+        n_observations: O.
+        n_actions: A.
 
     Attributes:
-        seeds: the task seed of each seat, int64 [n]; -1 before `sit`.
-        advantage: labels, float32 [n, O, A], as `synthesis.Sequences.advantage`; entropy likewise.
-        seen: the current observations, int64 [n].
-        score: variance-free score of the running episode, so far.
-        counts: bool [n], whether the task counts.
+        seeds: the task seed of each, int64 [n]; -1 before `assign`.
+        advantage: the labels, float32 [n, O, A]; entropy likewise (`anymdp_bench.scoring.labels`).
+        is_scorable: whether the score of a task means something, bool [n] (`scoring.References.counts`).
+        horizon: steps an episode of each lasts at most, int64 [n].
     """
 
-    def __init__(self, n: int, n_states: int, n_actions: int) -> None:
-        self.n, self.n_states, self.n_actions = n, n_states, n_actions
-        self._source = task_source("AnyMDP-v0", n_states=n_states, n_actions=n_actions)
-        self.seeds = np.full(n, -1, np.int64)
-        self._mdps: list[TabularMDP] = []
-        self.advantage = np.zeros((n, n_states, n_actions), np.float32)
+    def __init__(self, n: int, source: TaskSource, n_observations: int, n_actions: int) -> None:
+        self.n, self.n_actions, self._source = n, n_actions, source
+        self.seeds, self.horizon = np.full(n, -1, np.int64), np.zeros(n, np.int64)
+        self.advantage = np.zeros((n, n_observations, n_actions), np.float32)
         self.entropy = np.zeros_like(self.advantage)
-        longest = int(max(min(8 * n_states, 500), max(4 * n_states, 100) + 1)) + 1
-        inner = max(n_states, 2)  # a bandit's end is a state of its own, observed as the other one
-        self._losses = np.zeros((n, longest + 1, inner, n_actions))
+        self.is_scorable = np.zeros(n, np.bool_)
+        self._mdps: list[TabularMDP | None] = [None] * n
         self._streams = np.zeros((n, 4), np.int64)
         self._streams[:, TASK] = np.arange(n)
         self._rng = np.zeros(n, np.uint64)
-        self.seen, self._last = np.zeros(n, np.int64), np.zeros(n, np.int64)
-        self.score, self.counts = np.ones(n), np.zeros(n, np.bool_)
+        self.observation = np.zeros(n, np.int64)
+        self._step_score, self._score = np.zeros((n, 0, 0, n_actions)), np.ones(n)
+        self.arrays: TasksInPlay  # there from the first `assign` on
 
-    def sit(self, seats: Int64s, seeds: Int64s) -> None:
-        """Fresh tasks, of the public-free `seeds`, for `seats`."""
-        if not self.n:
+    def assign(self, rows: Int64s, seeds: Int64s) -> None:
+        """Puts the tasks of `seeds` in the places `rows` (int64 [k] each) and begins an episode of each.
+
+        Raises:
+            ValueError: a seed is public (below 2**32).
+        """
+        for i, seed in zip(rows.tolist(), seeds.tolist(), strict=True):
+            self._assign(i, seed)
+        mdps = [mdp for mdp in self._mdps if mdp is not None]
+        if len(mdps) < self.n or not mdps:
             return
-        if not self._mdps:
-            self._mdps = [None] * self.n  # type: ignore[list-item]
-        for i, seed in zip(seats.tolist(), seeds.tolist(), strict=True):
-            self._seat(i, seed)
-        self._tables = stack_tables([mdp.step_tables for mdp in self._mdps])
-        mask = np.zeros(self.n, np.bool_)
-        mask[seats] = True
-        reset_streams(self._streams, self._rng, *self._tables[:2], mask, self.seen)
+        tables = stack_tables([mdp.step_tables for mdp in mdps])
+        self.arrays = TasksInPlay(
+            self._streams, self._rng, tables, self.observation, self._step_score, self._score
+        )
+        chosen = np.zeros(self.n, np.bool_)
+        chosen[rows] = True
+        reset_streams(self._streams, self._rng, *tables[:2], chosen, self.observation)
 
-    def _seat(self, i: int, seed: int) -> None:
-        if seed < PUBLIC_SEEDS:
-            raise ValueError(f"task seed {seed} is public; training draws from {PUBLIC_SEEDS} on")
+    def _assign(self, i: int, seed: int) -> None:
+        refuse_public(seed)
         mdp = self._source.sample(seed)
         scale = compute_references(mdp)
-        unit = _unit(scale)
-        self.advantage[i], self.entropy[i] = labels(mdp, scale)
-        self._mdps[i], self.seeds[i] = mdp, seed
+        self.advantage[i], self.entropy[i] = label_task(mdp, scale)
+        unit = advantage_unit(scale.gap, scale.oracle_sd)
         table = oracle_advantages(mdp, scale.policy) / unit
-        self._losses[i, : len(table)] = table
-        self.counts[i], self.score[i] = scale.is_scorable, 1.0
-        self._rng[i] = stream("sequence", "dynamics", seed)[0]
+        most = np.maximum(self._step_score.shape[1:3], table.shape[:2])
+        if tuple(most) != self._step_score.shape[1:3]:  # the largest task so far
+            grown = np.zeros((self.n, *most, self.n_actions))
+            grown[:, : self._step_score.shape[1], : self._step_score.shape[2]] = self._step_score
+            self._step_score = grown
+        self._step_score[i, : table.shape[0], : table.shape[1]] = table
+        self._mdps[i], self.seeds[i], self.horizon[i] = mdp, seed, mdp.max_steps
+        self.is_scorable[i], self._score[i] = scale.is_scorable, 1.0
+        self._rng[i] = stream("training", "dynamics", seed)[0]
 
     def step(self, action: Int64s) -> tuple[Float64s, Int64s, Int64s, Float64s, Bools]:
-        """One step of every seat: (reward, ending, arrival, score of a finished episode, finished), [n]."""
-        state, left = self._streams[:, STATE].copy(), self._streams[:, LEFT].copy()
-        self.score += self._losses[np.arange(self.n), left, state, action]
-        seen, reward = np.empty(self.n, np.int64), np.empty(self.n)
-        ended, over = np.empty((2, self.n), np.bool_), np.empty(self.n, np.bool_)
-        step_streams(
-            self._streams, self._rng, *self._tables, action, self.n_actions, SAME_STEP,
-            seen, reward, ended, over, self._last,
-        )  # fmt: skip
-        arrival = np.where(over, self._last, seen)
-        ending = np.where(ended[0], TERMINATED, np.where(ended[1], TRUNCATED, WENT_ON))
-        self.seen = seen
-        score = self.score.copy()
-        self.score[over] = 1.0
-        return reward, ending.astype(np.int64), arrival, score, over
+        """Steps every task by its action, int64 [n].
 
-    def playing(self) -> dict[str, np.ndarray]:
-        """What `restore` needs to go on exactly."""
+        Returns (reward, ending, observation arrived at, score of a finished episode or NaN, whether it
+        finished), [n] each.
+        """
+        reward, score = np.empty((2, self.n))
+        ending, arrival = np.empty((2, self.n), np.int64)
+        _step_all(self.arrays, self.n_actions, action, reward, ending, arrival, score)
+        return reward, ending, arrival, score, ending != WENT_ON
+
+    def state(self) -> dict[str, AnyArray]:
+        """Returns what `restore` needs to continue exactly."""
         return {
             "seeds": self.seeds.copy(),
             "streams": self._streams.copy(),
             "rng": self._rng.view(np.int64).copy(),
-            "seen": self.seen.copy(),
-            "score": self.score.copy(),
+            "observation": self.observation.copy(),
+            "score": self._score.copy(),
         }
 
-    def restore(self, playing: dict[str, np.ndarray]) -> None:
-        """Goes on where `playing` was taken."""
-        self.sit(np.arange(self.n), playing["seeds"])
-        self._streams[:] = playing["streams"]
-        self._rng[:] = playing["rng"].view(np.uint64)
-        self.seen, self.score = playing["seen"].copy(), playing["score"].copy()
+    def restore(self, state: dict[str, AnyArray]) -> None:
+        """Continues where `state` was taken."""
+        self.assign(np.arange(self.n), state["seeds"])
+        self._streams[:] = state["streams"]
+        self._rng[:] = state["rng"].view(np.uint64)
+        self.observation[:], self._score[:] = state["observation"], state["score"]

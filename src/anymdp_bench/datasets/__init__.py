@@ -1,1 +1,1 @@
-"""Recorded data of decoupled policy distillation (SPEC section 5): behaviours, and what they did."""
+"""Recorded data of decoupled policy distillation: behaviour policies, and the steps that they took."""

@@ -1,8 +1,8 @@
-"""The behaviour policies of decoupled policy distillation (SPEC section 5), compiled.
+"""The behaviour policies of decoupled policy distillation (the OmniRL paper), compiled.
 
-A behaviour is a row of numbers, redrawn now and then. It may follow an oracle, a model-based
-learner, a Q learner or a fixed random policy, mixed with noise; what acted is written down as the
-action's tag. Both learners learn from every transition, whoever acts.
+A behaviour is a row of numbers, which is redrawn now and then. It follows an oracle, a model-based
+learner, a Q learner or a fixed random policy, mixed with noise. Each action is recorded with a tag that
+says which of these chose it. Both learners learn from every transition, whoever acts.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import math
 import numpy as np
 from numba import njit
 
+from anymdp_bench.datasets.codes import TAG_MODEL, TAG_Q, TAG_RANDOM
 from anymdp_bench.engine.rng import exponential, integer, normal, uniform
 
-ORACLE_GAMMAS = (0.0, 0.5, 0.93, 0.994)  # tags 0 to 3
-TAG_MODEL, TAG_Q, TAG_RANDOM, TAG_UNKNOWN = 4, 5, 6, 7
 KINDS = 12
 SHARES = (0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.02, 0.03, 0.05)
 RANDOM, MODEL, Q_LEARNER, MIXED, NOISY, PURE = 0, 1, 2, 3, 7, 9  # first kinds of each sort
@@ -25,6 +24,7 @@ _BONUS, _STEP, _SMOOTHING, _LEAST_SD = 0.005, 0.01, 0.01, 0.01
 
 @njit(cache=True, nogil=True)
 def _between(rng, low, high):
+    """Draws a number between `low` and `high`."""
     return low + (high - low) * uniform(rng, 0)
 
 
@@ -77,7 +77,7 @@ def draw_random_policy(rng, out):
 
 @njit(cache=True, nogil=True)
 def choose(rng, behaviour, seen, answers, q_model, q_table, visits, sd, random_policy):
-    """(action, tag) in state `seen`; moves the behaviour's schedules on by a step.
+    """Returns (action, tag) in state `seen`, and moves the schedules of the behaviour on by a step.
 
     Args:
         rng: uint64 [1].

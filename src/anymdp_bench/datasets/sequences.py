@@ -1,8 +1,9 @@
-"""Recorded data of decoupled policy distillation: the behaviour mixture, labelled by the oracle, compiled.
+"""Recorded data of decoupled policy distillation: runs of the behaviours, labelled by the oracle; compiled.
 
-A sequence is one training task (seed 2**32 or above) and one context of behaviours. Each of its steps
-says what was seen, done and got, how the episode went on, and who acted; the oracle's advantages in
-every state of the task label them all. Both behaviour learners learn from every step, whoever acts.
+A sequence is one run of changing behaviours on one training task (seed 2**32 or above). Each of its steps
+records the observation, the action, the reward, how the episode went on, and who acted. The labels are the
+oracle's advantages in every state of the task (`anymdp_bench.scoring.labels`). Both behaviour learners
+learn from every step, whoever acts.
 """
 
 from __future__ import annotations
@@ -15,25 +16,29 @@ import numpy.typing as npt
 from numba import njit, prange
 
 from anymdp_bench.datasets.behaviours import (
-    ORACLE_GAMMAS,
     SHARES,
-    TAG_UNKNOWN,
     choose,
     draw_behaviour,
     draw_random_policy,
     learn_q,
     sweep_model,
 )
+from anymdp_bench.datasets.codes import (
+    ORACLE_GAMMAS,
+    TAG_UNKNOWN,
+    TERMINATED,
+    TRUNCATED,
+    WENT_ON,
+)
 from anymdp_bench.engine.arrays import Bands, UInt64s
 from anymdp_bench.engine.evaluate import episode_moments, episode_values
 from anymdp_bench.engine.rng import stream, uniform
 from anymdp_bench.engine.solve import mean_reward, policy_iteration
 from anymdp_bench.engine.step import add_noise, draw_start, draw_transition, fill_tables, unpack
-from anymdp_bench.scoring import LEAST_GAP_IN_SD
+from anymdp_bench.scoring.labels import advantage_unit, write_labels
 from anymdp_bench.tasks.anymdp.sampler import sample_arrays
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
-WENT_ON, TERMINATED, TRUNCATED = 0, 1, 2
 _REDRAW = 0.2
 _HIDDEN_SEQUENCE, _HIDDEN_EPISODE = 0.15, 0.15
 
@@ -56,15 +61,16 @@ class Sequences(NamedTuple):
     """Steps of `n` sequences, arrays [n, length] but for the last.
 
     Attributes:
-        seen: the observation acted in.
-        action: what was done there.
-        reward: what came of it.
-        ending: 0 the episode went on, 1 terminated, 2 truncated.
-        arrival: the observation arrived at; where the episode went on, the next one seen.
-        tag: who acted (`behaviours`), 7 where hidden.
+        seen: the observation in which the action was taken.
+        action: the action.
+        reward: its reward.
+        ending: how the episode went on (`codes`): 0 it continued, 1 it terminated, 2 it was truncated.
+        arrival: the observation that the step led to; where the episode continued, the next one of `seen`.
+        tag: who acted (`codes`), 7 where that is hidden.
         advantage: the oracle's (gamma 0.994) advantage of every action in every observed state, in units
-            of gap / H, at most 0; float32 [n, O, A]. The label of a step is its argmax where seen.
-        entropy: of the next observation, in nats, float32 [n, O, A]: the floor of any prediction of it.
+            of gap / H, at most 0; float32 [n, O, A]. The oracle's action in a state is the argmax.
+        entropy: entropy of the next observation, in nats, float32 [n, O, A]. No prediction of the next
+            observation has a lower mean loss.
     """
 
     seen: npt.NDArray[np.int16]
@@ -78,8 +84,8 @@ class Sequences(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _solved(bands, start, terminal, ids, n_actions, horizon, answers, advantage, entropy):
-    """Writes the four oracles' actions [4, O] and the last one's scaled advantages [O, A]."""
+def _solve(bands, start, terminal, ids, n_actions, horizon, answers, advantage, entropy):
+    """Writes the actions of the four oracles [4, O], and the labels of the last one [O, A]."""
     n_states = len(terminal)
     reward = mean_reward(bands, n_actions)
     policy = np.zeros(n_states, np.int64)
@@ -97,14 +103,8 @@ def _solved(bands, start, terminal, ids, n_actions, horizon, answers, advantage,
     oracle = np.dot(start, expected)
     gap = oracle - np.dot(start, episode_values(bands, terminal, blind, horizon))
     sd = np.sqrt(np.dot(start, variance) + np.dot(start, (expected - oracle) ** 2))
-    scale = max(gap, LEAST_GAP_IN_SD * sd, 1e-9)
-    for s in range(n_states):
-        for a in range(n_actions):
-            advantage[ids[s], a] = (q[s, a] - q[s].max()) * horizon / scale
-            base = bands.offset[s] + a * bands.width[s]
-            for j in range(base, base + bands.width[s]):
-                if bands.prob[j] > 0.0:
-                    entropy[ids[s], a] -= bands.prob[j] * math.log(bands.prob[j])
+    unit = advantage_unit(gap, sd)
+    write_labels(bands, q, terminal, ids, horizon, unit, advantage, entropy)
 
 
 @njit(cache=True, nogil=True)
@@ -112,7 +112,7 @@ def _record(
     row, cells, values, rng, dynamics, answers, shares, redrawn, pace, seen, action, reward, ending,
     arrival, tag,
 ):  # fmt: skip
-    """Fills one sequence with a mixture of behaviours."""
+    """Fills one sequence with the steps of a mixture of behaviours."""
     n_observations, n_actions = answers.shape[1], (len(row) - 3) // answers.shape[1]
     n_slots = n_observations * n_actions * pace
     behaviour, random_policy = np.empty(10), np.empty((n_observations, n_actions))
@@ -172,7 +172,7 @@ def _synthesise(
         packed = Bands(*bands)
         horizon = int(np.ceil(real_horizon))
         answers = np.zeros((len(ORACLE_GAMMAS), n_states), np.int64)
-        _solved(packed, start, terminal, ids, n_actions, horizon, answers, advantage[i], entropy[i])
+        _solve(packed, start, terminal, ids, n_actions, horizon, answers, advantage[i], entropy[i])
         row = np.zeros(n_states * n_actions + 3, np.int64)
         row[-1] = horizon
         cells = np.zeros((len(packed.prob) + n_states, 4), np.uint64)
@@ -191,7 +191,7 @@ _MIXTURE = Mixture()  # the specification's
 
 
 def training_stream(n_states: int, n_actions: int, seed: int) -> UInt64s:
-    """The random stream of training task `seed`: the very one that `AnyMDP-v0` would draw the task from.
+    """Returns the random stream of training task `seed`, from which `AnyMDP-v0` would draw the task too.
 
     Raises:
         ValueError: `seed` is public (below 2**32), and must not be trained on.
@@ -223,7 +223,7 @@ def record(
 ) -> Sequences:
     """One sequence of `length` steps for each random stream (uint64 [n]), which draws its task too.
 
-    Of each task it is number `draws` (uint64 [n], 0 by default): others differ in behaviours and luck.
+    `draws` (uint64 [n], 0 by default) numbers the runs of one task; others differ in behaviours and chance.
     """
     draws = np.zeros(len(streams), np.uint64) if draws is None else draws
     shape, table = (len(streams), length), (len(streams), n_states, n_actions)

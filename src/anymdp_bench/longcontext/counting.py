@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from anymdp_bench.datasets.codes import NOTHING
 from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.longcontext.losses import Predict
-from anymdp_bench.longcontext.streams import NOTHING, Steps
+from anymdp_bench.longcontext.streams import Steps
 
 ALPHA = 0.1
 """The Dirichlet parameter of each next observation."""

@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from anymdp_bench.datasets.codes import NOTHING, TAG_UNKNOWN
 from anymdp_bench.datasets.sequences import Sequences, record, training_stream
 from anymdp_bench.engine import rng
 from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
 
-NOTHING = 3
-"""The `Steps.ending` of the first step of a run, which has no step before it."""
 _FIRST_SEED = 3 << 30  # below 2**32: public
 
 
@@ -176,7 +175,7 @@ def _make_stream(name: str, n_states: int, n_actions: int, found: Sequences) -> 
         _delayed(found.reward),
         _delayed(ending, NOTHING),
         _delayed(arrival),
-        _delayed(tag, 7),
+        _delayed(tag, TAG_UNKNOWN),
     )
     label = found.advantage.argmax(-1)[runs, seen]
     floor = found.entropy[runs, seen, action].astype(np.float64)

@@ -6,7 +6,8 @@ torch = pytest.importorskip("torch")
 from anymdp_baselines.omnirl.inference import CompiledStep  # noqa: E402
 from anymdp_baselines.omnirl.model import ModelSize, SequenceModel  # noqa: E402
 from anymdp_baselines.omnirl.play import Player  # noqa: E402
-from anymdp_baselines.omnirl.tokens import NOTHING, Steps  # noqa: E402
+from anymdp_baselines.omnirl.tokens import StepInputs  # noqa: E402
+from anymdp_bench.datasets.codes import NOTHING  # noqa: E402
 
 N, O, A = 5, 6, 3  # noqa: E741
 
@@ -25,18 +26,18 @@ def steps(t, rng):
     reward, scale = rng.normal(size=N).astype(np.float32), rng.random(N).astype(np.float32)
     seen, left, arrival = rng.integers(0, O, (3, N))
     given = (seen, left, rng.integers(0, A, N), reward, scale, ending, arrival, np.full(N, 7))
-    return Steps(*(torch.from_numpy(x[:, None]) for x in given))
+    return StepInputs(*(torch.from_numpy(x[:, None]) for x in given))
 
 
 def both(net, compiled, seed=0):
     """(Logits step by step, memories at the end) of the model and of its compiled step."""
     rng, codes = np.random.default_rng(seed), net.codes(O)
-    state, own = net.fresh(N, O, A), net.fresh(N, O, A)
+    state, own = net.initial_state(N, O, A), net.initial_state(N, O, A)
     plain, quick = [], []
     for t in range(20):
         now = steps(t, rng)
-        outlook, state = net(now, state, codes, A, one_step=True)
-        plain.append(outlook.logit[:, 0].numpy())
+        output, state = net(now, state, codes, A, one_step=True)
+        plain.append(output.logit[:, 0].numpy())
         quick.append(compiled(now, own, codes, A))
     return (plain, state), (quick, own)
 
@@ -66,6 +67,6 @@ def test_it_follows_the_weights_through_training(kind):
 
 def test_other_models_are_played_by_pytorch():
     gated = SequenceModel(ModelSize("gated", 16, 1, 2, n_observations=O, n_actions=A))
-    assert not CompiledStep.has(gated)
+    assert not CompiledStep.supports(gated)
     player = Player(gated.requires_grad_(False), N, O, A)
     assert player.logits(np.zeros(N, np.int64)).shape == (N, A)

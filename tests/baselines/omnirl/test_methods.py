@@ -4,9 +4,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from anymdp_baselines.omnirl.checkpoint import load_model  # noqa: E402
 from anymdp_baselines.omnirl.methods import ad, dpt  # noqa: E402
 from anymdp_baselines.studies.methods import METHODS, method_preset  # noqa: E402
-from anymdp_baselines.training.checkpoint import load_model  # noqa: E402
 from anymdp_bench.agents import AgentSpec  # noqa: E402
 from anymdp_bench.evaluation import Budget, Demonstrations, Run, play_in_context  # noqa: E402
 from anymdp_bench.tasks.family import task_source  # noqa: E402

@@ -174,15 +174,15 @@ def test_the_convolution_is_the_naive_sum():
     torch.manual_seed(0)
     x, taps, shift = torch.randn(2, 9, 3), torch.randn(3, 4), torch.randn(3)
     fresh = torch.zeros(2, 3, 3)
-    first, past = convolution.convolved(x[:, :2], fresh, taps, shift)
-    second, past = convolution.convolved(x[:, 2:], past, taps, shift)
+    first, past = convolution.convolve(x[:, :2], fresh, taps, shift)
+    second, past = convolution.convolve(x[:, 2:], past, taps, shift)
     found = torch.cat([first, second], 1)
     for t in range(9):
         for c in range(3):
             naive = shift[c] + sum(taps[c, 3 - k] * x[:, t - k, c] for k in range(min(t + 1, 4)))
             torch.testing.assert_close(found[:, t, c], naive)
     torch.testing.assert_close(past, x[:, -3:])
-    through, _ = convolution.convolved(x, fresh, convolution.unmixed_taps(3))
+    through, _ = convolution.convolve(x, fresh, convolution.unmixed_taps(3))
     torch.testing.assert_close(through, x)
 
 
@@ -195,6 +195,6 @@ def test_weights_without_a_convolution_are_read_as_they_were_meant():
     mixer.load_state_dict(weights)
     main = torch.randn(1, 6, 8)
     with torch.no_grad():
-        (_, _, v, _, _), *_ = mixer._projected(main, mixer.fresh(1, 1, 1))
+        (_, _, v, _, _), *_ = mixer._project(main, mixer.initial_state(1, 1, 1))
         alone = torch.nn.functional.silu(mixer.to_all(mixer.norm(main))[..., 16:24])
     torch.testing.assert_close(v.transpose(1, 2).flatten(2), alone)

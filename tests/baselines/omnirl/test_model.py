@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from anymdp_baselines.omnirl.model import ModelSize, SequenceModel
-from anymdp_baselines.omnirl.tokens import Steps, state_codes
+from anymdp_baselines.omnirl.tokens import StepInputs, state_codes
 
 S, A, N, T = 6, 3, 3, 50
 SIZES = {
@@ -24,7 +24,7 @@ def some_steps(seed=0):
     torch.manual_seed(seed)
     integers = [torch.randint(0, high, (N, T)) for high in (S, S, A, 4, S, 8)]
     seen, left, action, ending, arrival, tag = integers
-    return Steps(
+    return StepInputs(
         seen, left, action, torch.randn(N, T), torch.rand(N, T) + 0.5, ending, arrival, tag
     )
 
@@ -38,13 +38,13 @@ def model_of(name):
 @torch.no_grad()
 def test_steps_one_by_one_are_the_segment(name):
     model, steps, codes = model_of(name), some_steps(), state_codes(S)
-    whole, after = model(steps, model.fresh(N, S, A), codes, A)
-    state, logits, values = model.fresh(N, S, A), [], []
+    whole, after = model(steps, model.initial_state(N, S, A), codes, A)
+    state, logits, values = model.initial_state(N, S, A), [], []
     for t in range(T):
-        one = Steps(*(x[:, t : t + 1] for x in steps))
-        outlook, state = model(one, state, codes, A, one_step=True)
-        logits.append(outlook.logit)
-        values.append(outlook.value)
+        one = StepInputs(*(x[:, t : t + 1] for x in steps))
+        output, state = model(one, state, codes, A, one_step=True)
+        logits.append(output.logit)
+        values.append(output.value)
     torch.testing.assert_close(torch.cat(logits, 1), whole.logit, atol=1e-4, rtol=0)
     torch.testing.assert_close(torch.cat(values, 1), whole.value, atol=1e-4, rtol=0)
     for mine, theirs in zip(state, after, strict=True):
@@ -55,11 +55,11 @@ def test_steps_one_by_one_are_the_segment(name):
 @torch.no_grad()
 def test_a_segment_can_be_cut_anywhere(name):
     model, steps, codes = model_of(name), some_steps(), state_codes(S)
-    whole, _ = model(steps, model.fresh(N, S, A), codes, A)
-    state, logits = model.fresh(N, S, A), []
+    whole, _ = model(steps, model.initial_state(N, S, A), codes, A)
+    state, logits = model.initial_state(N, S, A), []
     for low, high in ((0, 1), (1, 20), (20, T)):
-        outlook, state = model(Steps(*(x[:, low:high] for x in steps)), state, codes, A)
-        logits.append(outlook.logit)
+        output, state = model(StepInputs(*(x[:, low:high] for x in steps)), state, codes, A)
+        logits.append(output.logit)
     torch.testing.assert_close(torch.cat(logits, 1), whole.logit, atol=1e-4, rtol=0)
 
 
@@ -73,16 +73,16 @@ def test_the_delta_model_does_not_care_how_states_and_actions_are_numbered():
     )  # fmt: skip
     recoded = torch.empty_like(codes)
     recoded[states] = codes
-    plain, _ = model(steps, model.fresh(N, S, A), codes, A)
-    other, _ = model(renamed, model.fresh(N, S, A), recoded, A)
+    plain, _ = model(steps, model.initial_state(N, S, A), codes, A)
+    other, _ = model(renamed, model.initial_state(N, S, A), recoded, A)
     torch.testing.assert_close(other.logit[..., actions], plain.logit, atol=1e-4, rtol=0)
 
 
 @torch.no_grad()
 def test_a_run_does_not_depend_on_its_company():
     model, steps, codes = model_of("delta"), some_steps(), state_codes(S)
-    whole, _ = model(steps, model.fresh(N, S, A), codes, A)
-    alone, _ = model(Steps(*(x[1:2] for x in steps)), model.fresh(1, S, A), codes, A)
+    whole, _ = model(steps, model.initial_state(N, S, A), codes, A)
+    alone, _ = model(StepInputs(*(x[1:2] for x in steps)), model.initial_state(1, S, A), codes, A)
     torch.testing.assert_close(alone.logit[0], whole.logit[1], atol=1e-5, rtol=0)
 
 

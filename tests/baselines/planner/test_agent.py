@@ -1,11 +1,10 @@
 import copy
-import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from anymdp_bench.agents import Agent, Transition
+from anymdp_bench.agents import Transition
 from anymdp_bench.evaluation import Budget, Interaction, Run, make_simulator, play_in_context
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.selection import select_tasks
@@ -14,22 +13,9 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import save_file  # noqa: E402
 
-from anymdp_baselines.planner import presets, train  # noqa: E402
 from anymdp_baselines.planner.agent import OmniRL  # noqa: E402
-from anymdp_baselines.planner.assemble import assemble  # noqa: E402
-from anymdp_baselines.planner.checkpoint import FORMAT, load_weights, shipped  # noqa: E402
-from anymdp_baselines.planner.evaluate import online_scores  # noqa: E402
-from anymdp_baselines.planner.features import SLOT_FEATURES, STATE_FEATURES  # noqa: E402
-from anymdp_baselines.planner.model import Planner, PlannerSize  # noqa: E402
-from anymdp_baselines.planner.rollout import Playroom  # noqa: E402
-from anymdp_baselines.planner.trainer import Trainer  # noqa: E402
-
-ROOMS = (
-    presets.anymdp(8, 6, 1.0, n_actions=3),
-    presets.worlds(12, 4, 0.5),
-    presets.anymdp(1, 4, 0.5, n_actions=3),
-)
-SMALL = presets.Preset(ROOMS, width=8, loops=2, updates=12, life=3.0)
+from anymdp_baselines.planner.checkpoint import FORMAT, shipped  # noqa: E402
+from anymdp_baselines.training.evaluate import online_scores  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -37,66 +23,6 @@ def runs():
     source = task_source("AnyMDP-v0", n_states=8, n_actions=3)
     tasks, _ = select_tasks(source, 4)
     return [Run("AnyMDP-8s3a-v0", task, 0) for task in tasks]
-
-
-def test_permuting_states_and_actions_permutes_the_plan():
-    torch.manual_seed(0)
-    planner = Planner(PlannerSize(8, 3))
-    n, states, actions = 2, 5, 3
-    onward = torch.rand(n, states, actions, states)
-    inward = torch.rand(n, states, actions, states)
-    slot = torch.rand(n, states, actions, SLOT_FEATURES)
-    state = torch.rand(n, states, STATE_FEATURES)
-    p, q = torch.randperm(states), torch.randperm(actions)
-
-    def edges(array):
-        return array.reshape(n, states * actions, states)
-
-    plain = planner(edges(onward), edges(inward), slot, state)
-    moved = planner(
-        edges(onward[:, p][:, :, q][..., p]),
-        edges(inward[:, p][:, :, q][..., p]),
-        slot[:, p][:, :, q],
-        state[:, p],
-    )
-    assert torch.allclose(plain.logit[:, p][:, :, q], moved.logit, atol=1e-5)
-    assert torch.allclose(plain.quantile[:, p][:, :, q], moved.quantile, atol=1e-5)
-
-
-def test_a_resumed_run_gives_the_same_losses(tmp_path):
-    trainer = Trainer(SMALL)
-    for _ in range(5):
-        trainer.update()
-    trainer.save(tmp_path / "state.safetensors")
-    expected = [trainer.update() for _ in range(4)]
-    resumed = Trainer(SMALL)
-    resumed.load(tmp_path / "state.safetensors")
-    assert [resumed.update() for _ in range(4)] == expected
-
-
-def test_a_state_of_other_settings_is_refused(tmp_path):
-    trainer = Trainer(SMALL)
-    trainer.update()
-    trainer.save(tmp_path / "state.safetensors")
-    other = Trainer(replace(SMALL, updates=13))
-    with pytest.raises(ValueError, match="other settings"):
-        other.load(tmp_path / "state.safetensors")
-
-
-def test_training_writes_weights_that_play(tmp_path, monkeypatch, runs):
-    monkeypatch.setitem(presets.PRESETS, "test", SMALL)
-    monkeypatch.setattr(train, "_EXAM_TASKS", 2)
-    weights = train.main("test", out=tmp_path)
-    agent = OmniRL(str(weights))
-    assert isinstance(agent, Agent)
-    agent.start(_told(runs))
-    before = agent.memory_bytes
-    curves = play_in_context(agent, runs, Budget(steps=300))
-    assert all(len(curve.score) > 0 for curve in curves)
-    assert agent.memory_bytes == before
-    assert (tmp_path / "log.csv").read_text().startswith("update,seconds,room,slots,total")
-    with pytest.raises(ValueError, match="resume it"):
-        train.main("test", out=tmp_path)
 
 
 def _told(runs):
@@ -140,31 +66,6 @@ def test_the_shipped_weights_learn_unseen_tasks():
     assert np.nanmean(score) > 0.7
 
 
-def test_checkpoints_are_put_together_and_taken_apart_by_size(tmp_path, runs):
-    paths = [tmp_path / f"{k}.safetensors" for k in range(3)]
-    for seed, path in enumerate(paths):
-        Trainer(replace(SMALL, seed=seed)).ship(path)
-    assemble(tmp_path / "all.safetensors", paths[0], [(paths[1], 2, 8), (paths[2], 9, 20)])
-    together = load_weights(tmp_path / "all.safetensors")
-    for path, planner in zip(
-        paths,
-        (together.planner(False, 8), together.planner(True, 8), together.planner(True, 9)),
-        strict=True,
-    ):
-        for array, alone in zip(planner, load_weights(path).general, strict=True):
-            np.testing.assert_array_equal(array, alone)
-    assert together.planner(True, 21) is together.general
-
-
-def test_experts_settle_in_training_as_at_play():
-    room = Playroom(
-        presets.expert(8, 4, 1.0, (math.inf, 2.0)), 3.0, 0.06, 2**32, np.random.default_rng(0)
-    )
-    age = np.full(4, 4 * room.slots)
-    np.testing.assert_allclose(room._warmth(age), np.where(room.group % 2, 1 / 16, 1.0))
-    assert room.memory.familiar.all()
-
-
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x10" + b"\x00" * 7 + b"{}              "])
 def test_a_bad_checkpoint_gets_one_clear_line(tmp_path, content):
     path = tmp_path / "bad.safetensors"
@@ -181,32 +82,6 @@ def test_a_type_that_numpy_lacks_is_refused(tmp_path, dtype):
     with pytest.raises(ValueError, match="no omnirl checkpoint") as caught:
         OmniRL(str(path))
     assert "\n" not in str(caught.value)
-
-
-def test_a_checkpoint_of_wrong_shapes_or_infinite_weights_is_refused(tmp_path):
-    trainer = Trainer(SMALL)
-    path = tmp_path / "weights.safetensors"
-    trainer.average["head.bias"] = torch.full((8,), math.inf)
-    trainer.ship(path)
-    with pytest.raises(ValueError, match="not finite"):
-        OmniRL(str(path))
-    trainer.average["head.bias"] = torch.zeros(3)
-    trainer.ship(path)
-    with pytest.raises(ValueError, match="does not hold a planner") as caught:
-        OmniRL(str(path))
-    assert "\n" not in str(caught.value)
-
-
-def test_training_goes_on_from_a_checkpoint(tmp_path):
-    trainer = Trainer(SMALL)
-    trainer.update()
-    trainer.ship(tmp_path / "weights.safetensors")
-    other = Trainer(replace(SMALL, seed=1))
-    other.start_from(tmp_path / "weights.safetensors")
-    for name, tensor in other.planner.state_dict().items():
-        assert torch.equal(tensor, trainer.average[name])
-    with pytest.raises(ValueError, match="another width"):
-        Trainer(replace(SMALL, width=16)).start_from(tmp_path / "weights.safetensors")
 
 
 def play_steps(agent, simulator, steps):

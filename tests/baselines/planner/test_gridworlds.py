@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from anymdp_baselines.planner.gridworlds import WORLDS, sample
+from anymdp_baselines.planner.gridworlds import GRIDWORLDS, sample
 from anymdp_bench.scoring import compute_references
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
@@ -18,7 +18,7 @@ def test_worlds_are_tasks_that_count(n_actions):
         assert compute_references(mdp).is_scorable
 
 
-def test_no_world_is_an_open_room():
+def test_no_world_is_an_open_grid():
     """Darkroom's kind: no wall, no pit, no slip."""
     for seed in SEEDS:
         mdp = sample(seed, n_observations=36, n_actions=4)
@@ -33,4 +33,4 @@ def test_the_same_seed_gives_the_same_world():
     first, again = (sample(SEEDS[0], n_observations=20, n_actions=4) for _ in range(2))
     assert first.fingerprint() == again.fingerprint()
     assert first.fingerprint() != sample(SEEDS[1], n_observations=20, n_actions=4).fingerprint()
-    assert WORLDS.sampler.endswith("worlds:sample")
+    assert GRIDWORLDS.sampler.endswith("gridworlds:sample")

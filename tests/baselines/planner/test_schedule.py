@@ -21,9 +21,9 @@ def test_a_settled_run_looks_again_from_time_to_time():
     visits = np.array([0.0, 12.4, 12.5, 18.9, 19.0, 25.0, 27.9, 28.0, 64.0, 71.9, 72.0, 1e9])
     looks = np.array([0, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0, 0], bool)
     np.testing.assert_array_equal(schedule.looking(visits), looks)
-    warmth = schedule.temperature(visits, np.ones(12))
+    temperature = schedule.temperature(visits, np.ones(12))
     settled = 2.0 * np.minimum(1.0, 8.0 / np.maximum(visits, 1.0)) ** 4
-    np.testing.assert_allclose(warmth, np.where(looks, 2.0, np.maximum(settled, COLDEST)))
+    np.testing.assert_allclose(temperature, np.where(looks, 2.0, np.maximum(settled, COLDEST)))
     assert not replace(schedule, looks=False).looking(visits).any()
 
 
@@ -49,8 +49,10 @@ def test_a_look_samples_by_the_network_alone_and_play_by_what_is_known_as_well()
         if age == 180:
             expected = likely(arrays["logit"])
         else:
-            warmth = (8.0 / 10.0) ** 4
-            expected = (arrays["logit"] + 10.0 * (1.0 - warmth) * arrays["known"]) / warmth
+            temperature = (8.0 / 10.0) ** 4
+            expected = (
+                arrays["logit"] + 10.0 * (1.0 - temperature) * arrays["known"]
+            ) / temperature
         np.testing.assert_allclose(arrays["preference"], expected)
 
 

@@ -1,4 +1,4 @@
-"""Long contexts and task scaling, tiny; what their courses and tables promise."""
+"""Long contexts and task scaling, tiny; what their settings and tables promise."""
 
 from dataclasses import replace
 
@@ -11,14 +11,19 @@ pytest.importorskip("torch")
 import torch
 
 from anymdp_baselines.studies import long_context, task_scaling
-from anymdp_baselines.studies.context_config import Course
-from anymdp_baselines.studies.context_model import ContextModel, ContextSize, parameters, reader
-from anymdp_baselines.studies.context_trainer import train
-from anymdp_baselines.studies.mixer_trial import equal_sizes
+from anymdp_baselines.studies.context_config import ContextConfig
+from anymdp_baselines.studies.context_model import (
+    ContextModel,
+    ContextSize,
+    count_parameters,
+    reader,
+)
+from anymdp_baselines.studies.context_objective import train_context_model
+from anymdp_baselines.studies.long_context import equal_sizes
 from anymdp_bench.leaderboard.longcontext import board_rows, load_board
 from anymdp_bench.longcontext import score, stream
 
-COURSE = Course(8, 3, 2, 32, 64, 4, 3e-3)
+CONFIG = ContextConfig(8, 3, 2, 32, 64, 4, 3e-3)
 SIZE = ContextSize("gated", 8, 3, 16, 1, 1, 32)
 
 
@@ -34,20 +39,20 @@ def test_no_model_of_a_context_looks_ahead():
 
 @pytest.mark.parametrize("scale", ["tiny", "small", "paper"])
 def test_parameters_are_equal(scale):
-    counts = [parameters(size) for size in equal_sizes(long_context.SCALES[scale]).values()]
+    counts = [count_parameters(size) for size in equal_sizes(long_context.SCALES[scale]).values()]
     assert max(counts) / min(counts) < 1.01
 
 
-def test_a_course_gives_all_the_same_runs():
-    a, b = COURSE.data(1), COURSE.data(1)
+def test_a_config_gives_all_the_same_runs():
+    a, b = CONFIG.make_data(1), CONFIG.make_data(1)
     np.testing.assert_array_equal(a.steps.action, b.steps.action)
-    assert (a.steps.action != COURSE.data(0).steps.action).any()
-    assert (COURSE.steps, COURSE.sequences) == (256, 4)
+    assert (a.steps.action != CONFIG.make_data(0).steps.action).any()
+    assert (CONFIG.steps, CONFIG.sequences) == (256, 4)
 
 
 def test_few_tasks_are_met_equally_often_and_each_time_anew():
-    course = Course(8, 3, 4, 32, 32, 8, 1e-3, tasks=2)
-    data = course.data(0)
+    config = ContextConfig(8, 3, 4, 32, 32, 8, 1e-3, tasks=2)
+    data = config.make_data(0)
     assert len({tuple(row) for row in data.steps.action}) == 4
     tables = [set(zip(s, f, strict=True)) for s, f in zip(data.steps.seen, data.label, strict=True)]
     same = sum(len(dict(a | b)) == len(a | b) for k, a in enumerate(tables) for b in tables[:k])
@@ -55,7 +60,7 @@ def test_few_tasks_are_met_equally_often_and_each_time_anew():
 
 
 def test_training_goes_on_where_it_was_killed(tmp_path):
-    whole = train(COURSE, SIZE, tmp_path / "whole").model
+    whole = train_context_model(CONFIG, SIZE, tmp_path / "whole").model
 
     class KilledError(Exception):
         pass
@@ -67,26 +72,29 @@ def test_training_goes_on_where_it_was_killed(tmp_path):
 
     for _ in range(2):
         try:
-            parts = train(COURSE, SIZE, tmp_path / "parts", kill, 2).model
+            parts = train_context_model(CONFIG, SIZE, tmp_path / "parts", kill, 2).model
         except KilledError:
             continue
     for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
         assert torch.equal(a, b)
-    done = train(COURSE, SIZE, tmp_path / "parts").model  # nothing left to do
+    done = train_context_model(CONFIG, SIZE, tmp_path / "parts").model  # nothing left to do
     assert torch.equal(done.to_policy.weight, whole.to_policy.weight)
     with pytest.raises(ValueError, match="parts was trained with other settings"):
-        train(replace(COURSE, updates=6), SIZE, tmp_path / "parts")
+        train_context_model(replace(CONFIG, updates=6), SIZE, tmp_path / "parts")
 
 
 def test_a_trained_mixer_is_listed_on_the_board(tmp_path):
-    model = train(COURSE, SIZE, tmp_path / "state").model
+    model = train_context_model(CONFIG, SIZE, tmp_path / "state").model
     found = score(stream("tau8-v1"), reader(model))
-    scale, more = long_context.SCALES["tiny"], {"parameters": parameters(SIZE)}
+    scale, more = long_context.SCALES["tiny"], {"parameters": count_parameters(SIZE)}
     long_context._submission(tmp_path / "gated.json", "gated", scale, found, more)
     [row] = board_rows(load_board(tmp_path))
     assert row["label"] == "gated DeltaNet (long-context study) 2"
     assert row["loss_key"] == pytest.approx(found.following.mean(), abs=1e-4)
-    assert (row["parameters_key"], row["trained_key"]) == (parameters(SIZE), scale.course.steps)
+    assert (row["parameters_key"], row["trained_key"]) == (
+        count_parameters(SIZE),
+        scale.config.steps,
+    )
 
 
 def test_long_context_tiny(tmp_path, capsys):

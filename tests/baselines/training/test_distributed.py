@@ -14,21 +14,23 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from anymdp_baselines.omnirl.model import ModelSize  # noqa: E402
+from anymdp_baselines.omnirl.objective import SequenceObjective  # noqa: E402
+from anymdp_baselines.omnirl.presets import SequencePreset, TaskGroup  # noqa: E402
 from anymdp_baselines.training import checkpoint  # noqa: E402
-from anymdp_baselines.training.config import Preset, Room  # noqa: E402
 from anymdp_baselines.training.train import train  # noqa: E402
 from anymdp_baselines.training.trainer import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
 SIZE = ModelSize("delta", 16, 1, 4, 16, 8)
-PRESET = Preset(SIZE, (Room(8, 3, 4, 2, 32, 96),), minibatches=2, rounds=2)
+PRESET = SequencePreset(SIZE, (TaskGroup(8, 3, 4, 2, 32, 96),), minibatches=2, rounds=2)
 PROCESS = """
 import os, sys, torch
 from anymdp_baselines.training import distributed
 from anymdp_baselines.omnirl.model import ModelSize
-from anymdp_baselines.omnirl.play import Warmth
-from anymdp_baselines.training.config import Preset, Room
+from anymdp_baselines.omnirl.objective import SequenceObjective
+from anymdp_baselines.omnirl.presets import SequencePreset, TaskGroup
+from anymdp_baselines.training.temperature import TemperatureSchedule
 from anymdp_baselines.training.trainer import Trainer
 torch.set_num_threads(1)
 assert distributed.join("cpu") == "cpu"
@@ -36,11 +38,11 @@ if sys.argv[2] == "same":
     number, distributed.rank = distributed.rank(), lambda: 0
 else:
     number = distributed.rank()
-trainer = Trainer({preset})
+trainer = Trainer(SequenceObjective({preset}))
 for _ in range(2):
     trainer.advance()
 assert distributed.agree(trainer.round) and not distributed.agree(number)
-torch.save([p.detach() for p in trainer.model.parameters()], f"{{sys.argv[1]}}/{{number}}.pt")
+torch.save([p.detach() for p in trainer.objective.model.parameters()], f"{{sys.argv[1]}}/{{number}}.pt")
 distributed.leave()
 os._exit(0)  # gloo's threads abort an interpreter at times that is shutting down
 """
@@ -49,12 +51,14 @@ os._exit(0)  # gloo's threads abort an interpreter at times that is shutting dow
 RESUMABLE = """
 import os, signal, sys, time, torch
 from pathlib import Path
-from anymdp_baselines.training import distributed, resume, train
+from anymdp_baselines.training import distributed, resume
+from anymdp_baselines.training.train import train
+from anymdp_baselines.omnirl import objective
 from anymdp_baselines.omnirl.model import ModelSize
-from anymdp_baselines.omnirl.play import Warmth
-from anymdp_baselines.training.config import Preset, Room
+from anymdp_baselines.omnirl.presets import SequencePreset, TaskGroup
+from anymdp_baselines.training.temperature import TemperatureSchedule
 torch.set_num_threads(1)
-train.REPORT, train.SAVE = 1, 2
+objective.REPORT, objective.SAVE = 1, 2
 if sys.argv[2] == "dies":
     gather, seen = distributed.gather, []
 
@@ -68,7 +72,8 @@ if sys.argv[2] == "dies":
         return out
 
     resume.distributed.gather = last
-train.train({preset}, Path(sys.argv[1]), resume=True, exams=False)
+make = lambda compute: objective.SequenceObjective({preset}, compute)
+train(make, Path(sys.argv[1]), resume=True, evaluates=False)
 distributed.leave()
 os._exit(0)  # gloo's threads abort an interpreter at times that is shutting down
 """
@@ -97,10 +102,10 @@ def trained(folder, runs):
 
 
 def test_two_processes_keep_the_same_weights_and_learn_from_both(tmp_path):
-    alone = Trainer(PRESET)
+    alone = Trainer(SequenceObjective(PRESET))
     for _ in range(2):
         alone.advance()
-    expected = [p.detach() for p in alone.model.parameters()]
+    expected = [p.detach() for p in alone.objective.model.parameters()]
     first, second = trained(tmp_path, "same")
     for one, two, three in zip(first, second, expected, strict=True):
         assert torch.equal(one, two)
@@ -132,5 +137,5 @@ def test_two_processes_go_on_exactly_where_one_of_them_was_killed(tmp_path):
     assert kept(tmp_path / "killed") == kept(tmp_path / "whole")
     line = "holds the states of 2 processes, not of 1: .* torchrun --nproc-per-node 2"
     with pytest.raises(ValueError, match=line) as caught:
-        train(preset, tmp_path / "whole", resume=True)
+        train(lambda c: SequenceObjective(preset, c), tmp_path / "whole", resume=True)
     assert not re.search(r"\n", str(caught.value))

@@ -13,7 +13,9 @@ from anymdp_bench.datasets.sequences import synthesise
 from anymdp_bench.runner.executor import Executor
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
-RECIPE = shards.Recipe(n_states=8, n_actions=3, length=50, sequences=5, first_seed=PUBLIC_SEEDS)
+RECIPE = shards.ShardSettings(
+    n_states=8, n_actions=3, length=50, sequences=5, first_seed=PUBLIC_SEEDS
+)
 SCRIPT = Path(sys.executable).with_name("anymdp-bench")
 
 
@@ -31,7 +33,7 @@ def test_writing_goes_on_where_it_stopped_and_keeps_other_data(tmp_path, monkeyp
     list(shards.write_shards(tmp_path, RECIPE))
     (tmp_path / "000001.safetensors").unlink()
     assert list(shards.write_shards(tmp_path, RECIPE)) == [100]
-    other = shards.Recipe(8, 3, 50, 5, PUBLIC_SEEDS + 1)
+    other = shards.ShardSettings(8, 3, 50, 5, PUBLIC_SEEDS + 1)
     with pytest.raises(ValueError, match="holds other data"):
         list(shards.write_shards(tmp_path, other))
 

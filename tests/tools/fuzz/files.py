@@ -181,10 +181,11 @@ def shards(folder):
 
 def checkpoints(folder):
     """Weights of both kinds of OmniRL."""
+    from anymdp_baselines.omnirl.checkpoint import load_model
     from anymdp_baselines.omnirl.model import ModelSize, SequenceModel
     from anymdp_baselines.planner.checkpoint import load_weights, save_arrays
     from anymdp_baselines.planner.model import Planner, PlannerSize
-    from anymdp_baselines.training.checkpoint import load_model, save
+    from anymdp_baselines.training.checkpoint import save
 
     planner = Planner(PlannerSize(8, 1))
     numbers = {"width": 8, "loops": 1, "temperature": 0.5, "preset": {"rooms": []}}

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 from torch import Tensor
 
 
-class Where(NamedTuple):
+class Addresses(NamedTuple):
     """Addresses of the steps, int64 [B, T]."""
 
     slot: Tensor  # left * A + action of the step that led here, -1 where there is none
@@ -27,7 +27,7 @@ class Where(NamedTuple):
     going: Tensor  # 1.0 where the episode went on in the step that led here, else 0.0
 
 
-class Stream(NamedTuple):
+class HiddenStreams(NamedTuple):
     """What flows through the blocks."""
 
     main: Tensor  # [B, T, width]
@@ -37,13 +37,17 @@ class Stream(NamedTuple):
 class Mixer(Protocol):
     """A sequence mixer; `state` is a tensor [B, ...] whose contents are its own business."""
 
-    def fresh(self, n: int, n_observations: int, n_actions: int) -> Tensor:
+    def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
         """The state of `n` runs that have seen nothing."""
 
-    def __call__(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+    def __call__(
+        self, stream: HiddenStreams, addresses: Addresses, state: Tensor
+    ) -> tuple[HiddenStreams, Tensor]:
         """A whole segment: (stream with the past mixed in, state after it)."""
 
-    def step(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+    def step(
+        self, stream: HiddenStreams, addresses: Addresses, state: Tensor
+    ) -> tuple[HiddenStreams, Tensor]:
         """One step (T = 1), without gradients; may write to `state`."""
 
 

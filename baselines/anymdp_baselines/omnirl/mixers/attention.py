@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from anymdp_baselines.omnirl.mixers import Stream, Where
+from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams
 
 WINDOW = 128
 
@@ -36,29 +36,33 @@ class Attention(nn.Module):
         self.to_all = nn.Linear(width, 3 * width, bias=False)
         self.to_main = nn.Linear(width, width, bias=False)
 
-    def fresh(self, n: int, n_observations: int, n_actions: int) -> Tensor:
+    def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
         """Zeros [n, window, 2 * width + 1]."""
         width = self.heads * self.size
         return torch.zeros(n, self.window, 2 * width + 1, device=self.to_main.weight.device)
 
-    def forward(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+    def forward(
+        self, stream: HiddenStreams, addresses: Addresses, state: Tensor
+    ) -> tuple[HiddenStreams, Tensor]:
         """A segment."""
-        q, seen = self._projected(stream.main, state)
+        q, seen = self._project(stream.main, state)
         out = self._windowed(q, seen) if self.window else self._full(q, seen)
         main = stream.main + self.to_main(out.transpose(1, 2).flatten(2))
         kept = seen[:, -self.window :] if self.window else seen
-        return Stream(main, stream.actions), kept
+        return HiddenStreams(main, stream.actions), kept
 
-    def step(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+    def step(
+        self, stream: HiddenStreams, addresses: Addresses, state: Tensor
+    ) -> tuple[HiddenStreams, Tensor]:
         """One step: the same, for a segment of one."""
-        q, seen = self._projected(stream.main, state)
+        q, seen = self._project(stream.main, state)
         seen = seen[:, -self.window :] if self.window else seen
         k, v, there = self._keys(seen)
         out = scaled_dot_product_attention(q, k, v, there[:, None, None] > 0.0)
         main = stream.main + self.to_main(out.transpose(1, 2).flatten(2))
-        return Stream(main, stream.actions), seen
+        return HiddenStreams(main, stream.actions), seen
 
-    def _projected(self, main: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    def _project(self, main: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Queries [B, H, T, size]; the state with the segment's keys and values added."""
         q, k, v = self.to_all(self.norm(main)).unflatten(-1, (3, self.heads, self.size)).unbind(2)
         there = state.new_ones(*main.shape[:2], 1)

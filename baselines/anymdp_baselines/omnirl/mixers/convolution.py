@@ -25,7 +25,7 @@ def unmixed_taps(channels: int) -> Tensor:
     return torch.eye(TAPS)[-1].repeat(channels, 1)
 
 
-def convolved(
+def convolve(
     x: Tensor, past: Tensor, taps: Tensor, shift: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """(y [B, T, channels], past after) of x [B, T, channels] and `past` [B, TAPS - 1, channels]; float32."""

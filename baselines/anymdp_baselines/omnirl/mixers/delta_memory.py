@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from anymdp_baselines.omnirl.mixers import Stream, Where
+from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams
 from anymdp_baselines.omnirl.mixers.slots import at_once, chunkwise, scan, scan_
 
 _GATES = (-2.0, -1.0, -2.0, -1.0)  # logits of the write gate at first, by head (repeated)
@@ -48,42 +48,46 @@ class DeltaMemory(nn.Module):
         self.to_actions = nn.Linear(hidden, per_action)
         self.to_main = nn.Linear(size + 2 * per_action, width)
 
-    def fresh(self, n: int, n_observations: int, n_actions: int) -> Tensor:
+    def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
         """Zeros [n, O, A, size]."""
         return torch.zeros(
             n, n_observations, n_actions, self.size, device=self.to_main.weight.device
         )
 
-    def forward(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+    def forward(
+        self, stream: HiddenStreams, addresses: Addresses, state: Tensor
+    ) -> tuple[HiddenStreams, Tensor]:
         """A segment; compiled and recurrent on the CPU, where that is cheaper, chunkwise elsewhere."""
-        main, given = self._written(stream, where)
+        main, given = self._project(stream, addresses)
         with torch.autocast(state.device.type, enabled=False):
-            read, wrote, after = self._remembered(where, given, state)
-        return self._mixed(stream, main, read, wrote), after
+            read, wrote, after = self._scan(addresses, given, state)
+        return self._mix(stream, main, read, wrote), after
 
-    def step(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+    def step(
+        self, stream: HiddenStreams, addresses: Addresses, state: Tensor
+    ) -> tuple[HiddenStreams, Tensor]:
         """One step; changes `state`."""
-        main, given = self._written(stream, where)
+        main, given = self._project(stream, addresses)
         with torch.autocast(state.device.type, enabled=False):
-            read, wrote, state = self._remembered_at_once(where, given, state)
-        return self._mixed(stream, main, read, wrote), state
+            read, wrote, state = self._scan_at_once(addresses, given, state)
+        return self._mix(stream, main, read, wrote), state
 
-    def _remembered(
-        self, where: Where, given: tuple[Tensor, Tensor, Tensor], state: Tensor
+    def _scan(
+        self, addresses: Addresses, given: tuple[Tensor, Tensor, Tensor], state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         form = scan if state.device.type == "cpu" else chunkwise
-        return form(where.slot, where.seen, *given, state)
+        return form(addresses.slot, addresses.seen, *given, state)
 
-    def _remembered_at_once(
-        self, where: Where, given: tuple[Tensor, Tensor, Tensor], state: Tensor
+    def _scan_at_once(
+        self, addresses: Addresses, given: tuple[Tensor, Tensor, Tensor], state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """As `_remembered`, without gradients; it writes to `state`."""
+        """As `_scan`, without gradients; it writes to `state`."""
         form = scan_ if state.device.type == "cpu" else at_once
-        read, wrote = form(where.slot, where.seen, *given, state)[:2]
+        read, wrote = form(addresses.slot, addresses.seen, *given, state)[:2]
         return read, wrote, state
 
-    def _written(
-        self, stream: Stream, where: Where
+    def _project(
+        self, stream: HiddenStreams, addresses: Addresses
     ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
         """(normalised main stream, (value, gate, bootstrap weights) of `slots`)."""
         main = self.norm_main(stream.main)
@@ -97,12 +101,14 @@ class DeltaMemory(nn.Module):
         discount = discount.sigmoid()
         each = value.view(n, length, self.heads, -1) * (1.0 - discount)[..., None]
         policy = self.policy(self.norm_actions(stream.actions)).float().softmax(2)
-        g = policy.transpose(2, 3) * (discount * where.going[..., None])[..., None]
+        g = policy.transpose(2, 3) * (discount * addresses.going[..., None])[..., None]
         return main, (each.flatten(2), gate.sigmoid(), g)
 
-    def _mixed(self, stream: Stream, main: Tensor, read: Tensor, wrote: Tensor) -> Stream:
+    def _mix(
+        self, stream: HiddenStreams, main: Tensor, read: Tensor, wrote: Tensor
+    ) -> HiddenStreams:
         rows = torch.cat([read, self.norm_actions(stream.actions).to(read.dtype)], -1)
         hidden = gelu(self.from_slots(rows) + self.from_main(main)[:, :, None], approximate="tanh")
         actions = stream.actions + self.to_actions(hidden)
         pooled = torch.cat([wrote.to(actions.dtype), actions.mean(2), actions.amax(2)], -1)
-        return Stream(stream.main + self.to_main(pooled), actions)
+        return HiddenStreams(stream.main + self.to_main(pooled), actions)

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, normalize, silu
 
-from anymdp_baselines.omnirl.mixers import Stream, Where, kernels
+from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams, kernels
 from anymdp_baselines.omnirl.mixers.convolution import (
     TAPS,
-    convolved,
+    convolve,
     random_taps,
     unmixed_taps,
 )
@@ -52,27 +52,31 @@ class GatedDeltaNet(nn.Module):
         self.to_main = nn.Linear(width, width, bias=False)
         self.register_load_state_dict_pre_hook(_without_taps)
 
-    def fresh(self, n: int, n_observations: int, n_actions: int) -> Tensor:
+    def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
         """Zeros: three steps of inputs, then the memory."""
         size = 3 * (TAPS - 1) + self.size
         return torch.zeros(n, self.heads * self.size * size, device=self.to_main.weight.device)
 
-    def forward(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+    def forward(
+        self, stream: HiddenStreams, addresses: Addresses, state: Tensor
+    ) -> tuple[HiddenStreams, Tensor]:
         """A segment, chunk by chunk."""
-        (q, k, v, beta, decay), gate, past, memory = self._projected(stream.main, state)
+        (q, k, v, beta, decay), gate, past, memory = self._project(stream.main, state)
         with torch.autocast(state.device.type, enabled=False):
             out, memory = chunkwise(q, k, v, beta, decay, memory)
-        return self._mixed(stream, out, gate), torch.cat([past.flatten(1), memory.flatten(1)], 1)
+        return self._mix(stream, out, gate), torch.cat([past.flatten(1), memory.flatten(1)], 1)
 
-    def step(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+    def step(
+        self, stream: HiddenStreams, addresses: Addresses, state: Tensor
+    ) -> tuple[HiddenStreams, Tensor]:
         """One step."""
-        given, gate, past, memory = self._projected(stream.main, state)
+        given, gate, past, memory = self._project(stream.main, state)
         q, k, v, beta, decay = (x[:, :, 0] for x in given)
         out, memory = recurrent(q, k, v, beta, decay, memory)
-        mixed = self._mixed(stream, out[:, :, None], gate)
+        mixed = self._mix(stream, out[:, :, None], gate)
         return mixed, torch.cat([past.flatten(1), memory.flatten(1)], 1)
 
-    def _projected(
+    def _project(
         self, main: Tensor, state: Tensor
     ) -> tuple[tuple[Tensor, ...], Tensor, Tensor, Tensor]:
         """((q, k, v [B, H, T, size], beta, log of the decay [B, H, T]), gate, past inputs, memory)."""
@@ -81,17 +85,17 @@ class GatedDeltaNet(nn.Module):
             [3 * width, width, 2 * self.heads], -1
         )
         past = state[:, :n_past].unflatten(1, (TAPS - 1, 3 * width))
-        mixed, past = convolved(raw, past, self.taps)
+        mixed, past = convolve(raw, past, self.taps)
         q, k, v = silu(mixed).unflatten(-1, (3, self.heads, self.size)).permute(2, 0, 3, 1, 4)
         beta, slow = rates.float().transpose(1, 2).chunk(2, 1)
         memory = state[:, n_past:].unflatten(1, (self.heads, self.size, self.size))
         given = (normalize(q, dim=-1), normalize(k, dim=-1), v, beta.sigmoid(), logsigmoid(slow))
         return given, gate, past, memory
 
-    def _mixed(self, stream: Stream, out: Tensor, gate: Tensor) -> Stream:
+    def _mix(self, stream: HiddenStreams, out: Tensor, gate: Tensor) -> HiddenStreams:
         heads = self.norm_out(out.transpose(1, 2)).flatten(2)
         main = stream.main + self.to_main(heads.to(gate.dtype) * silu(gate))
-        return Stream(main, stream.actions)
+        return HiddenStreams(main, stream.actions)
 
 
 def _without_taps(module: nn.Module, weights: dict[str, Any], prefix: str, *_: Any) -> None:
@@ -114,13 +118,13 @@ def chunkwise(
     q: Tensor, k: Tensor, v: Tensor, beta: Tensor, decay: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
     """A segment: q, k, v [B, H, T, size], beta and log decay [B, H, T]; (output, state after), float32."""
-    if kernel := kernels.usable(state, "gated_delta_rule", "chunk_gated_delta_rule"):
+    if kernel := kernels.kernel_for(state, "gated_delta_rule", "chunk_gated_delta_rule"):
         out, state = kernel(
-            *kernels.turned(q, k, v), g=decay.transpose(1, 2).contiguous(),
+            *kernels.to_kernel(q, k, v), g=decay.transpose(1, 2).contiguous(),
             beta=beta.transpose(1, 2).contiguous().bfloat16(), scale=1.0,
             initial_state=state.contiguous(), output_final_state=True,
         )  # fmt: skip
-        return kernels.back(out), state
+        return kernels.from_kernel(out), state
     n, heads, length, size = q.shape
     chunk = min(_CHUNK, length)
     pad = -length % chunk

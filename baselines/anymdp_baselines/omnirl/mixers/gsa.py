@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, silu
 
-from anymdp_baselines.omnirl.mixers import Stream, Where, kernels
+from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams, kernels
 from anymdp_baselines.omnirl.mixers.linear import chunk_starts, in_chunks
 
 _CHUNK = 32
@@ -39,34 +39,38 @@ class GatedSlotAttention(nn.Module):
         self.to_all = nn.Linear(width, 4 * width)
         self.to_main = nn.Linear(width, width, bias=False)
 
-    def fresh(self, n: int, n_observations: int, n_actions: int) -> Tensor:
+    def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
         """Zeros [n, heads, slots, 2 * size]: keys, then values."""
         device = self.to_main.weight.device
         return torch.zeros(n, self.heads, self.size, 2 * self.size, device=device)
 
-    def forward(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+    def forward(
+        self, stream: HiddenStreams, addresses: Addresses, state: Tensor
+    ) -> tuple[HiddenStreams, Tensor]:
         """A segment, chunk by chunk."""
-        q, k, v, log = self._projected(stream.main)
+        q, k, v, log = self._project(stream.main)
         with torch.autocast(state.device.type, enabled=False):
             out, state = chunkwise(q, k, v, log, state)
-        return self._mixed(stream, out), state
+        return self._mix(stream, out), state
 
-    def step(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+    def step(
+        self, stream: HiddenStreams, addresses: Addresses, state: Tensor
+    ) -> tuple[HiddenStreams, Tensor]:
         """One step."""
-        q, k, v, log = (x[:, :, 0] for x in self._projected(stream.main))
+        q, k, v, log = (x[:, :, 0] for x in self._project(stream.main))
         out, state = recurrent(q, k, v, log, state)
-        return self._mixed(stream, out[:, :, None]), state
+        return self._mix(stream, out[:, :, None]), state
 
-    def _projected(self, main: Tensor) -> tuple[Tensor, ...]:
+    def _project(self, main: Tensor) -> tuple[Tensor, ...]:
         """q, k, v [B, H, T, size], log alpha [B, H, T, slots]."""
         every = self.to_all(self.norm(main)).unflatten(-1, (4, self.heads, self.size))
         q, k, v, gate = every.permute(2, 0, 3, 1, 4).float()
         log = (logsigmoid(gate) / _SHARPNESS).clamp(min=_FASTEST)
         return silu(q) * self.size**-0.5, silu(k), silu(v), log
 
-    def _mixed(self, stream: Stream, out: Tensor) -> Stream:
+    def _mix(self, stream: HiddenStreams, out: Tensor) -> HiddenStreams:
         heads = self.norm_out(silu(out.transpose(1, 2).flatten(2)))
-        return Stream(stream.main + self.to_main(heads), stream.actions)
+        return HiddenStreams(stream.main + self.to_main(heads), stream.actions)
 
 
 def recurrent(q: Tensor, k: Tensor, v: Tensor, log: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -80,7 +84,7 @@ def recurrent(q: Tensor, k: Tensor, v: Tensor, log: Tensor, state: Tensor) -> tu
 
 def chunkwise(q: Tensor, k: Tensor, v: Tensor, log: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
     """A segment: q, k, v [B, H, T, size], log alpha [B, H, T, slots]; (output, state after), float32."""
-    if kernel := kernels.usable(state, "gsa", "chunk_gsa"):
+    if kernel := kernels.kernel_for(state, "gsa", "chunk_gsa"):
         return _on_cuda(kernel, q, k, v, log, state)
     length, size = q.shape[2:]
     chunk = min(_CHUNK, length)
@@ -103,10 +107,10 @@ def _on_cuda(
     keys, values = state.chunk(2, -1)
     begin = keys.transpose(-1, -2).contiguous(), values.contiguous()
     out, (keys, values) = kernel(
-        *kernels.turned(q, k, v, 1.0 - log.exp()), log.transpose(1, 2).contiguous(),
+        *kernels.to_kernel(q, k, v, 1.0 - log.exp()), log.transpose(1, 2).contiguous(),
         scale=1.0, initial_state=begin, output_final_state=True,
     )  # fmt: skip
-    return kernels.back(out), torch.cat([keys.transpose(-1, -2), values], -1)
+    return kernels.from_kernel(out), torch.cat([keys.transpose(-1, -2), values], -1)
 
 
 MIXERS = {"gsa": GatedSlotAttention}

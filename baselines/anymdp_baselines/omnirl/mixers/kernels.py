@@ -17,7 +17,7 @@ from torch import Tensor
 
 
 @cache
-def kernel(module: str, name: str) -> Callable[..., Any] | None:
+def find_kernel(module: str, name: str) -> Callable[..., Any] | None:
     """Function `name` of `fla.ops.MODULE`, or None where it cannot run."""
     if not torch.cuda.is_available() or find_spec("fla") is None:
         return None
@@ -25,16 +25,16 @@ def kernel(module: str, name: str) -> Callable[..., Any] | None:
     return found
 
 
-def usable(state: Tensor, module: str, name: str) -> Callable[..., Any] | None:
+def kernel_for(state: Tensor, module: str, name: str) -> Callable[..., Any] | None:
     """The kernel, for a state that lives on a CUDA device."""
-    return kernel(module, name) if state.is_cuda else None
+    return find_kernel(module, name) if state.is_cuda else None
 
 
-def turned(*given: Tensor) -> list[Tensor]:
+def to_kernel(*given: Tensor) -> list[Tensor]:
     """[B, H, T, ...] as [B, T, H, ...] in bfloat16."""
     return [x.transpose(1, 2).contiguous().bfloat16() for x in given]
 
 
-def back(out: Tensor) -> Tensor:
+def from_kernel(out: Tensor) -> Tensor:
     """[B, T, H, ...] as [B, H, T, ...] in float32."""
     return out.transpose(1, 2).float()

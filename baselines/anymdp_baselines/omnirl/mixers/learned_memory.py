@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from anymdp_baselines.omnirl.mixers import Where
+from anymdp_baselines.omnirl.mixers import Addresses
 from anymdp_baselines.omnirl.mixers.delta_memory import DeltaMemory
 from anymdp_baselines.omnirl.mixers.keys import at_once, chunkwise, scan, scan_
 
@@ -42,7 +42,7 @@ class LearnedMemory(DeltaMemory):
             nn.Parameter(torch.randn(n, key_size).sign()) for n in (n_observations, n_actions)
         )
 
-    def fresh(self, n: int, n_observations: int, n_actions: int) -> Tensor:
+    def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
         """Zeros [n, size, K]."""
         return self.of_state.new_zeros(n, self.size, self.of_state.shape[1]).detach()
 
@@ -51,16 +51,16 @@ class LearnedMemory(DeltaMemory):
         both = self.of_state[:, None] * self.of_action[None, :n_actions]
         return normalize(both.flatten(0, 1), dim=-1)
 
-    def _remembered(
-        self, where: Where, given: tuple[Tensor, Tensor, Tensor], state: Tensor
+    def _scan(
+        self, addresses: Addresses, given: tuple[Tensor, Tensor, Tensor], state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         form = scan if state.device.type == "cpu" else chunkwise
-        return form(where.slot, where.seen, *given, self._table(given[2].shape[3]), state)
+        return form(addresses.slot, addresses.seen, *given, self._table(given[2].shape[3]), state)
 
-    def _remembered_at_once(
-        self, where: Where, given: tuple[Tensor, Tensor, Tensor], state: Tensor
+    def _scan_at_once(
+        self, addresses: Addresses, given: tuple[Tensor, Tensor, Tensor], state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         form = scan_ if state.device.type == "cpu" else at_once
         table = self._table(given[2].shape[3])
-        read, wrote = form(where.slot, where.seen, *given, table, state)[:2]
+        read, wrote = form(addresses.slot, addresses.seen, *given, table, state)[:2]
         return read, wrote, state

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from anymdp_baselines.omnirl.mixers import Stream, Where
+from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams
 
 
 class LSTM(nn.Module):
@@ -21,21 +21,25 @@ class LSTM(nn.Module):
             )
         self.to_main = nn.Linear(width, width, bias=False)
 
-    def fresh(self, n: int, n_observations: int, n_actions: int) -> Tensor:
+    def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
         """Zeros [n, 2, width]."""
         weight = self.to_main.weight
         return torch.zeros(n, 2, weight.shape[0], device=weight.device)
 
-    def forward(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+    def forward(
+        self, stream: HiddenStreams, addresses: Addresses, state: Tensor
+    ) -> tuple[HiddenStreams, Tensor]:
         """A segment."""
         hidden, cell = state.transpose(0, 1).contiguous()
         out, (hidden, cell) = self.cells(self.norm(stream.main), (hidden[None], cell[None]))
         main = stream.main + self.to_main(out)
-        return Stream(main, stream.actions), torch.stack([hidden[0], cell[0]], 1)
+        return HiddenStreams(main, stream.actions), torch.stack([hidden[0], cell[0]], 1)
 
-    def step(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+    def step(
+        self, stream: HiddenStreams, addresses: Addresses, state: Tensor
+    ) -> tuple[HiddenStreams, Tensor]:
         """One step."""
-        return self.forward(stream, where, state)
+        return self.forward(stream, addresses, state)
 
 
 MIXERS = {"lstm": LSTM}

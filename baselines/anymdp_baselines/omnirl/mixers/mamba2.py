@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu, softplus
 
-from anymdp_baselines.omnirl.mixers import Stream, Where, kernels
-from anymdp_baselines.omnirl.mixers.convolution import TAPS, convolved, random_taps
+from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams, kernels
+from anymdp_baselines.omnirl.mixers.convolution import TAPS, convolve, random_taps
 from anymdp_baselines.omnirl.mixers.linear import chunk_starts, in_chunks
 
 _CHUNK, _EXPAND = 32, 2
@@ -48,45 +48,49 @@ class Mamba2(nn.Module):
         self.direct = nn.Parameter(torch.ones(heads))
         self.to_main = nn.Linear(self.inner, width, bias=False)
 
-    def fresh(self, n: int, n_observations: int, n_actions: int) -> Tensor:
+    def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
         """Zeros: three steps of inputs, then the memory."""
         size = (TAPS - 1) * self.convolved + self.columns * self.inner
         return torch.zeros(n, size, device=self.to_main.weight.device)
 
-    def forward(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+    def forward(
+        self, stream: HiddenStreams, addresses: Addresses, state: Tensor
+    ) -> tuple[HiddenStreams, Tensor]:
         """A segment, chunk by chunk."""
-        z, x, b, c, dt, past, memory = self._projected(stream.main, state)
+        z, x, b, c, dt, past, memory = self._project(stream.main, state)
         decay = -self.log_rate.exp()[:, None] * dt
         with torch.autocast(state.device.type, enabled=False):
             out, memory = chunkwise(c, b, x * dt[..., None], decay, memory)
-        return self._mixed(stream, out, x, z), torch.cat([past.flatten(1), memory.flatten(1)], 1)
+        return self._mix(stream, out, x, z), torch.cat([past.flatten(1), memory.flatten(1)], 1)
 
-    def step(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+    def step(
+        self, stream: HiddenStreams, addresses: Addresses, state: Tensor
+    ) -> tuple[HiddenStreams, Tensor]:
         """One step."""
-        z, x, b, c, dt, past, memory = self._projected(stream.main, state)
+        z, x, b, c, dt, past, memory = self._project(stream.main, state)
         decay = -self.log_rate.exp()[:, None] * dt
         c, b, written = c[:, :, 0], b[:, :, 0], (x * dt[..., None])[:, :, 0]
         out, memory = recurrent(c, b, written, decay[:, :, 0], memory)
-        mixed = self._mixed(stream, out[:, :, None], x, z)
+        mixed = self._mix(stream, out[:, :, None], x, z)
         return mixed, torch.cat([past.flatten(1), memory.flatten(1)], 1)
 
-    def _projected(self, main: Tensor, state: Tensor) -> tuple[Tensor, ...]:
+    def _project(self, main: Tensor, state: Tensor) -> tuple[Tensor, ...]:
         """z [B, T, inner]; x [B, H, T, P], B and C [B, 1, T, N], dt [B, H, T]; past inputs; the memory."""
         z, raw, dt = self.to_all(self.norm(main)).split(
             [self.inner, self.convolved, self.heads], -1
         )
         n_past = (TAPS - 1) * self.convolved
         past = state[:, :n_past].unflatten(1, (TAPS - 1, self.convolved))
-        mixed, past = convolved(raw, past, self.taps, self.shift)
+        mixed, past = convolve(raw, past, self.taps, self.shift)
         x, b, c = silu(mixed).split([self.inner, self.columns, self.columns], -1)
         x = x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
         dt = softplus(dt.float() + self.step_bias).transpose(1, 2)
         memory = state[:, n_past:].unflatten(1, (self.heads, self.columns, -1))
         return z, x, b[:, None], c[:, None], dt, past, memory
 
-    def _mixed(self, stream: Stream, out: Tensor, x: Tensor, z: Tensor) -> Stream:
+    def _mix(self, stream: HiddenStreams, out: Tensor, x: Tensor, z: Tensor) -> HiddenStreams:
         y = (out + self.direct[:, None, None] * x).transpose(1, 2).flatten(2)
-        return Stream(stream.main + self.to_main(self.norm_out(y * silu(z))), stream.actions)
+        return HiddenStreams(stream.main + self.to_main(self.norm_out(y * silu(z))), stream.actions)
 
 
 def recurrent(
@@ -101,14 +105,14 @@ def chunkwise(
     c: Tensor, b: Tensor, x: Tensor, decay: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
     """A segment: C, B [B, 1, T, N], x [B, H, T, P], log decay [B, H, T]; (output, state after), float32."""
-    if kernel := kernels.usable(state, "simple_gla", "chunk_simple_gla"):
+    if kernel := kernels.kernel_for(state, "simple_gla", "chunk_simple_gla"):
         heads = x.shape[1]
-        given = kernels.turned(c.expand(-1, heads, -1, -1), b.expand(-1, heads, -1, -1), x)
+        given = kernels.to_kernel(c.expand(-1, heads, -1, -1), b.expand(-1, heads, -1, -1), x)
         out, state = kernel(
             *given, g=decay.transpose(1, 2).contiguous(), scale=1.0, initial_state=state.contiguous(),
             output_final_state=True,
         )  # fmt: skip
-        return kernels.back(out), state
+        return kernels.from_kernel(out), state
     length = x.shape[2]
     chunk = min(_CHUNK, length)
     c, b, x, decay = in_chunks(length, chunk, c, b, x, decay)

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from anymdp_baselines.omnirl.mixers import Stream, Where, kernels
+from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams, kernels
 from anymdp_baselines.omnirl.mixers.linear import in_chunks
 
 _CHUNK = 32
@@ -60,27 +60,31 @@ class RWKV7(nn.Module):
         self.bonus = nn.Parameter(torch.zeros(width))  # rho
         self.to_main = nn.Linear(width, width, bias=False)
 
-    def fresh(self, n: int, n_observations: int, n_actions: int) -> Tensor:
+    def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
         """Zeros: the token before, then the memory."""
         width = self.heads * self.size
         return torch.zeros(n, width + width * self.size, device=self.to_main.weight.device)
 
-    def forward(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+    def forward(
+        self, stream: HiddenStreams, addresses: Addresses, state: Tensor
+    ) -> tuple[HiddenStreams, Tensor]:
         """A segment, chunk by chunk."""
-        (r, log, k, v, kappa, b), gate, bonus, token, memory = self._projected(stream.main, state)
+        (r, log, k, v, kappa, b), gate, bonus, token, memory = self._project(stream.main, state)
         with torch.autocast(state.device.type, enabled=False):
             out, memory = chunkwise(r, log, k, v, kappa, b, memory)
-        return self._mixed(stream, out, gate, bonus), torch.cat([token, memory.flatten(1)], 1)
+        return self._mix(stream, out, gate, bonus), torch.cat([token, memory.flatten(1)], 1)
 
-    def step(self, stream: Stream, where: Where, state: Tensor) -> tuple[Stream, Tensor]:
+    def step(
+        self, stream: HiddenStreams, addresses: Addresses, state: Tensor
+    ) -> tuple[HiddenStreams, Tensor]:
         """One step."""
-        given, gate, bonus, token, memory = self._projected(stream.main, state)
+        given, gate, bonus, token, memory = self._project(stream.main, state)
         r, log, k, v, kappa, b = (x[:, :, 0] for x in given)
         out, memory = recurrent(r, log, k, v, kappa, b, memory)
-        mixed = self._mixed(stream, out[:, :, None], gate, bonus)
+        mixed = self._mix(stream, out[:, :, None], gate, bonus)
         return mixed, torch.cat([token, memory.flatten(1)], 1)
 
-    def _projected(self, main: Tensor, state: Tensor):
+    def _project(self, main: Tensor, state: Tensor):
         """((r, log w, k, v, kappa, b) [B, H, T, size], gate, bonus [B, T, width], last token, memory)."""
         x = self.norm(main).float()
         width = x.shape[-1]
@@ -101,10 +105,12 @@ class RWKV7(nn.Module):
         out: Tensor = x.unflatten(-1, (self.heads, self.size)).transpose(1, 2)
         return out
 
-    def _mixed(self, stream: Stream, out: Tensor, gate: Tensor, bonus: Tensor) -> Stream:
+    def _mix(
+        self, stream: HiddenStreams, out: Tensor, gate: Tensor, bonus: Tensor
+    ) -> HiddenStreams:
         flat = out.transpose(1, 2).flatten(2)
         normed = self.norm_out(flat.flatten(0, 1)).view_as(flat)
-        return Stream(stream.main + self.to_main((normed + bonus) * gate), stream.actions)
+        return HiddenStreams(stream.main + self.to_main((normed + bonus) * gate), stream.actions)
 
 
 def recurrent(
@@ -122,12 +128,12 @@ def chunkwise(
 ) -> tuple[Tensor, Tensor]:
     """A segment: [B, H, T, size] each; (output, state after), float32."""
     name = "chunk_dplr_delta_rule"
-    if kernel := kernels.usable(state, "generalized_delta_rule", name):
+    if kernel := kernels.kernel_for(state, "generalized_delta_rule", name):
         out, state = kernel(
-            *kernels.turned(r, k, v, -kappa, b), log.transpose(1, 2).contiguous(), scale=1.0,
+            *kernels.to_kernel(r, k, v, -kappa, b), log.transpose(1, 2).contiguous(), scale=1.0,
             initial_state=state.contiguous(), output_final_state=True,
         )  # fmt: skip
-        return kernels.back(out), state
+        return kernels.from_kernel(out), state
     length, size = r.shape[2:]
     chunk = min(_CHUNK, length)
     r, log, k, v, kappa, b = in_chunks(length, chunk, r, log, k, v, kappa, b)

@@ -1,8 +1,8 @@
 """Data recipes of in-context reinforcement learning: behaviour -> label, a few lines each.
 
-The same network, trainer and number of updates turn each into an agent; nothing else differs. A behaviour
-acts in the recorded runs; what is taught at each step is either the action taken (`actor`) or the
-oracle's (`oracle`, as soft targets). Kinds of behaviours and their order: `behaviours`.
+The same network, trainer and number of updates turn each recipe into an agent; nothing else differs. A
+behaviour acts in the recorded runs. The label of a step is either the action taken (`actor`) or the oracle's
+(`oracle`, as soft targets). The kinds of behaviours and their order are those of `datasets.behaviours`.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from anymdp_bench.datasets.sequences import Mixture
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """What is recorded, and what is taught.
+    """What is recorded, and how it is labelled.
 
     Attributes:
-        name: as in a paper.
-        mixture: of the behaviours that are recorded.
+        name: the name as in a paper.
+        mixture: the mixture of behaviours that is recorded.
         label: "actor" or "oracle".
-        tags: whether recorded steps say who acted.
-        students: whether two thirds of the runs are the student's own.
+        has_tags: whether recorded steps say who acted.
+        has_own_runs: whether two thirds of the runs are played by the model itself.
     """
 
     name: str
     mixture: Mixture
     label: str = "oracle"
-    tags: bool = False
-    students: bool = False
+    has_tags: bool = False
+    has_own_runs: bool = False
 
 
 def _only(**shares: float) -> tuple[float, ...]:
-    """Shares of the kinds named, 0 of the others."""
+    """Returns the shares of all kinds: those named, and 0 for the others."""
     kinds = {"random": RANDOM, "model": MODEL, "q": Q_LEARNER, "noisy_oracle": NOISY + 1}
     given = {kinds[name]: share for name, share in shares.items()}
     return tuple(given.get(kind, 0.0) for kind in range(KINDS))
 
 
 RECIPES = {
-    # Laskin et al. 2022: the history of one learner, from its first step on; its own actions are taught.
+    # Laskin et al. 2022: the history of one learner, from its first step on; its own actions are the labels.
     # Of the mixture's two learners the model-based one is the one that gets far in a training run.
     "ad": DataRecipe("AD", Mixture(_only(model=1.0), redrawn=0.0), label="actor"),
     # Zisman et al. 2024: the oracle under noise that falls over the history stands in for a learner; at
@@ -48,11 +48,11 @@ RECIPES = {
     "ad-eps": DataRecipe(
         "AD-eps", Mixture(_only(noisy_oracle=1.0), redrawn=0.0, pace=14.4), label="actor"
     ),
-    # Lee et al. 2023: random policies act, the oracle's actions are taught.
+    # Lee et al. 2023: random policies act, the oracle's actions are the labels.
     "dpt": DataRecipe("DPT", Mixture(_only(random=1.0))),
-    # The paper's decoupled policy distillation: its mixture acts, tagged, the oracle's actions are taught.
-    "omnirl-recorded": DataRecipe("OmniRL, recorded runs only", Mixture(SHARES), tags=True),
-    "omnirl-untagged": DataRecipe("OmniRL, no tags", Mixture(SHARES), students=True),
-    "omnirl": DataRecipe("OmniRL", Mixture(SHARES), tags=True, students=True),
+    # The paper's decoupled policy distillation: a tagged mixture acts; the oracle's actions are the labels.
+    "omnirl-recorded": DataRecipe("OmniRL, recorded runs only", Mixture(SHARES), has_tags=True),
+    "omnirl-untagged": DataRecipe("OmniRL, no tags", Mixture(SHARES), has_own_runs=True),
+    "omnirl": DataRecipe("OmniRL", Mixture(SHARES), has_tags=True, has_own_runs=True),
 }
 """All recipes; `omnirl` is what `omnirl-delta` and `omnirl-linear` are trained with."""

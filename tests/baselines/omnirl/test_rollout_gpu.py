@@ -1,11 +1,10 @@
-"""The arena: the benchmark's own tasks and dynamics on a device, and memories that are the model's.
+"""The rollout on a device: the benchmark's own tasks and dynamics, and memories that are the model's.
 
 It is played on the CPU here, kernel by kernel; on CUDA steps and updates are captured, and must be the same.
 """
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,14 +14,23 @@ torch = pytest.importorskip("torch")
 
 from anymdp_baselines.omnirl.mixers import keys, slots  # noqa: E402
 from anymdp_baselines.omnirl.model import SequenceModel  # noqa: E402
-from anymdp_baselines.omnirl.play import SCHEDULES, Warmth, temperature  # noqa: E402
-from anymdp_baselines.omnirl.tokens import TERMINATED, TRUNCATED, WENT_ON  # noqa: E402
-from anymdp_baselines.training.config import Room, dial  # noqa: E402
-from anymdp_baselines.training.prefetch import Supply, runs, tasks  # noqa: E402
-from anymdp_baselines.training.rollout_gpu import Arena  # noqa: E402
-from anymdp_baselines.training.task_pool import Seats  # noqa: E402
-from anymdp_baselines.training.trainer import Machine, Trainer  # noqa: E402
-from anymdp_bench.datasets.behaviours import TAG_UNKNOWN  # noqa: E402
+from anymdp_baselines.omnirl.objective import SequenceObjective  # noqa: E402
+from anymdp_baselines.omnirl.presets import SCHEDULES, TaskGroup, preset_of_width  # noqa: E402
+from anymdp_baselines.omnirl.rollout_gpu import GpuRollout  # noqa: E402
+from anymdp_baselines.training.objective import Compute  # noqa: E402
+from anymdp_baselines.training.prefetch import (  # noqa: E402
+    Prefetcher,
+    make_tasks,
+    record_runs,
+)
+from anymdp_baselines.training.task_pool import TaskPool  # noqa: E402
+from anymdp_baselines.training.trainer import Trainer  # noqa: E402
+from anymdp_bench.datasets.codes import (  # noqa: E402
+    TAG_UNKNOWN,
+    TERMINATED,
+    TRUNCATED,
+    WENT_ON,
+)
 from anymdp_bench.datasets.sequences import Mixture, synthesise  # noqa: E402
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source  # noqa: E402
 
@@ -34,57 +42,53 @@ class Rows(NamedTuple):
     seed: np.ndarray
 
 
-def arena_of(room, kind="delta", **changes):
+def rollout_of(group, kind="delta", **changes):
     torch.manual_seed(0)
-    return Arena(room, SequenceModel(dial(16, kind).model), SEEDS, **changes)
+    return GpuRollout(group, SequenceModel(preset_of_width(16, kind).model), SEEDS, **changes)
 
 
-def device_trainer(device="cpu:0", **machine):
-    rooms = (Room(1, 4, 6, 0, 16, 32, 0.5), Room(8, 3, 8, 4, 32, 96))
-    preset = dial(16, "delta", rooms=rooms, rounds=12, minibatches=2, schedules=SCHEDULES)
-    return Trainer(preset, Machine(device, **machine))
+def device_trainer(device="cpu:0", minibatches=2, **compute):
+    groups = (TaskGroup(1, 4, 6, 0, 16, 32, 0.5), TaskGroup(8, 3, 8, 4, 32, 96))
+    changes = {"rounds": 12, "minibatches": minibatches, "schedules": SCHEDULES}
+    preset = preset_of_width(16, "delta", groups, **changes)
+    return Trainer(SequenceObjective(preset, Compute(device, **compute)))
 
 
-def test_tasks_are_the_benchmarks_own_with_the_labels_of_seats():
-    made = tasks(8, 3, range(FIRST, FIRST + 5))
-    seats = Seats(5, 8, 3)
-    seats.sit(np.arange(5), np.arange(FIRST, FIRST + 5))
-    np.testing.assert_array_equal(made.advantage, seats.advantage)
-    np.testing.assert_array_equal(made.entropy, seats.entropy)
+def test_tasks_are_the_benchmarks_own_with_the_labels_of_a_pool():
+    made = make_tasks(8, 3, range(FIRST, FIRST + 5))
     source = task_source("AnyMDP-v0", n_states=8, n_actions=3)
+    pool = TaskPool(5, source, 8, 3)
+    pool.assign(np.arange(5), np.arange(FIRST, FIRST + 5))
+    np.testing.assert_array_equal(made.advantage, pool.advantage)
+    np.testing.assert_array_equal(made.entropy, pool.entropy)
     for k in range(5):
         mdp = source.sample(FIRST + k)
-        chance = np.diff(np.minimum(made.chance[k], 1.0), axis=-1, prepend=0.0)
+        prob = np.diff(np.minimum(made.cumulative[k], 1.0), axis=-1, prepend=0.0)
         live = ~mdp.terminal
-        np.testing.assert_allclose(chance[live], mdp.transition[live], atol=1e-6)
+        np.testing.assert_allclose(prob[live], mdp.transition[live], atol=1e-6)
         np.testing.assert_allclose(
-            np.diff(np.minimum(made.first[k], 1.0), prepend=0.0), mdp.start, atol=1e-6
+            np.diff(np.minimum(made.start[k], 1.0), prepend=0.0), mdp.start, atol=1e-6
         )
         np.testing.assert_allclose(made.mean[k], mdp.reward, rtol=1e-6)
         assert made.horizon[k] == mdp.max_steps
-        assert (made.chance[k, live][..., -1] > 1.0).all()
-
-
-def test_public_tasks_are_refused():
-    with pytest.raises(ValueError, match=f"task seed 3 is public; training draws from {2**32} on"):
-        tasks(8, 3, range(3, 4))
+        assert (made.cumulative[k, live][..., -1] > 1.0).all()
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
-def test_a_supply_gives_rows_in_order_whoever_makes_them(workers):
+def test_a_prefetcher_gives_rows_in_order_whoever_makes_them(workers):
     pool = ThreadPoolExecutor(workers) if workers else None
-    supply = Supply(lambda seeds: Rows(np.array(seeds)), 7, 5, pool)
-    found = [supply.take(k).seed for k in (1, 40, 3, 16, 17)]
+    rows = Prefetcher(lambda seeds: Rows(np.array(seeds)), 7, 5, pool)
+    found = [rows.take(k).seed for k in (1, 40, 3, 16, 17)]
     np.testing.assert_array_equal(np.concatenate(found), np.arange(7, 7 + 77))
-    supply.move(100)
-    np.testing.assert_array_equal(supply.take(2).seed, [100, 101])
-    assert supply.next_seed == 102
+    rows.move(100)
+    np.testing.assert_array_equal(rows.take(2).seed, [100, 101])
+    assert rows.next_seed == 102
 
 
 @pytest.mark.parametrize("tags", [True, False])
 def test_recorded_runs_are_synthesised_ones(tags):
     seeds = range(FIRST, FIRST + 3)
-    made, whole = runs(8, 3, seeds, 50, Mixture(), tags), synthesise(8, 3, seeds, 50)
+    made, whole = record_runs(8, 3, seeds, 50, Mixture(), tags), synthesise(8, 3, seeds, 50)
     for name in made._fields:
         expected = getattr(whole, name)
         if name == "tag" and not tags:
@@ -120,15 +124,15 @@ def test_one_step_at_once_is_the_scans(seed):
 
 
 def test_steps_follow_the_task():
-    arena = arena_of(Room(8, 3, 6, 0, 64, 256))
+    rollout = rollout_of(TaskGroup(8, 3, 6, 0, 64, 256))
     source = task_source("AnyMDP-v0", n_states=8, n_actions=3)
     mdps = [source.sample(FIRST + 1 + k) for k in range(6)]  # the first made the tensors' shapes
     ids = [{int(o): s for s, o in enumerate(m.observation)} for m in mdps]
     left = [None] * 6
     kinds = set()
-    for _ in range(2):  # a life ends at 64 steps in some of the runs, at 256 in none
-        ends = arena.end.copy()
-        segment, _ = arena.go_on(None)
+    for _ in range(2):  # a run ends at 64 steps in some cases, at 256 in none
+        ends = rollout.end.copy()
+        segment, _ = rollout.advance()
         for i in np.flatnonzero((ends == 0) | (ends > 64)):
             mdp = mdps[i]
             left[i] = mdp.max_steps if left[i] is None else left[i]
@@ -148,7 +152,7 @@ def test_steps_follow_the_task():
                 if t < 63:
                     now = ids[i][int(segment.seen[i, t + 1])]
                     assert now == j if expected == WENT_ON else mdp.start[now] > 0.0
-        if (arena.end <= 64).any():
+        if (rollout.end <= 64).any():
             break
     assert WENT_ON in kinds
     assert len(kinds) > 1
@@ -157,15 +161,15 @@ def test_steps_follow_the_task():
 def test_successors_are_drawn_by_their_probabilities():
     # Slots of one task, 16 runs of 512 steps: chi-square over each slot with expected counts of 5 or more.
     # A right sampler fails with a probability of 1e-4 (Bonferroni over the slots).
-    arena = arena_of(Room(8, 3, 16, 0, 512, 512))
+    rollout = rollout_of(TaskGroup(8, 3, 16, 0, 512, 512))
     mdp = task_source("AnyMDP-v0", n_states=8, n_actions=3).sample(FIRST + 1)
-    arena._renew()
-    for held in arena._task:
+    rollout._renew()
+    for held in rollout._task:
         held[:] = held[:1].clone()
-    arena._state[:] = int(mdp.start.argmax())
-    arena._left[:] = mdp.max_steps
-    arena._seen[:] = int(mdp.observation[mdp.start.argmax()])
-    segment, _ = arena.go_on(None)
+    rollout._state[:] = int(mdp.start.argmax())
+    rollout._left[:] = mdp.max_steps
+    rollout._seen[:] = int(mdp.observation[mdp.start.argmax()])
+    segment, _ = rollout.advance()
     ids = {int(o): s for s, o in enumerate(mdp.observation)}
     counts = np.zeros((8, 3, 8))
     for o, a, j in zip(*(x.flatten().tolist() for x in segment_parts(segment)), strict=True):
@@ -195,64 +199,66 @@ def segment_parts(segment):
 
 @pytest.mark.parametrize("kind", ["delta", "linear", "gated"])
 def test_what_runs_remember_is_what_the_model_makes_of_their_segment(kind):
-    arena = arena_of(Room(8, 3, 5, 0, 32, 64), kind)
+    rollout = rollout_of(TaskGroup(8, 3, 5, 0, 32, 64), kind)
     for _ in range(3):
-        segment, start = arena.go_on(None)
+        segment, start = rollout.advance()
         rows = np.arange(5)
         with torch.no_grad():
-            _, after = arena._model(segment.steps(rows), start, arena._codes, 3)
-        for own, new in zip(arena.memory, after, strict=True):
+            _, after = rollout._model(segment.inputs(rows), start, rollout._codes, 3)
+        for own, new in zip(rollout.memory, after, strict=True):
             torch.testing.assert_close(own, new, rtol=1e-4, atol=1e-4)
 
 
 def test_recorded_runs_are_read_segment_by_segment_and_keep_what_was_learned():
-    arena = arena_of(Room(8, 3, 2, 2, 32, 64))
+    rollout = rollout_of(TaskGroup(8, 3, 2, 2, 32, 64))
     whole = synthesise(8, 3, range(SEEDS[1] + 1, SEEDS[1] + 3), 64)
     ends = []
     for k in range(2):
-        segment, start = arena.go_on(None)
-        arena.learned([torch.full_like(m, float(k + 1)) for m in arena.memory])
+        segment, start = rollout.advance()
+        rollout.keep_memories([torch.full_like(m, float(k + 1)) for m in rollout.memory])
         part = slice(32 * k, 32 * k + 32)
-        if arena.end[2] >= 32 * (k + 1):
+        if rollout.end[2] >= 32 * (k + 1):
             np.testing.assert_array_equal(segment.seen[2], whole.seen[0, part])
             np.testing.assert_array_equal(segment.tag[2], whole.tag[0, part])
             np.testing.assert_allclose(segment.reward[2], whole.reward[0, part])
             assert (start[0][2] == float(k)).all()
-        ends.append(arena.end.copy())
-    assert (ends[0][2:] == [64, 32]).all()  # lives begin staggered
+        ends.append(rollout.end.copy())
+    assert (ends[0][2:] == [64, 32]).all()  # runs begin staggered
 
 
 def test_a_run_whose_memory_lost_its_numbers_begins_anew():
-    arena = arena_of(Room(8, 3, 4, 0, 32, 96))
-    arena.go_on(None)
-    held = arena.age.copy()
-    arena.memory[0][1] = math.nan
-    arena.memory[1][2, 0] = math.inf
-    segment, _ = arena.go_on(None)
+    rollout = rollout_of(TaskGroup(8, 3, 4, 0, 32, 96))
+    rollout.advance()
+    held = rollout.age.copy()
+    rollout.memory[0][1] = math.nan
+    rollout.memory[1][2, 0] = math.inf
+    segment, _ = rollout.advance()
     began = np.asarray(segment.age) == 0
-    np.testing.assert_array_equal(began, [arena_end(held, 0), True, True, arena_end(held, 3)])
-    assert all(bool(m.isfinite().all()) for m in arena.memory)
+    np.testing.assert_array_equal(began, [is_over(held, 0), True, True, is_over(held, 3)])
+    assert all(bool(m.isfinite().all()) for m in rollout.memory)
 
 
-def arena_end(held, i):
+def is_over(held, i):
     return bool(held[i] >= 96 - i % 3 * 32)
 
 
 def test_training_on_a_device_learns_and_resumes_with_the_tasks_that_follow():
     trainer = device_trainer()
-    losses = [update[0]["policy"] for _ in range(12) for update in trainer.advance()]
+    losses = [update["tau(1,4)"]["policy"] for _ in range(12) for update in trainer.advance()]
     assert np.mean(losses[-4:]) < np.mean(losses[:4])
-    assert np.isfinite(trainer.rooms[1].scores()[:, 0]).all()
+    assert np.isfinite(trainer.objective.rollouts[1].scores()[:, 0]).all()
     tensors, numbers = trainer.state()
     again = device_trainer()
     again.restore(tensors, numbers)
     assert again.round == 12
-    assert again.updates == 24
-    for old, new in zip(trainer.rooms, again.rooms, strict=True):
+    assert again.optimizer.updates == 24
+    for old, new in zip(trainer.objective.rollouts, again.objective.rollouts, strict=True):
         assert new._tasks.next_seed == old._tasks.next_seed
-    for old, new in zip(trainer.model.parameters(), again.model.parameters(), strict=True):
+    for old, new in zip(
+        trainer.objective.model.parameters(), again.objective.model.parameters(), strict=True
+    ):
         torch.testing.assert_close(old, new)
-    segment = again.rooms[1].go_on(None).segment
+    segment = again.objective.rollouts[1].advance().segment
     assert (np.asarray(segment.age) == 0).all()
     again.advance()
 
@@ -266,33 +272,22 @@ def test_what_it_makes_does_not_depend_on_who_makes_the_tasks():
     assert found[0] == found[1]
 
 
-def test_temperatures_settle_or_cool():
-    held = Warmth(1.0, 9.0)
-    assert [float(temperature(held, 80 * v, 80)) for v in (0, 9)] == [1.0, 1.0]
-    assert float(temperature(held, 80 * 18, 80)) == pytest.approx(1.0 / 2**4, abs=0.04)
-    assert float(temperature(held, 80 * 90, 80)) == 0.1
-    assert float(temperature(Warmth(0.8), 200, 80)) == pytest.approx(0.8 / math.sqrt(2.0))
-    assert held.words == "1 for 9 visits a slot"
-    assert Warmth(0.8).words == "0.8"
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 def test_captured_updates_are_those_of_kernels_launched_one_by_one():
     torch.set_float32_matmul_precision("highest")
-    plain, captured = (device_trainer("cuda", captured=c) for c in (False, True))
-    captured.model.load_state_dict(plain.model.state_dict())
-    found = plain.rooms[1].go_on(None)
+    plain, captured = (device_trainer("cuda", uses_graphs=c) for c in (False, True))
+    captured.objective.model.load_state_dict(plain.objective.model.state_dict())
+    found = plain.objective.rollouts[1].advance()
     rows, gradients = np.arange(12), []
     for trainer in (plain, captured, captured):
-        trainer.optimizer.zero_grad(set_to_none=False)
+        trainer.objective.model.zero_grad(set_to_none=False)
         after = [torch.empty_like(m) for m in found.memory]
-        trainer._accumulate(1, found, rows, after)
-        gradients.append(torch.cat([p.grad.flatten() for p in trainer.model.parameters()]))
+        trainer.objective.accumulate(1, found, rows, after)
+        gradients.append(
+            torch.cat([p.grad.flatten() for p in trainer.objective.model.parameters()])
+        )
     for other in gradients[1:]:
         torch.testing.assert_close(other, gradients[0], rtol=1e-3, atol=1e-5)
-    for trainer in (captured, replaced(captured)):
-        assert all(np.isfinite(u[0]["total"]) for _ in range(3) for u in trainer.advance())
-
-
-def replaced(trainer):
-    return Trainer(replace(trainer.preset, minibatches=3), trainer.machine)
+    for trainer in (captured, device_trainer("cuda", minibatches=3)):
+        rounds = [trainer.advance() for _ in range(3)]
+        assert all(np.isfinite(u["tau(8,3)"]["total"]) for updates in rounds for u in updates)

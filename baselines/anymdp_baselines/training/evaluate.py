@@ -1,8 +1,8 @@
-"""The online score on unseen public tasks, by the benchmark's protocol and variance-free score."""
+"""The online score of an agent on unseen tasks, by the benchmark's evaluation and variance-free score."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -13,6 +13,8 @@ from anymdp_bench.evaluation import Budget, Run, play_in_context
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.selection import select_tasks
 from anymdp_bench.tasks.task import Task
+
+HELD_OUT = 2**40  # the first task seed of evaluations, which are neither public nor trained on
 
 
 @cache
@@ -25,24 +27,23 @@ def online_scores(
     agent: Agent,
     n_states: int,
     n_actions: int,
-    marks: Iterable[int],
+    ends: Sequence[int],
     n_tasks: int = 64,
     start: int = 0,
 ) -> Float64s:
-    """Mean score of each task at each mark, float64 [n_tasks, marks].
+    """Returns the mean score of each task by the steps played, float64 [n_tasks, len(ends)].
 
-    At mark m it is the mean score of the episodes that end in the last tenth before step m; NaN
-    where none does.
+    For the entry m of `ends` it is the mean score of the episodes that end in the last tenth of the steps
+    before m, and NaN where none does.
 
     Args:
         agent: an in-context agent.
         n_states: S of the tasks tau(S, A).
         n_actions: A of them.
-        marks: steps.
-        n_tasks: number of tasks that count, from task seed `start` upward.
+        ends: numbers of steps.
+        n_tasks: number of scorable tasks, from task seed `start` upward.
         start: the first task seed.
     """
-    ends = list(marks)
     env_id = f"AnyMDP-{n_states}s{n_actions}a-v0"
     tasks = _tasks(n_states, n_actions, n_tasks, start)
     runs = [Run(env_id, task, 0) for task in tasks]
@@ -54,3 +55,18 @@ def online_scores(
             if inside.any():
                 row[k] = curve.score[inside].mean()
     return out
+
+
+def describe_scores(
+    agent: Agent, n_states: int, n_actions: int, ends: Sequence[int], n_tasks: int, start: int
+) -> str:
+    """Returns a line with the online scores of an agent on unseen tasks (see `online_scores`)."""
+    score = online_scores(agent, n_states, n_actions, ends, n_tasks, start)
+    parts = [
+        f"{mean:.3f} (median {median:.3f}) at {end}"
+        for mean, median, end in zip(
+            np.nanmean(score, 0), np.nanmedian(score, 0), ends, strict=True
+        )
+    ]
+    kind = "unseen" if start >= HELD_OUT else "public"
+    return f"online score on {n_tasks} {kind} tasks tau({n_states},{n_actions}): {', '.join(parts)} steps"

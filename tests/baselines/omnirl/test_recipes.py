@@ -1,4 +1,4 @@
-"""Data recipes: each records the behaviours and teaches the labels that it says, and all else is equal."""
+"""Data recipes: each has the behaviours and labels that it says, and all else is equal."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,17 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from anymdp_baselines.omnirl.agent import SequenceAgent  # noqa: E402
-from anymdp_baselines.omnirl.model import Forecast, Outlook  # noqa: E402
-from anymdp_baselines.omnirl.play import Warmth  # noqa: E402
+from anymdp_baselines.omnirl.loss import Targets, compute_losses  # noqa: E402
+from anymdp_baselines.omnirl.model import PolicyOutput, Prediction  # noqa: E402
+from anymdp_baselines.omnirl.objective import SequenceObjective  # noqa: E402
+from anymdp_baselines.omnirl.presets import TaskGroup  # noqa: E402
+from anymdp_baselines.omnirl.recipes import RECIPES  # noqa: E402
+from anymdp_baselines.omnirl.rollout_cpu import RecordedRuns  # noqa: E402
 from anymdp_baselines.studies.methods import METHODS, method_preset  # noqa: E402
-from anymdp_baselines.training.loss import Taught, losses  # noqa: E402
-from anymdp_baselines.training.recipes import RECIPES  # noqa: E402
-from anymdp_baselines.training.segments import Recorded  # noqa: E402
+from anymdp_baselines.training.temperature import TemperatureSchedule  # noqa: E402
 from anymdp_baselines.training.trainer import Trainer  # noqa: E402
 from anymdp_bench.agents import RunBatch  # noqa: E402
-from anymdp_bench.datasets.behaviours import TAG_MODEL, TAG_RANDOM, TAG_UNKNOWN  # noqa: E402
+from anymdp_bench.datasets.codes import TAG_MODEL, TAG_RANDOM, TAG_UNKNOWN  # noqa: E402
 from anymdp_bench.datasets.sequences import synthesise  # noqa: E402
 from anymdp_bench.tasks.family import PUBLIC_SEEDS  # noqa: E402
 
@@ -53,28 +55,28 @@ def test_the_omnirl_recipe_is_the_default():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_tags_are_hidden_where_the_recipe_has_none(name):
-    room = Recorded(8, 3, np.array([64, 64]), 64, PUBLIC_SEEDS, RECIPES[name])
-    room.renew()
-    tags = np.concatenate([run.tag for run in room._runs])
-    assert (tags == TAG_UNKNOWN).all() == (not RECIPES[name].tags)
+    recorded = RecordedRuns(TaskGroup(8, 3, 0, 2, 64, 64), PUBLIC_SEEDS, RECIPES[name])
+    recorded.renew()
+    tags = np.concatenate([run.tag for run in recorded.runs])
+    assert (tags == TAG_UNKNOWN).all() == (not RECIPES[name].has_tags)
 
 
 def test_the_actors_label_is_the_action_taken_and_knows_no_oracle():
     logit = torch.zeros(1, 2, 3, requires_grad=True)
     value = torch.zeros(1, 2, 3, requires_grad=True)
-    outlook = Outlook(logit, value, torch.zeros(1, 2, 4), torch.zeros(1, 2, 3, 1))
-    forecast = Forecast(torch.zeros(1, 2, 5), torch.zeros(1, 2), torch.zeros(1, 2))
+    output = PolicyOutput(logit, value, torch.zeros(1, 2, 4), torch.zeros(1, 2, 3, 1))
+    prediction = Prediction(torch.zeros(1, 2, 5), torch.zeros(1, 2), torch.zeros(1, 2))
     advantage = torch.tensor([[[-9.0, 0.0, -9.0], [-9.0, 0.0, -9.0]]])
     zeros = torch.zeros(1, 2)
-    taught = Taught(
+    targets = Targets(
         advantage, torch.tensor([[2, 0]]), zeros, zeros.long(), zeros, torch.full((1, 2), 99.0)
     )
-    losses(outlook, forecast, taught, 0.1, "actor")["total"].backward()
+    compute_losses(output, prediction, targets, 0.1, "actor")["total"].backward()
     pull = -logit.grad[0]
     assert pull.argmax(-1).tolist() == [2, 0]
     assert value.grad is None or not value.grad.any()
     logit.grad = None
-    losses(outlook, forecast, taught, 0.1, "oracle")["total"].backward()
+    compute_losses(output, prediction, targets, 0.1, "oracle")["total"].backward()
     assert (-logit.grad[0]).argmax(-1).tolist() == [1, 1]
 
 
@@ -83,27 +85,36 @@ def test_every_method_has_the_same_network_steps_and_updates():
     assert len({p.model for p in presets}) == 1
     assert len({(p.rounds, p.minibatches, p.learning_rate) for p in presets}) == 1
     assert (
-        len({(r.students + r.behaviours, r.segment, r.life) for p in presets for r in p.rooms}) == 1
+        len(
+            {
+                (g.own_runs + g.recorded_runs, g.segment, g.context_length)
+                for p in presets
+                for g in p.groups
+            }
+        )
+        == 1
     )
 
 
 @pytest.mark.parametrize("name", ["ad", "omnirl"])
 def test_a_round_trains_and_goes_on_exactly(name):
-    first = Trainer(method_preset("tiny", name))
+    first = Trainer(SequenceObjective(method_preset("tiny", name)))
     first.advance()
-    second = Trainer(method_preset("tiny", name))
+    second = Trainer(SequenceObjective(method_preset("tiny", name)))
     tensors, numbers = first.state()
     second.restore({k: v.clone() for k, v in tensors.items()}, numbers)
     for trainer in (first, second):
         trainer.advance()
-    for mine, other in zip(first.model.parameters(), second.model.parameters(), strict=True):
+    for mine, other in zip(
+        first.objective.model.parameters(), second.objective.model.parameters(), strict=True
+    ):
         torch.testing.assert_close(mine, other, rtol=0, atol=0)
 
 
-def test_a_demonstrators_steps_carry_the_tag_that_the_agent_is_told():
-    model = Trainer(method_preset("tiny", "omnirl")).model
-    agent = SequenceAgent(model, Warmth(0.8), shown_tag=3)
-    agent.start(RunBatch(16, 5, np.arange(2, dtype=np.uint64)))
+def test_a_demonstrators_steps_carry_the_tag_that_the_agent_is_given():
+    model = SequenceObjective(method_preset("tiny", "omnirl")).model
+    agent = SequenceAgent(model, TemperatureSchedule(0.8), shown_tag=3)
+    agent.start(RunBatch("AnyMDP-16s5a-v0", 16, 5, np.arange(2, dtype=np.uint64)))
     ids, flags = np.array([0, 1]), np.zeros(2, np.bool_)
     agent.act(ids)
     agent.demonstrate(ids, ids, np.zeros(2), ids, flags, flags, np.array([True, False]))

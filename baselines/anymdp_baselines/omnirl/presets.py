@@ -1,0 +1,158 @@
+"""Training presets of the sequence models, all derived from one dial: the width of the model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from anymdp_baselines.omnirl.model import ModelSize
+from anymdp_baselines.training.temperature import TemperatureSchedule
+
+COOLING = (TemperatureSchedule(0.5), TemperatureSchedule(0.8), TemperatureSchedule(1.2))
+SCHEDULES = (*COOLING, TemperatureSchedule(1.0, 9.0))
+
+
+@dataclass(frozen=True)
+class TaskGroup:
+    """Tasks tau(S, A) that are trained on side by side.
+
+    Attributes:
+        n_states: S.
+        n_actions: A.
+        own_runs: runs that the model plays itself.
+        recorded_runs: recorded runs of the behaviour mixture beside them.
+        segment: steps of a run between two updates; gradients stop at its start, the memory does not.
+        context_length: steps that a run lasts, a multiple of `segment`.
+        share: the group's share of the loss.
+    """
+
+    n_states: int
+    n_actions: int
+    own_runs: int
+    recorded_runs: int
+    segment: int
+    context_length: int
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.context_length % self.segment:
+            raise ValueError(
+                f"context length {self.context_length} is no multiple of segment {self.segment}"
+            )
+
+    @property
+    def name(self) -> str:
+        """The name of the tasks as the paper writes it."""
+        return f"tau({self.n_states},{self.n_actions})"
+
+
+@dataclass(frozen=True)
+class SequencePreset:
+    """All settings of a training.
+
+    Attributes:
+        model: the size of the model.
+        groups: the tasks; the online score on the last group chooses how the weights are played.
+        minibatches: updates a round, each on an equal share of the runs.
+        micro: parts of a minibatch whose gradients are accumulated one after another.
+        rounds: rounds of play and updates, in all groups together.
+        learning_rate: peak of the learning rate; warm-up over 2% of the updates, then a cosine to 3%.
+        softness: temperature of the labels, in units of gap / H.
+        seed: seed of weights, choices and tasks.
+        recipe: key of `recipes.RECIPES`, which says what is recorded and how it is labelled.
+        schedules: the temperatures that the model plays at; its runs are divided evenly among them.
+    """
+
+    model: ModelSize
+    groups: tuple[TaskGroup, ...]
+    minibatches: int = 4
+    micro: int = 1
+    rounds: int = 800
+    learning_rate: float = 2e-3
+    softness: float = 0.1
+    seed: int = 0
+    recipe: str = "omnirl"
+    schedules: tuple[TemperatureSchedule, ...] = COOLING
+
+    def record(self) -> dict[str, Any]:
+        """Returns the settings as plain values for a checkpoint, whose format names the groups "rooms"."""
+        record = asdict(self) | {"schedules": [list(schedule) for schedule in self.schedules]}
+        return record | {"rooms": list(record.pop("groups"))}
+
+
+def preset_of_width(
+    width: int,
+    kind: str,
+    groups: tuple[TaskGroup, ...] | None = None,
+    size: dict[str, Any] | None = None,
+    **changes: Any,
+) -> SequencePreset:
+    """Returns the preset of a width: a wider model is deeper, sees more runs, and trains for longer.
+
+    Args:
+        width: of the model.
+        kind: of the model (`ModelSize.kind`).
+        groups: the tasks; by default those of `default_groups`.
+        size: numbers of `ModelSize` that differ, for the kinds that know no ids.
+        changes: other settings of the preset.
+    """
+    if kind == "gated":
+        blocks = max(2, min(width // 14, 18))
+        model = ModelSize(kind, 2 * width, blocks, max(2, width // 16), tokens=4)
+    else:
+        model = ModelSize(
+            kind, width, max(2, min(width // 16, 18)), 4, max(16, width * 3 // 8), width // 2,
+            n_observations=16,
+        )  # fmt: skip
+        model = replace(model, **(size or {}))
+    chosen = default_groups(width) if groups is None else groups
+    return replace(SequencePreset(model, chosen, rounds=12 * width), **changes)
+
+
+def default_groups(
+    width: int, segment: int = 256, context_length: int = 2304
+) -> tuple[TaskGroup, ...]:
+    """Returns bandits, small tasks, and tau(16,5), with runs in proportion to `width`."""
+    n = width
+    return (
+        TaskGroup(1, 5, n, 0, 32, 128, 0.15),
+        TaskGroup(8, 3, n // 2, n // 8, 128, 640, 0.2),
+        TaskGroup(16, 5, n, n // 2, segment, context_length, 0.65),
+    )
+
+
+_MANY = (
+    TaskGroup(1, 5, 1024, 0, 32, 128, 0.1),
+    TaskGroup(8, 3, 512, 128, 128, 640, 0.15),
+    TaskGroup(16, 5, 2048, 512, 256, 2304, 0.75),
+)
+"""As many runs as fill an accelerator."""
+
+_TINY = (TaskGroup(1, 3, 8, 0, 32, 64, 0.25), TaskGroup(8, 3, 8, 4, 128, 512, 0.75))
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": {"width": 16, "groups": _TINY, "rounds": 60, "minibatches": 2},
+    "small": {"width": 64},
+    "base": {
+        "width": 128,
+        "size": {"blocks": 6, "per_action": 32, "slot_size": 48},
+        "groups": _MANY,
+        "minibatches": 16,
+        "rounds": 180,
+        "learning_rate": 1.5e-3,
+        "schedules": SCHEDULES,
+    },
+    "paper": {"width": 256, "groups": default_groups(512, 2048, 12288), "rounds": 12000},
+}
+"""The arguments of `preset_of_width`, by preset."""
+
+
+def find_preset(name: str, kind: str) -> SequencePreset:
+    """Returns a preset of PRESETS for a kind of model.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
+    return preset_of_width(kind=kind, **PRESETS[name])
