@@ -271,3 +271,11 @@ def test_nan_in_a_file(mdp, path):
         array[3] = np.nan
         write(path, mdp, {name: array})
         assert f"{name} has a NaN or infinity at [3]" in refused(path)
+
+
+def test_a_path_is_a_string_or_a_path_and_may_begin_at_home(mdp, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    mdp.save("~/a.task")
+    mdp.save(tmp_path / "b.task")
+    for path in (tmp_path / "a.task", str(tmp_path / "b.task"), "~/b.task"):
+        assert TabularMDP.load(path).fingerprint() == mdp.fingerprint()

@@ -388,3 +388,14 @@ def test_a_record_is_frozen() -> None:
         run.agent = "other"  # type: ignore[misc]
     with pytest.raises(ValueError, match="read-only"):
         run.score[0] = 1
+
+
+def test_a_path_is_a_string_or_a_path_and_may_begin_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    records.write_csv("~/a.csv", [a_run()], {"command": "x"})
+    expected = records.read_csv(tmp_path / "a.csv")
+    for path in (str(tmp_path / "a.csv"), "~/a.csv"):
+        pd.testing.assert_frame_equal(records.read_csv(path), expected)
+        assert records.read_header(path) == records.read_header(tmp_path / "a.csv")
+    for paths in ("~/a.csv", tmp_path, [str(tmp_path)]):
+        pd.testing.assert_frame_equal(records.read_many(paths), expected)

@@ -310,13 +310,13 @@ def test_a_suite_is_a_name_a_file_or_environments(folder, capsys):
 # Progress
 
 
-def test_progress_is_told_to_a_function():
-    told = []
-    evaluate("random", [BANDIT], **QUICKLY, progress=lambda *report: told.append(report))
-    shares = [share for share, _ in told]
+def test_progress_goes_to_a_function():
+    reports = []
+    evaluate("random", [BANDIT], **QUICKLY, progress=lambda *report: reports.append(report))
+    shares = [share for share, _ in reports]
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0.0, 1.0)
-    assert np.isfinite(told[-1][1])
+    assert np.isfinite(reports[-1][1])
 
 
 # What comes back
@@ -388,6 +388,8 @@ def test_plots_of_every_kind(kind, tmp_path):
         ((3,), {}, AgentError, "agent 3 is a int; give a name, a class"),
         ((dict,), {}, AgentError, "agent builtins:dict is neither an Agent nor a CompiledAgent"),
         ((Eager(),), {"agent_args": {"speed": 1}}, AgentError, "is made already; give its class"),
+        ((Eager,), {"agent_args": "speed"}, AgentError, "agent_args is 'speed'; give a dict"),
+        (("random",), {"time_limit": "1"}, PlanError, "time_limit is '1'; give a number of sec"),
         ((Eager,), {"name": " "}, AgentError, "name ' ' cannot be recorded"),
         (("random", "nothing"), {}, SuiteError, "no suite 'nothing'; known: "),
         (("random", "nowhere.toml"), {}, SuiteError, "nowhere.toml: cannot be read: No such file"),
@@ -436,8 +438,21 @@ def test_runs_that_fail_are_named_and_the_rest_comes_back(capsys):
     assert len(found.failed) == 1
     assert found.failed[0].endswith("task seed 0, run seed 0: OverflowError: too much")
     said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
     assert said[0] == f"anymdp-bench: {found.failed[0]}"
     assert said[1] == "anymdp-bench: 1 of 2 runs failed and are not in the results"
+
+
+def test_a_traceback_is_printed_for_who_debugs(capsys):
+    with pytest.raises(RunError):
+        evaluate(Raises, [BANDIT], **QUICKLY, debug=True)
+    said = capsys.readouterr().err
+    assert said.count("Traceback") == 1
+    assert 'raise KeyError("what a\\nsurprise")' in said
+    assert run(["run", "--agent", "json:dumps", "--env", BANDIT, "--debug"]) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert "anymdp-bench: agent json:dumps cannot be made" in said
 
 
 def test_the_names_of_the_package_lead_here():
@@ -471,7 +486,7 @@ def test_agent_arguments_of_the_command(folder, capsys):
     )
     capsys.readouterr()
     assert run(words) == 2
-    assert "has arguments {'lr': 0.5" in capsys.readouterr().err
+    assert "has arguments {'limit': 'NaN', 'lr': 0.5" in capsys.readouterr().err
     for wrong in ("lr", "0=1", "=1"):
         assert run([*words, "--agent-arg", wrong]) == 2
         assert "is not KEY=VALUE" in capsys.readouterr().err

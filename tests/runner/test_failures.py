@@ -1,4 +1,4 @@
-"""Agents that fail are named and the rest goes on; mended, the same command completes the result."""
+"""Agents that fail are named and the rest goes on; the same command completes the result later."""
 
 import json
 import re

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -89,6 +90,9 @@ def run(
         ),
     ] = None,
     score: Annotated[Score, typer.Option(help="Score in the table.")] = Score.CORRECTED,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Print the traceback of the first error.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no messages.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the table as JSON, for machines.")
@@ -109,26 +113,32 @@ def run(
         raise typer.BadParameter("give --episodes or --steps, not both")
     if ray_address is not None and executor is not Backend.RAY:
         raise typer.BadParameter("--ray-address goes with --executor ray")
-    results = evaluate(
-        agent,
-        env or suite or "quick",
-        tasks=tasks,
-        runs=runs,
-        steps=steps,
-        episodes=episodes,
-        context=context.value,
-        seed=seed,
-        task_seed_start=task_seed_start,
-        workers=workers,
-        out=out,
-        progress=False if quiet else None,
-        checkpoint=checkpoint,
-        agent_args=_parse_arguments(agent_arg or []),
-        score=score.value,
-        executor=executor,
-        ray_address=ray_address,
-        time_limit=time_limit,
-    )
+    try:
+        results = evaluate(
+            agent,
+            env or suite or "quick",
+            tasks=tasks,
+            runs=runs,
+            steps=steps,
+            episodes=episodes,
+            context=context.value,
+            seed=seed,
+            task_seed_start=task_seed_start,
+            workers=workers,
+            out=out,
+            progress=False if quiet else None,
+            checkpoint=checkpoint,
+            agent_args=_parse_arguments(agent_arg or []),
+            score=score.value,
+            executor=executor,
+            ray_address=ray_address,
+            time_limit=time_limit,
+            debug=debug,
+        )
+    except Exception:
+        if debug:
+            traceback.print_exc()
+        raise
     assert results.origin is not None
     assert results.path is not None
     origin, csv = results.origin, results.path

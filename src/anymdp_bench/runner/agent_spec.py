@@ -37,6 +37,10 @@ def make_spec(
     """
     if checkpoint is not None:
         checkpoint = os.path.expanduser(checkpoint)
+    if not isinstance(arguments or {}, Mapping) or not all(
+        isinstance(key, str) for key in arguments or {}
+    ):
+        raise AgentError(f"agent_args is {arguments!r:.80}; give a dict of keywords and values")
     pairs = tuple((arguments or {}).items())
     if not isinstance(agent, str):
         spec = AgentSpec(name or _name_of(agent), checkpoint, pairs, agent)

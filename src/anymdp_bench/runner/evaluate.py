@@ -8,6 +8,7 @@ import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
@@ -58,6 +59,7 @@ def evaluate(
     executor: str = "local",
     ray_address: str | None = None,
     time_limit: float | None = None,
+    debug: bool = False,
 ) -> Results:
     """Evaluates an agent on a suite of tasks, as the command `anymdp-bench run` does.
 
@@ -91,6 +93,7 @@ def evaluate(
         executor: where runs are played, "local" or "ray".
         ray_address: the address of a Ray cluster.
         time_limit: seconds that a run, or a batch of runs, may take before it counts as failed.
+        debug: whether the traceback of the first exception that the agent raises is printed on stderr.
 
     Returns:
         One row for each scored episode or test point, with methods `table`, `plot` and `save`. The lines of
@@ -114,7 +117,7 @@ def evaluate(
         raise PlanError("episodes and steps are both given; give one of them")
     if ray_address is not None and executor != Backend.RAY:
         raise PlanError("ray_address is given without executor='ray'; give both")
-    if time_limit is not None and not time_limit > 0:
+    if time_limit is not None and not (isinstance(time_limit, Real) and time_limit > 0):
         raise PlanError(f"time_limit is {time_limit!r}; give a number of seconds above 0")
 
     quiet = progress is False
@@ -147,6 +150,7 @@ def evaluate(
             command=_write_command(spec, suite, chosen, options),
             begin=display.begin,
             report=display.report,
+            debug=debug,
         )
         results = Results.from_file(
             outcome.csv,

@@ -16,6 +16,7 @@ from __future__ import annotations
 import glob
 import json
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -70,6 +71,7 @@ def run_plan(
     command: str,
     begin: Callable[[int, int], None] = lambda total, done: None,
     report: Report = lambda index, share, score: None,
+    debug: bool = False,
 ) -> Outcome:
     """Plays the units of a plan that are missing, and writes its result.
 
@@ -80,6 +82,7 @@ def run_plan(
         command: the command line that makes the result again; it goes into the file's header.
         begin: called once with the number of units, and of those that are there already.
         report: called while units are played.
+        debug: whether the traceback of the first exception that an agent raises is printed on stderr.
 
     Raises:
         ExecutorError: workers cannot be started.
@@ -100,7 +103,7 @@ def run_plan(
                 return Outcome(csv, 0, 0.0)
         claim(work, plan)
         timing = Timing()
-        played, failed = _play_missing_units(plan, work, executor, begin, report, timing)
+        played, failed = _play_missing_units(plan, work, executor, begin, report, timing, debug)
         header = _make_header(plan, command, failed)
         write_rows(csv, _read_rows(plan, work, failed), header)
         timing.write(out / f"{plan.stem}.timing.json")
@@ -133,6 +136,7 @@ def _play_missing_units(
     begin: Callable[[int, int], None],
     report: Report,
     timing: Timing,
+    debug: bool,
 ) -> tuple[int, dict[int, str]]:
     """Plays the units that have no part.
 
@@ -147,6 +151,9 @@ def _play_missing_units(
     with closing(executor.run(play, missing, report)) as answers:  # ends the workers at once
         for k, answer in answers:
             if isinstance(answer, JobFailed):
+                if debug and answer.traceback:
+                    print(answer.traceback, end="", file=sys.stderr)
+                    debug = False
                 if answer.refused:
                     raise RefusalError(_describe_failure(plan, plan.units[k], answer.reason))
                 failed[k] = answer.reason

@@ -85,7 +85,7 @@ def play_unit(
         else:
             curves = play_in_context(agent, runs, budget, report, CONTEXTS[unit.context])
     except RefusalError as error:
-        raise RefusedError(str(error)) from None
+        raise RefusedError(str(error)) from error.__cause__
     except AgentError as error:
         raise JobError(str(error)) from None
     except (Exception, SystemExit) as error:  # the agent is a stranger's code

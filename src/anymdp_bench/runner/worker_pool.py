@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from traceback import format_exception
 from typing import Any, Protocol
 
 TRIES = 3
@@ -46,10 +47,12 @@ class JobFailed:
     Attributes:
         reason: why there is no answer.
         refused: whether no other job like this one is worth a try.
+        traceback: the traceback of the exception behind it, as text; empty if there was none.
     """
 
     reason: str
     refused: bool = False
+    traceback: str = ""
 
 
 class Worker(Protocol):
@@ -99,9 +102,11 @@ def try_job(work: Work, job: Any, report: ReportShare | None = None) -> Any:
     try:
         return work(job, report)
     except JobError as error:
-        return JobFailed(str(error), isinstance(error, RefusedError))
+        lines = format_exception(error.__cause__) if error.__cause__ else []
+        return JobFailed(str(error), isinstance(error, RefusedError), "".join(lines))
     except Exception as error:
-        return JobFailed(f"{type(error).__name__}: {error}")
+        lines = format_exception(error)
+        return JobFailed(f"{type(error).__name__}: {error}", traceback="".join(lines))
 
 
 @dataclass
