@@ -23,6 +23,7 @@ TABULAR = {
 }
 # Networks, whose sums depend on the processor; by the extra that each needs.
 NEURAL = {
+    "neural-planner": "torch",
     "omnirl": "torch",
     "omnirl-delta": "torch",
     "omnirl-linear": "torch",
@@ -31,7 +32,9 @@ NEURAL = {
 }
 
 # Else 5: PPO updates seldom, and the others are slow.
-EPISODES = {"ppo": 60} | dict.fromkeys(["omnirl", "omnirl-delta", "omnirl-linear", "ad"], 3)
+EPISODES = {"ppo": 60} | dict.fromkeys(
+    ["neural-planner", "omnirl", "omnirl-delta", "omnirl-linear", "ad"], 3
+)
 
 
 def play(name, out, workers=1, tasks=2):

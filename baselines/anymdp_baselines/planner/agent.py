@@ -47,7 +47,7 @@ _LONGEST = 2**53  # steps of a context
 _WATCHED = range(2, 257)  # numbers of observations of runs that are watched for hidden state
 
 
-class OmniRL(Agent):
+class NeuralPlanner(Agent):
     """The in-context agent with a hard-addressed memory and a looped neural planner.
 
     It plays tasks of any size: neither weights nor memory are tied to ids or to their number.
@@ -63,7 +63,7 @@ class OmniRL(Agent):
         ValueError: the checkpoint is none; the message is one line.
     """
 
-    version: ClassVar[str] = "8"
+    version: ClassVar[str] = "9"
     shaped: ClassVar[bool] = False  # it is given the rewards themselves
 
     def __init__(
@@ -92,7 +92,7 @@ class OmniRL(Agent):
         need = n * (8 * a * (o**2 + watched * room(o) ** 2) + 2 * FAR * o)
         if need > LARGEST:
             raise ValueError(
-                f"omnirl needs {need / 2**30:.0f} GiB to remember {n} runs with"
+                f"neural-planner needs {need / 2**30:.0f} GiB to remember {n} runs with"
                 f" {o} observations; play fewer tasks at once"
             )
         habit = FAMILIAR if familiar else ELSEWHERE
@@ -220,11 +220,11 @@ class OmniRL(Agent):
             self._mind.planner = self._weights.general
 
 
-def omnirl_anymdp(checkpoint: str | None = None) -> OmniRL:
-    """The same network trained on AnyMDP tasks alone, as the paper's OmniRL (AnyMDP) was."""
-    return OmniRL(checkpoint, weights="omnirl-anymdp", familiar=True)
+def neural_planner_anymdp(checkpoint: str | None = None) -> NeuralPlanner:
+    """The agent `neural-planner-anymdp`: the same checkpoint, which takes every task for one of AnyMDP's."""
+    return NeuralPlanner(checkpoint, familiar=True)
 
 
-def omnirl_garnet(checkpoint: str | None = None) -> OmniRL:
-    """The same network trained on Garnet tasks alone, as the paper's OmniRL (Garnet) was."""
-    return OmniRL(checkpoint, weights="omnirl-garnet")
+def neural_planner_garnet(checkpoint: str | None = None) -> NeuralPlanner:
+    """The agent `neural-planner-garnet`: the same network, with weights trained on Garnet tasks alone."""
+    return NeuralPlanner(checkpoint, weights="neural-planner-garnet")

@@ -17,7 +17,7 @@ from anymdp_bench.mdp.file_bytes import ordered
 
 FORMAT = "anymdp-bench omnirl 3"
 _MOST, _MOST_EXPERTS = 4096, 16  # width and loops, planners that a file may ask for
-SHIPPED = "omnirl"  # the weights that are loaded by default, by name
+SHIPPED = "neural-planner"  # the weights that are loaded by default, by name
 
 
 def save_arrays(path: Path, arrays: dict[str, Any], numbers: dict[str, Any]) -> None:
@@ -66,8 +66,8 @@ def load_arrays(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]
         # TypeError and AttributeError: of a type that NumPy lacks
         reason = " ".join(str(error).split())[:300]
         raise ValueError(
-            f"{path} is no omnirl checkpoint ({reason});"
-            " give a file that `anymdp-bench train omnirl` wrote"
+            f"{path} is no neural-planner checkpoint ({reason});"
+            " give a file that `anymdp-bench train neural-planner` wrote"
         ) from None
     return arrays, numbers
 

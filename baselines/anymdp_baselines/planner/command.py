@@ -1,4 +1,4 @@
-"""`anymdp-bench train omnirl`, found through the entry-point group `anymdp_bench.commands`."""
+"""`anymdp-bench train neural-planner`, found through the entry-point group `anymdp_bench.commands`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def _train() -> None:
     pass
 
 
-@app.command("omnirl")
-def omnirl(
+@app.command("neural-planner")
+def neural_planner(
     preset: Annotated[
         str,
         typer.Option(
@@ -27,7 +27,7 @@ def omnirl(
     ],
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Folder; default training/omnirl-PRESET.")
+        Path | None, typer.Option(help="Folder; default training/neural-planner-PRESET.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
     start_from: Annotated[
@@ -36,7 +36,7 @@ def omnirl(
 ) -> None:
     """Train the planner; prints its online score on unseen tasks, writes its weights.
 
-    Example: `anymdp-bench train omnirl --preset tiny --out training/first`
+    Example: `anymdp-bench train neural-planner --preset tiny --out training/first`
     """
     try:
         from anymdp_baselines.planner.train import main
@@ -48,5 +48,6 @@ def omnirl(
         raise typer.BadParameter(str(error)) from None
 
 
+app.command("omnirl")(train_delta)
 app.command("omnirl-delta")(train_delta)
 app.command("omnirl-linear")(train_linear)

@@ -1,6 +1,6 @@
 """Trains a planner, prints its online score on unseen tasks, writes its weights.
 
-Run it as `python -m anymdp_baselines.planner.train small --out training/omnirl-small`.
+Run it as `python -m anymdp_baselines.planner.train small --out training/neural-planner-small`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anymdp_baselines.planner.agent import OmniRL
+from anymdp_baselines.planner.agent import NeuralPlanner
 from anymdp_baselines.planner.evaluate import online_scores
 from anymdp_baselines.planner.presets import PRESETS, Preset
 from anymdp_baselines.planner.rollout import EDGES
@@ -22,7 +22,7 @@ from anymdp_baselines.planner.trainer import Trainer
 
 _REPORT, _SAVE, _EXAM = 200, 1000, 5000  # updates between log lines, checkpoints, online scores
 _EXAM_TASKS = 32
-_WEIGHTS = "omnirl.safetensors"
+_WEIGHTS = "neural-planner.safetensors"
 _HELD_OUT = 2**40  # the exam's tasks: neither public nor trained on
 
 
@@ -35,7 +35,7 @@ def main(
 ) -> Path:
     """Trains `preset` into the folder `out`, and returns the path of the weights.
 
-    The folder gets the weights (`omnirl.safetensors`), the state to resume from
+    The folder gets the weights (`neural-planner.safetensors`), the state to resume from
     (`state.safetensors`) and the log (`log.csv`). The online scores it prints are of held-out tasks.
 
     Raises:
@@ -46,7 +46,7 @@ def main(
     if preset not in PRESETS:
         raise ValueError(f"no preset {preset!r}; there are {', '.join(PRESETS)}")
     torch.set_num_threads(threads)
-    folder = Path(f"training/omnirl-{preset}" if out is None else out)
+    folder = Path(f"training/neural-planner-{preset}" if out is None else out)
     folder.mkdir(parents=True, exist_ok=True)
     state = folder / "state.safetensors"
     if state.exists() and not resume:
@@ -113,7 +113,7 @@ def exam(weights: Path, preset: Preset, n_tasks: int = _EXAM_TASKS) -> Iterator[
     }
     for n_states, n_actions in sorted(sizes):
         marks = [int(visits * n_states * n_actions) for visits in (12.5, 25, 50)]
-        agent = OmniRL(str(weights))
+        agent = NeuralPlanner(str(weights))
         score = online_scores(agent, n_states, n_actions, marks, n_tasks, _HELD_OUT)
         parts = [
             f"{value:.3f} at {mark}"

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
 
 from anymdp_baselines.planner import presets, train  # noqa: E402
-from anymdp_baselines.planner.agent import OmniRL  # noqa: E402
+from anymdp_baselines.planner.agent import NeuralPlanner  # noqa: E402
 from anymdp_baselines.planner.assemble import assemble  # noqa: E402
 from anymdp_baselines.planner.checkpoint import FORMAT, load_weights, shipped  # noqa: E402
 from anymdp_baselines.planner.evaluate import online_scores  # noqa: E402
@@ -87,7 +87,7 @@ def test_training_writes_weights_that_play(tmp_path, monkeypatch, runs):
     monkeypatch.setitem(presets.PRESETS, "test", SMALL)
     monkeypatch.setattr(train, "_EXAM_TASKS", 2)
     weights = train.main("test", out=tmp_path)
-    agent = OmniRL(str(weights))
+    agent = NeuralPlanner(str(weights))
     assert isinstance(agent, Agent)
     agent.start(_told(runs))
     before = agent.memory_bytes
@@ -106,15 +106,15 @@ def _told(runs):
 
 
 def test_a_run_does_not_depend_on_its_company(runs):
-    together = play_in_context(OmniRL(), runs, Budget(steps=400))
-    alone = play_in_context(OmniRL(), runs[1:2], Budget(steps=400))[0]
+    together = play_in_context(NeuralPlanner(), runs, Budget(steps=400))
+    alone = play_in_context(NeuralPlanner(), runs[1:2], Budget(steps=400))[0]
     np.testing.assert_array_equal(together[1].steps, alone.steps)
     np.testing.assert_array_equal(together[1].score, alone.score)
 
 
 def test_tasks_known_to_be_anymdps_are_played_by_their_expert(runs):
     for familiar, n_observations in ((True, 16), (True, 2), (True, 128), (False, 16), (True, 1)):
-        agent = OmniRL(familiar=familiar)
+        agent = NeuralPlanner(familiar=familiar)
         (expert,) = (expert.planner for expert in agent._weights.experts)
         agent.start(replace(_told(runs), n_observations=n_observations))
         has_expert = familiar and n_observations > 1
@@ -122,7 +122,7 @@ def test_tasks_known_to_be_anymdps_are_played_by_their_expert(runs):
 
 
 def test_demonstrations_are_read_by_the_weights_that_know_them(runs, tmp_path):
-    agent, other = OmniRL(), OmniRL()
+    agent, other = NeuralPlanner(), NeuralPlanner()
     for each in (agent, other):
         each.start(_told(runs))
     n = len(runs)
@@ -136,7 +136,7 @@ def test_demonstrations_are_read_by_the_weights_that_know_them(runs, tmp_path):
 
 @pytest.mark.slow
 def test_the_shipped_weights_learn_unseen_tasks():
-    score = online_scores(OmniRL(), 16, 5, [1000], n_tasks=16)
+    score = online_scores(NeuralPlanner(), 16, 5, [1000], n_tasks=16)
     assert np.nanmean(score) > 0.7
 
 
@@ -169,8 +169,8 @@ def test_experts_settle_in_training_as_at_play():
 def test_a_bad_checkpoint_gets_one_clear_line(tmp_path, content):
     path = tmp_path / "bad.safetensors"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="no omnirl checkpoint") as caught:
-        OmniRL(str(path))
+    with pytest.raises(ValueError, match="no neural-planner checkpoint") as caught:
+        NeuralPlanner(str(path))
     assert "\n" not in str(caught.value)
 
 
@@ -178,8 +178,8 @@ def test_a_bad_checkpoint_gets_one_clear_line(tmp_path, content):
 def test_a_type_that_numpy_lacks_is_refused(tmp_path, dtype):
     path = tmp_path / "other.safetensors"
     save_file({"head.bias": torch.zeros(8, dtype=dtype)}, path, {"format": FORMAT, "numbers": "{}"})
-    with pytest.raises(ValueError, match="no omnirl checkpoint") as caught:
-        OmniRL(str(path))
+    with pytest.raises(ValueError, match="no neural-planner checkpoint") as caught:
+        NeuralPlanner(str(path))
     assert "\n" not in str(caught.value)
 
 
@@ -189,11 +189,11 @@ def test_a_checkpoint_of_wrong_shapes_or_infinite_weights_is_refused(tmp_path):
     trainer.average["head.bias"] = torch.full((8,), math.inf)
     trainer.ship(path)
     with pytest.raises(ValueError, match="not finite"):
-        OmniRL(str(path))
+        NeuralPlanner(str(path))
     trainer.average["head.bias"] = torch.zeros(3)
     trainer.ship(path)
     with pytest.raises(ValueError, match="does not hold a planner") as caught:
-        OmniRL(str(path))
+        NeuralPlanner(str(path))
     assert "\n" not in str(caught.value)
 
 
@@ -220,11 +220,11 @@ def play_steps(agent, simulator, steps):
 @pytest.mark.parametrize("familiar", [True, False])
 def test_a_saved_context_goes_on_as_if_never_interrupted(runs, tmp_path, familiar):
     path = tmp_path / "context.safetensors"
-    agent, simulator = OmniRL(familiar=familiar), make_simulator(runs)
+    agent, simulator = NeuralPlanner(familiar=familiar), make_simulator(runs)
     agent.start(_told(runs))
     play_steps(agent, simulator, 500)
     agent.save_context(path)
-    other, twin = OmniRL(familiar=familiar), copy.deepcopy(simulator)
+    other, twin = NeuralPlanner(familiar=familiar), copy.deepcopy(simulator)
     expected = play_steps(agent, simulator, 150)
     other.start(_told(runs))
     other.load_context(path)
@@ -237,7 +237,7 @@ def test_a_saved_context_goes_on_as_if_never_interrupted(runs, tmp_path, familia
 
 
 def test_the_scale_of_rewards_does_not_matter(runs):
-    agents = OmniRL(), OmniRL()
+    agents = NeuralPlanner(), NeuralPlanner()
     simulator = make_simulator(runs)
     for agent in agents:
         agent.start(_told(runs))

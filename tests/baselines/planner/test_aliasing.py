@@ -20,7 +20,7 @@ from anymdp_bench.tasks.selection import select_tasks
 
 pytest.importorskip("torch")
 
-from anymdp_baselines.planner.agent import OmniRL
+from anymdp_baselines.planner.agent import NeuralPlanner
 
 N, A = 4, 2
 
@@ -104,7 +104,7 @@ def test_nothing_is_noticed_where_nothing_is_hidden(env_id):
     """A likelihood ratio of exp(25) by chance: below 2e-11 a run, were the predictions exact."""
     tasks, _ = select_tasks(task_source(env_id), 4 if "Garnet" in env_id else 1)
     runs = [Run(env_id, tasks[k % len(tasks)], k) for k in range(8)]
-    agent = OmniRL()
+    agent = NeuralPlanner()
     play_in_context(agent, runs, Budget(steps=3000))
     assert not agent._history.hidden.any()
     assert agent._history.evidence.max() < 5.0
@@ -113,7 +113,7 @@ def test_nothing_is_noticed_where_nothing_is_hidden(env_id):
 def test_the_pendulums_hidden_state_is_noticed():
     env_id = "DiscretePendulum-g5-v0"
     task = select_tasks(task_source(env_id), 1)[0][0]
-    agent = OmniRL()
+    agent = NeuralPlanner()
     play_in_context(agent, [Run(env_id, task, k) for k in range(3)], Budget(steps=12_000))
     assert agent._history.hidden.all()
     assert (agent._deep.memory.total[:, 0] == 12_000).all()  # it remembers from the first step on
@@ -123,6 +123,6 @@ def test_a_run_with_a_history_does_not_depend_on_its_company():
     env_id = "DiscretePendulum-g1-v0"
     task = select_tasks(task_source(env_id), 1)[0][0]
     runs = [Run(env_id, task, k) for k in range(3)]
-    together = play_in_context(OmniRL(), runs, Budget(steps=3000))
-    alone = play_in_context(OmniRL(), runs[1:2], Budget(steps=3000))[0]
+    together = play_in_context(NeuralPlanner(), runs, Budget(steps=3000))
+    alone = play_in_context(NeuralPlanner(), runs[1:2], Budget(steps=3000))[0]
     np.testing.assert_array_equal(together[1].score, alone.score)

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from anymdp_baselines.planner.agent import OmniRL
+from anymdp_baselines.planner.agent import NeuralPlanner
 from anymdp_baselines.planner.checkpoint import load_weights, shipped
 from anymdp_baselines.planner.finite_horizon import (
     FAR,
@@ -16,9 +16,9 @@ from anymdp_baselines.planner.finite_horizon import (
     plan_to_the_end,
 )
 from anymdp_baselines.planner.memory import empty_memory, write
-from anymdp_baselines.planner.policy import Mind, Steps
+from anymdp_baselines.planner.policy import Mind
 from anymdp_baselines.planner.schedule import Schedule
-from anymdp_bench.agents import RunBatch
+from anymdp_bench.agents import RunBatch, Transition
 
 WORK, CASH = 0, 1
 
@@ -136,7 +136,8 @@ def live(mind, actions, limit):
         cash = action == CASH
         reward = np.where(cash, 5.0, 1.0)
         mind.learn(
-            runs, Steps(start, action, reward, cash.astype(np.int64), cash, ~cash & (k == limit))
+            runs,
+            Transition(start, action, reward, cash.astype(np.int64), cash, ~cash & (k == limit)),
         )
         total += reward[0]
         if cash[0]:
@@ -199,7 +200,7 @@ def test_runs_of_one_step_have_no_end_to_plan_for():
 
 def test_an_interrupted_run_goes_on_by_the_same_clock(tmp_path):
     path = tmp_path / "context.safetensors"
-    agents, streams = [OmniRL(), OmniRL()], one_stream()
+    agents, streams = [NeuralPlanner(), NeuralPlanner()], one_stream()
     for agent in agents:
         agent.start(streams)
     agents[0]._mind = taught()
@@ -215,7 +216,7 @@ def test_an_interrupted_run_goes_on_by_the_same_clock(tmp_path):
 
 def test_a_context_whose_actions_are_none_is_refused(tmp_path):
     path = tmp_path / "context.safetensors"
-    agent = OmniRL()
+    agent = NeuralPlanner()
     agent.start(one_stream())
     agent._mind._ending[0, 3, 1] = 2
     agent.save_context(path)

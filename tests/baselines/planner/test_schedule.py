@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from anymdp_baselines.planner.checkpoint import load_weights, shipped
-from anymdp_baselines.planner.policy import Mind, Steps
+from anymdp_baselines.planner.policy import Mind
 from anymdp_baselines.planner.schedule import COLDEST, Schedule, likely
+from anymdp_bench.agents import Transition
 
 
 def test_a_run_settles_after_its_visits_a_slot():
@@ -43,7 +44,7 @@ def test_a_look_samples_by_the_network_alone_and_play_by_what_is_known_as_well()
         while mind._age[0] < age:
             o, j = rng.integers(4, size=(2, 1))
             none = np.zeros(1, bool)
-            mind.learn(runs, Steps(o, rng.integers(3, size=1), rng.normal(j), j, none, none))
+            mind.learn(runs, Transition(o, rng.integers(3, size=1), rng.normal(j), j, none, none))
         mind.plan(runs)
         arrays = mind.arrays()
         if age == 180:

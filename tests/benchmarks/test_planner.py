@@ -1,6 +1,6 @@
-"""OmniRL's arithmetic against the machine's: plans of 64 runs, and a training update. Run by name.
+"""The planner's arithmetic against the machine's: plans of 64 runs, and a training update. Run by name.
 
-    pytest tests/benchmarks/test_omnirl.py
+    pytest tests/benchmarks/test_planner.py
 
 `extra_info` holds GFLOP/s, the rate of a plain matrix product on the same thread in the same run, and the
 share of it that is reached; what a step costs follows from the plan's cadence. Of a plan only the network
@@ -15,7 +15,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from anymdp_baselines.planner.agent import OmniRL  # noqa: E402
+from anymdp_baselines.planner.agent import NeuralPlanner  # noqa: E402
 from anymdp_baselines.planner.features import empty_reading, read  # noqa: E402
 from anymdp_baselines.planner.finite_horizon import end_runs  # noqa: E402
 from anymdp_baselines.planner.inference import _distinct, logits, plan_runs  # noqa: E402
@@ -83,7 +83,7 @@ def test_a_plan_of_64_runs(benchmark, n_states):
     env_id = f"AnyMDP-{n_states}s5a-v0"
     tasks, _ = select_tasks(task_source(env_id), STREAMS)
     runs = [Run(env_id, task, 0) for task in tasks]
-    agent = OmniRL(familiar=True)
+    agent = NeuralPlanner(familiar=True)
     agent.start(run_batch(runs, privileged=False))
     play = Interaction(agent, make_simulator(runs))
     for _ in range(2000):
@@ -108,7 +108,7 @@ def test_plans_to_the_end_of_64_runs(benchmark, n_states):
     env_id = f"AnyMDP-{n_states}s5a-v0"
     tasks, _ = select_tasks(task_source(env_id), STREAMS)
     runs = [Run(env_id, task, 0) for task in tasks]
-    agent = OmniRL(familiar=True)
+    agent = NeuralPlanner(familiar=True)
     agent.start(run_batch(runs, privileged=False))
     play = Interaction(agent, make_simulator(runs))
     for _ in range(2000):
