@@ -44,6 +44,7 @@ from anymdp_bench.engine.arrays import Bools, Int64s
 LARGEST = 8 * 2**30  # bytes of memory for all runs together
 _HISTORY = np.uint64(0xE7037ED1A0B428DB)  # the second mind draws apart from the first
 _LONGEST = 2**53  # steps of a context
+_ADDED = frozenset({"mind.renewal_begin", "deep.renewal_begin"})  # contexts of version 8 lack them
 _WATCHED = range(2, 257)  # numbers of observations of runs that are watched for hidden state
 
 
@@ -179,7 +180,10 @@ class NeuralPlanner(Agent):
         _, n_observations, n_actions = self._mind.shape
         bounds: dict[str, tuple[int, int]] = {}
         for part in ("mind", "deep") if self._deep is not None else ("mind",):
-            bounds |= {f"{part}.{name}": (0, _LONGEST) for name in ("age", "clock", "limit")}
+            bounds |= {
+                f"{part}.{name}": (0, _LONGEST)
+                for name in ("age", "clock", "limit", "renewal_begin")
+            }
             bounds[f"{part}.scouted"] = 0, n_actions - 1
             bounds[f"{part}.ending"] = UNKNOWN, n_actions - 1
         if self._deep is not None:
@@ -200,8 +204,10 @@ class NeuralPlanner(Agent):
         """
         arrays, numbers = load_arrays(Path(path))
         mine = self._arrays()
-        if "context" not in numbers or arrays.keys() != mine.keys():
+        if "context" not in numbers or arrays.keys() | _ADDED != mine.keys() | _ADDED:
             raise ValueError(f"{path} holds no context; give a file that save_context wrote")
+        for name in _ADDED & mine.keys() - arrays.keys():  # the run keeps those that it drew
+            arrays[name] = mine[name]
         for name, array in mine.items():
             found = arrays[name]
             if (found.shape, found.dtype) != (array.shape, array.dtype):

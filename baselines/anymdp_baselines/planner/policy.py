@@ -20,7 +20,7 @@ from anymdp_baselines.planner.finite_horizon import FAR, UNKNOWN, end_runs
 from anymdp_baselines.planner.inference import Network, plan_runs
 from anymdp_baselines.planner.memory import Memory, branching, empty_memory, write_runs
 from anymdp_baselines.planner.posterior_sampling import scout
-from anymdp_baselines.planner.schedule import Schedule, blend, likely
+from anymdp_baselines.planner.schedule import Schedule, blend, draw_renewals, likely
 from anymdp_baselines.planner.smoothing import back_off
 from anymdp_bench.engine.arrays import Bools, Int64s, UInt64s
 from anymdp_bench.engine.rng import uniform
@@ -28,6 +28,7 @@ from anymdp_bench.engine.transition import Transition
 
 RATE = 0.03  # the run's growth, in steps, that calls for a new plan
 _APART = np.uint64(0xA0761D6478BD642F)  # the scout draws apart from the softmax
+_RENEWAL_STREAM = np.uint64(0x8EBC6AF09C88C6E3)  # and so do the times of exploring anew
 
 
 @njit(cache=True)
@@ -78,6 +79,7 @@ class Mind:
         self._scouted = np.zeros(self.shape[:2], np.int64)
         self._value = np.zeros(self.shape[:2] if whose is not None else (n, 0))
         self._rng, self._scout_rng = seeds.copy(), seeds ^ _APART
+        self._renewal_begin = draw_renewals(seeds ^ _RENEWAL_STREAM)
         self._age, self._next_plan = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self._branching, self._refuted = np.ones(n), np.zeros(n, np.bool_)
         self._clock, self._limit = np.zeros(n, np.int64), np.zeros(n, np.int64)
@@ -145,7 +147,7 @@ class Mind:
             "scout_rng": self._scout_rng.view(np.int64),
             "age": self._age, "next_plan": self._next_plan, "branching": self._branching,
             "refuted": self._refuted, "value": self._value, "clock": self._clock,
-            "limit": self._limit, "ending": self._ending,
+            "limit": self._limit, "ending": self._ending, "renewal_begin": self._renewal_begin,
         }  # fmt: skip
         return {**self.memory._asdict(), **own}
 
@@ -159,15 +161,16 @@ class Mind:
         scout(self.memory, runs[scouting], self._scout_rng, self._scouted)
         self._refuted[runs] = False
         visits = self._age[runs] / self._slots
-        warmth = self._schedule.temperature(visits, self._branching[runs])
+        begin = self._renewal_begin[runs]
+        warmth = self._schedule.temperature(visits, self._branching[runs], begin)
         sure = self._schedule.known * np.maximum(1.0 - warmth, 0.0)[:, None, None]
         logit = self._logit[runs] + sure * self._known[runs]
         preference = blend(logit, warmth, self._scouted[runs], scouting, self._schedule.least)
-        looking = self._schedule.looking(visits)
-        preference[looking] = likely(preference[looking])
+        renewed = self._schedule.is_renewed(visits, begin)
+        preference[renewed] = likely(preference[renewed])
         self.preference[runs] = preference
         if self._schedule.ending > 0.0:
             self._ending[runs] = UNKNOWN
-            ends = (warmth < self._schedule.ending) & ~looking & ~scouting & (self._limit[runs] > 1)
+            ends = (warmth < self._schedule.ending) & ~renewed & ~scouting & (self._limit[runs] > 1)
             ends &= self.memory.shown[runs].sum((1, 2)) == 0.0
             end_runs(self.memory, runs[ends], self._limit, self._ending)

@@ -1,4 +1,4 @@
-"""Files that mean harm, for every agent with weights: refused in one line, quickly, before memory is taken."""
+"""Files that mean harm, for agents with weights: refused in one line, quickly, before memory is taken."""
 
 import json
 import subprocess

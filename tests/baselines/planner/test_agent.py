@@ -17,7 +17,13 @@ from safetensors.torch import save_file  # noqa: E402
 from anymdp_baselines.planner import presets, train  # noqa: E402
 from anymdp_baselines.planner.agent import NeuralPlanner  # noqa: E402
 from anymdp_baselines.planner.assemble import assemble  # noqa: E402
-from anymdp_baselines.planner.checkpoint import FORMAT, load_weights, shipped  # noqa: E402
+from anymdp_baselines.planner.checkpoint import (  # noqa: E402
+    FORMAT,
+    load_arrays,
+    load_weights,
+    save_arrays,
+    shipped,
+)
 from anymdp_baselines.planner.evaluate import online_scores  # noqa: E402
 from anymdp_baselines.planner.features import SLOT_FEATURES, STATE_FEATURES  # noqa: E402
 from anymdp_baselines.planner.model import Planner, PlannerSize  # noqa: E402
@@ -127,6 +133,7 @@ def test_demonstrations_are_read_by_the_weights_that_know_them(runs, tmp_path):
         each.start(_told(runs))
     n = len(runs)
     zero, none = np.zeros(n, np.int64), np.zeros(n, bool)
+    agent.act(zero)
     agent.demonstrate(Transition(zero, zero, np.zeros(n), zero, none, none), np.ones(n, bool))
     assert agent._mind.planner is agent._weights.general
     agent.save_context(tmp_path / "context.safetensors")
@@ -234,6 +241,38 @@ def test_a_saved_context_goes_on_as_if_never_interrupted(runs, tmp_path, familia
         other.load_context(path)
     with pytest.raises(ValueError, match="no context"):
         other.load_context(shipped())
+
+
+def test_a_context_of_version_8_goes_on(runs, tmp_path):
+    """It lacks the times of exploring anew, and is played on by those that were drawn at the start."""
+    path, old = tmp_path / "context.safetensors", tmp_path / "old.safetensors"
+    agent, simulator = NeuralPlanner(familiar=True), make_simulator(runs)
+    agent.start(_told(runs))
+    play_steps(agent, simulator, 200)
+    agent.save_context(path)
+    arrays, numbers = load_arrays(path)
+    del arrays["mind.renewal_begin"]
+    save_arrays(old, arrays, numbers)
+    other, twin = NeuralPlanner(familiar=True), copy.deepcopy(simulator)
+    other.start(_told(runs))
+    other.load_context(old)
+    np.testing.assert_array_equal(play_steps(other, twin, 150), play_steps(agent, simulator, 150))
+    del arrays["mind.age"]
+    save_arrays(old, arrays, numbers)
+    with pytest.raises(ValueError, match="no context"):
+        other.load_context(old)
+
+
+def test_a_saved_context_keeps_its_times_of_exploring_anew(runs, tmp_path):
+    path = tmp_path / "context.safetensors"
+    agent, other = NeuralPlanner(familiar=True), NeuralPlanner(familiar=True)
+    agent.start(_told(runs))
+    agent.save_context(path)
+    other.start(replace(_told(runs), seeds=np.arange(len(runs), dtype=np.uint64)))
+    before = other._mind._renewal_begin.copy()
+    other.load_context(path)
+    np.testing.assert_array_equal(other._mind._renewal_begin, agent._mind._renewal_begin)
+    assert (before != agent._mind._renewal_begin).all()
 
 
 def test_the_scale_of_rewards_does_not_matter(runs):
