@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from anymdp_baselines.planner.inference import Network, network
+from anymdp_baselines.planner.inference import Network, build_network
 from anymdp_bench.mdp.file_bytes import ordered
 
 FORMAT = "anymdp-bench omnirl 3"
@@ -136,4 +136,4 @@ def _planner(layers: dict[str, npt.NDArray[Any]], numbers: dict[str, Any]) -> Ne
     width, loops = int(numbers["width"]), int(numbers["loops"])
     if not (1 <= width <= _MOST and 1 <= loops <= _MOST):
         raise ValueError(f"width {width}, loops {loops}")
-    return network(layers, width, loops)
+    return build_network(layers, width, loops)

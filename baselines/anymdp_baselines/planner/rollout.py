@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from anymdp_baselines.planner.features import Reading, empty_reading, read
+from anymdp_baselines.planner.features import Features, allocate_features, compute_features
 from anymdp_baselines.planner.gridworlds import WORLDS
 from anymdp_baselines.planner.loss import TEMPERATURES
-from anymdp_baselines.planner.memory import empty_memory, forget
+from anymdp_baselines.planner.memory import empty_memory, forget, memory_arrays
 from anymdp_baselines.planner.point_mass import PARTICLES
-from anymdp_baselines.planner.posterior_sampling import scout
+from anymdp_baselines.planner.posterior_sampling import sample_policies
 from anymdp_baselines.planner.presets import Room
 from anymdp_baselines.planner.schedule import blend, fallen, temperature
 from anymdp_baselines.planner.task_pool import AGE, demonstrate, play, seat_task, seats
@@ -77,7 +77,7 @@ class Playroom:
         longest = max(513, 8 * n_states) if shape[0] > 1 else 1
         self.seats = seats(self.n, n_states, *shape, max(longest, sample.max_steps))
         self.memory = empty_memory(self.n, *shape)
-        self.reading: Reading = empty_reading(self.n, *shape)
+        self.reading: Features = allocate_features(self.n, *shape)
         self.edges = np.array([int(edge * self.slots) for edge in EDGES])
         self.tally = np.zeros((len(TEMPERATURES), len(EDGES) + 1, 2))
         self.visited = np.zeros((self.n, shape[0]))
@@ -95,7 +95,7 @@ class Playroom:
         self.group[i] = self.rng.integers(len(TEMPERATURES))
         stretch = self.rng.uniform() ** 4
         known = self.spec.env_id == "AnyMDP-v0" and self.rng.uniform() < self.spec.familiar
-        self.memory.familiar[i] = known
+        self.memory.assumes_anymdp[i] = known
         self._seat(i)
         if self.rng.uniform() < self.spec.taught:
             episodes = int(_MOST_SHOWN ** self.rng.uniform())
@@ -113,9 +113,9 @@ class Playroom:
         forget(self.memory, i)
         seat_task(self.seats, i, self.source, int(self.seed[i]))
 
-    def read(self) -> Reading:
+    def read(self) -> Features:
         """What the planner looks at, for all seats."""
-        read(self.memory, np.arange(self.n), self.reading)
+        compute_features(self.memory, np.arange(self.n), self.reading)
         return self.reading
 
     def play_on(self, logit: npt.NDArray[Any]) -> None:
@@ -123,7 +123,7 @@ class Playroom:
         age = self.seats.play[:, AGE]
         warmth = self._warmth(age)
         scouting = age < self.scouting
-        scout(self.memory, np.flatnonzero(scouting), self.scout_rng, self.scouted)
+        sample_policies(self.memory, np.flatnonzero(scouting), self.scout_rng, self.scouted)
         preference = blend(logit, warmth, self.scouted, scouting, self.least)
         share = self.rate * self.rng.uniform(0.5, 1.5, self.n)
         steps = np.maximum(1, (age * share).astype(np.int64))
@@ -150,7 +150,7 @@ class Playroom:
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All that changes, by name, to be given to `restore`."""
-        out = {f"memory.{k}": v for k, v in self.memory._asdict().items()}
+        out = {f"memory.{k}": v for k, v in memory_arrays(self.memory).items()}
         out |= {f"play.{k}": getattr(self.seats, k).view(np.int64) for k in _PLAY_ARRAYS}
         run = {k: getattr(self, k) for k in _STATE_ARRAYS}
         return out | {
@@ -164,7 +164,7 @@ class Playroom:
             array[:] = arrays[f"run.{name}"].view(array.dtype)
         for i in range(self.n):
             self._seat(i)
-        for name, array in self.memory._asdict().items():
+        for name, array in memory_arrays(self.memory).items():
             array[:] = arrays[f"memory.{name}"]
         for name in _PLAY_ARRAYS:
             array = getattr(self.seats, name)

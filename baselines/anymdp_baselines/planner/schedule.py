@@ -111,7 +111,8 @@ class Schedule:
             return np.zeros(np.shape(visits), np.bool_)
         ratio = np.array([ratio for *_, ratio in RENEWALS])
         now = np.asarray(visits)[..., None]
-        out: Bools = ((now >= renewal_begin) & (now < ratio * renewal_begin)).any(-1)
+        is_inside: Bools = (now >= renewal_begin) & (now < ratio * renewal_begin)
+        out: Bools = np.any(is_inside, axis=-1)
         return out
 
     def scouting_visits(self, branching: Float64s) -> Float64s:

@@ -197,6 +197,6 @@ def demonstrate(room, memory, i, episodes, noise):
         if uniform(room.rng, i) < noise:
             action = integer(room.rng, i, n_actions)
         _, _, _, score = step_seat(room, memory, i, action)
-        memory.shown[i, o, action] += 1.0
+        memory.demonstrated[i, o, action] += 1.0
         if not np.isnan(score):
             episodes -= 1

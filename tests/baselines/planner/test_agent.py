@@ -95,7 +95,7 @@ def test_training_writes_weights_that_play(tmp_path, monkeypatch, runs):
     weights = train.main("test", out=tmp_path)
     agent = NeuralPlanner(str(weights))
     assert isinstance(agent, Agent)
-    agent.start(_told(runs))
+    agent.start(_batch(runs))
     before = agent.memory_bytes
     curves = play_in_context(agent, runs, Budget(steps=300))
     assert all(len(curve.score) > 0 for curve in curves)
@@ -105,7 +105,7 @@ def test_training_writes_weights_that_play(tmp_path, monkeypatch, runs):
         train.main("test", out=tmp_path)
 
 
-def _told(runs):
+def _batch(runs):
     from anymdp_bench.evaluation import run_batch
 
     return run_batch(runs, privileged=False)
@@ -120,25 +120,25 @@ def test_a_run_does_not_depend_on_its_company(runs):
 
 def test_tasks_known_to_be_anymdps_are_played_by_their_expert(runs):
     for familiar, n_observations in ((True, 16), (True, 2), (True, 128), (False, 16), (True, 1)):
-        agent = NeuralPlanner(familiar=familiar)
+        agent = NeuralPlanner(assumes_anymdp=familiar)
         (expert,) = (expert.planner for expert in agent._weights.experts)
-        agent.start(replace(_told(runs), n_observations=n_observations))
+        agent.start(replace(_batch(runs), n_observations=n_observations))
         has_expert = familiar and n_observations > 1
-        assert agent._mind.planner is (expert if has_expert else agent._weights.general)
+        assert agent._by_observation.planner is (expert if has_expert else agent._weights.general)
 
 
 def test_demonstrations_are_read_by_the_weights_that_know_them(runs, tmp_path):
     agent, other = NeuralPlanner(), NeuralPlanner()
     for each in (agent, other):
-        each.start(_told(runs))
+        each.start(_batch(runs))
     n = len(runs)
     zero, none = np.zeros(n, np.int64), np.zeros(n, bool)
     agent.act(zero)
     agent.demonstrate(Transition(zero, zero, np.zeros(n), zero, none, none), np.ones(n, bool))
-    assert agent._mind.planner is agent._weights.general
+    assert agent._by_observation.planner is agent._weights.general
     agent.save_context(tmp_path / "context.safetensors")
     other.load_context(tmp_path / "context.safetensors")
-    assert other._mind.planner is other._weights.general
+    assert other._by_observation.planner is other._weights.general
 
 
 @pytest.mark.slow
@@ -169,7 +169,7 @@ def test_experts_settle_in_training_as_at_play():
     )
     age = np.full(4, 4 * room.slots)
     np.testing.assert_allclose(room._warmth(age), np.where(room.group % 2, 1 / 16, 1.0))
-    assert room.memory.familiar.all()
+    assert room.memory.assumes_anymdp.all()
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x10" + b"\x00" * 7 + b"{}              "])
@@ -227,16 +227,16 @@ def play_steps(agent, simulator, steps):
 @pytest.mark.parametrize("familiar", [True, False])
 def test_a_saved_context_goes_on_as_if_never_interrupted(runs, tmp_path, familiar):
     path = tmp_path / "context.safetensors"
-    agent, simulator = NeuralPlanner(familiar=familiar), make_simulator(runs)
-    agent.start(_told(runs))
+    agent, simulator = NeuralPlanner(assumes_anymdp=familiar), make_simulator(runs)
+    agent.start(_batch(runs))
     play_steps(agent, simulator, 500)
     agent.save_context(path)
-    other, twin = NeuralPlanner(familiar=familiar), copy.deepcopy(simulator)
+    other, twin = NeuralPlanner(assumes_anymdp=familiar), copy.deepcopy(simulator)
     expected = play_steps(agent, simulator, 150)
-    other.start(_told(runs))
+    other.start(_batch(runs))
     other.load_context(path)
     np.testing.assert_array_equal(play_steps(other, twin, 150), expected)
-    other.start(_told(runs[:2]))
+    other.start(_batch(runs[:2]))
     with pytest.raises(ValueError, match="context of other runs"):
         other.load_context(path)
     with pytest.raises(ValueError, match="no context"):
@@ -246,15 +246,15 @@ def test_a_saved_context_goes_on_as_if_never_interrupted(runs, tmp_path, familia
 def test_a_context_of_version_8_goes_on(runs, tmp_path):
     """It lacks the times of exploring anew, and is played on by those that were drawn at the start."""
     path, old = tmp_path / "context.safetensors", tmp_path / "old.safetensors"
-    agent, simulator = NeuralPlanner(familiar=True), make_simulator(runs)
-    agent.start(_told(runs))
+    agent, simulator = NeuralPlanner(assumes_anymdp=True), make_simulator(runs)
+    agent.start(_batch(runs))
     play_steps(agent, simulator, 200)
     agent.save_context(path)
     arrays, numbers = load_arrays(path)
     del arrays["mind.renewal_begin"]
     save_arrays(old, arrays, numbers)
-    other, twin = NeuralPlanner(familiar=True), copy.deepcopy(simulator)
-    other.start(_told(runs))
+    other, twin = NeuralPlanner(assumes_anymdp=True), copy.deepcopy(simulator)
+    other.start(_batch(runs))
     other.load_context(old)
     np.testing.assert_array_equal(play_steps(other, twin, 150), play_steps(agent, simulator, 150))
     del arrays["mind.age"]
@@ -265,28 +265,30 @@ def test_a_context_of_version_8_goes_on(runs, tmp_path):
 
 def test_a_saved_context_keeps_its_times_of_exploring_anew(runs, tmp_path):
     path = tmp_path / "context.safetensors"
-    agent, other = NeuralPlanner(familiar=True), NeuralPlanner(familiar=True)
-    agent.start(_told(runs))
+    agent, other = NeuralPlanner(assumes_anymdp=True), NeuralPlanner(assumes_anymdp=True)
+    agent.start(_batch(runs))
     agent.save_context(path)
-    other.start(replace(_told(runs), seeds=np.arange(len(runs), dtype=np.uint64)))
-    before = other._mind._renewal_begin.copy()
+    other.start(replace(_batch(runs), seeds=np.arange(len(runs), dtype=np.uint64)))
+    before = other._by_observation._renewal_begin.copy()
     other.load_context(path)
-    np.testing.assert_array_equal(other._mind._renewal_begin, agent._mind._renewal_begin)
-    assert (before != agent._mind._renewal_begin).all()
+    np.testing.assert_array_equal(
+        other._by_observation._renewal_begin, agent._by_observation._renewal_begin
+    )
+    assert (before != agent._by_observation._renewal_begin).all()
 
 
 def test_the_scale_of_rewards_does_not_matter(runs):
     agents = NeuralPlanner(), NeuralPlanner()
     simulator = make_simulator(runs)
     for agent in agents:
-        agent.start(_told(runs))
+        agent.start(_batch(runs))
     for _ in range(300):
         action = agents[0].act(simulator.observation)
         agents[1].act(simulator.observation)
         step = simulator.step(action).transition
         agents[0].learn(step)
         agents[1].learn(step._replace(reward=1000.0 * step.reward))
-    minds = [agent._mind for agent in agents]
-    for mind in minds:
-        mind.plan(np.arange(len(runs)))
-    np.testing.assert_allclose(minds[0].preference, minds[1].preference, atol=1e-2)
+    planned = [agent._by_observation for agent in agents]
+    for each in planned:
+        each.plan(np.arange(len(runs)))
+    np.testing.assert_allclose(planned[0].preference, planned[1].preference, atol=1e-2)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from anymdp_baselines.planner.checkpoint import load_weights, shipped
-from anymdp_baselines.planner.policy import Mind
+from anymdp_baselines.planner.policy import PlannedRuns
 from anymdp_baselines.planner.schedule import COLDEST, RENEWALS, Schedule, draw_renewals, likely
 from anymdp_bench.agents import Transition
 
@@ -29,9 +29,9 @@ def test_a_settled_run_explores_anew_from_time_to_time():
     renewed = np.array([0, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0, 0], bool)
     begin = np.tile(BEGIN, (12, 1))
     np.testing.assert_array_equal(schedule.is_renewed(visits, begin), renewed)
-    warmth = schedule.temperature(visits, np.ones(12), begin)
+    temperature = schedule.temperature(visits, np.ones(12), begin)
     settled = 2.0 * np.minimum(1.0, 8.0 / np.maximum(visits, 1.0)) ** 4
-    np.testing.assert_allclose(warmth, np.where(renewed, 2.0, np.maximum(settled, COLDEST)))
+    np.testing.assert_allclose(temperature, np.where(renewed, 2.0, np.maximum(settled, COLDEST)))
     assert not replace(schedule, renews=False).is_renewed(visits, begin).any()
 
 
@@ -57,23 +57,27 @@ def test_exploring_anew_leaves_out_what_is_far_less_likely_than_the_likeliest():
 
 def test_exploring_anew_samples_by_the_network_alone_and_play_by_what_is_known_as_well():
     schedule = Schedule(8.0, 0.0, familiar=True, known=10.0, renews=True)
-    mind = Mind(
+    planned = PlannedRuns(
         load_weights(shipped()).planner(True, 16), np.arange(1, dtype=np.uint64), 4, 3, schedule
     )
     runs, rng = np.arange(1), np.random.default_rng(0)
-    mind._renewal_begin[:] = 12.5
+    planned._renewal_begin[:] = 12.5
     for age in (120, 180):  # 10 and 15 visits a slot
-        while mind._age[0] < age:
+        while planned._age[0] < age:
             o, j = rng.integers(4, size=(2, 1))
             none = np.zeros(1, bool)
-            mind.learn(runs, Transition(o, rng.integers(3, size=1), rng.normal(j), j, none, none))
-        mind.plan(runs)
-        arrays = mind.arrays()
+            planned.learn(
+                runs, Transition(o, rng.integers(3, size=1), rng.normal(j), j, none, none)
+            )
+        planned.plan(runs)
+        arrays = planned.arrays()
         if age == 180:
             expected = likely(arrays["logit"])
         else:
-            warmth = (8.0 / 10.0) ** 4
-            expected = (arrays["logit"] + 10.0 * (1.0 - warmth) * arrays["known"]) / warmth
+            temperature = (8.0 / 10.0) ** 4
+            expected = (
+                arrays["logit"] + 10.0 * (1.0 - temperature) * arrays["known"]
+            ) / temperature
         np.testing.assert_allclose(arrays["preference"], expected)
 
 

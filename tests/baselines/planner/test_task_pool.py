@@ -81,12 +81,12 @@ def test_demonstrations_are_the_oracles_and_are_marked():
     room, memory = seated(PUBLIC_SEEDS, 2)
     demonstrate(room, memory, 0, 7, 0.0)
     demonstrate(room, memory, 1, 200, 0.3)
-    np.testing.assert_array_equal(memory.shown, memory.visits)
+    np.testing.assert_array_equal(memory.demonstrated, memory.visits)
     assert memory.total[0, 3] == 7
     best = oracle(room)
     for o in range(S):
-        assert memory.shown[0, o].sum() == memory.shown[0, o, best[0, o]]
-    chosen = memory.shown[1, np.arange(S), best[1]].sum()
-    n = memory.shown[1].sum()
+        assert memory.demonstrated[0, o].sum() == memory.demonstrated[0, o, best[0, o]]
+    chosen = memory.demonstrated[1, np.arange(S), best[1]].sum()
+    n = memory.demonstrated[1].sum()
     share = 0.7 + 0.3 / A  # false-alarm rate of five standard deviations: 6e-7
     assert abs(chosen / n - share) < 5 * np.sqrt(share * (1 - share) / n)
