@@ -2,8 +2,8 @@
 
 The network imitates the oracle, so it learns what to do, and not what to find out. It predicts how probable
 it is that an action is the best, and never tries an improbable one, however cheap the try and however long
-the run. Therefore a run begins with posterior sampling (Osband, Russo and Van Roy 2013; resampled often, as in
-Ouyang et al. 2017). It follows the optimal policy of a task that is drawn from
+the run. Therefore a run begins with posterior sampling (Osband, Russo and Van Roy 2013; resampled often, as
+in Ouyang et al. 2017). It follows the optimal policy of a task that is drawn from
 
     transitions  Dirichlet(PRIOR / O + counts); the share of unseen successors goes to one of them as a whole
     rewards      of a seen successor: its mean, plus a Normal with the sd of rewards about such means

@@ -1,6 +1,6 @@
 """Whether a submission holds all of its suite: every task, run and test point, and nothing besides.
 
-What a run must look like is the protocol's: see `anymdp_bench.evaluation` and docs/scoring.md.
+The evaluation decides what a run looks like: see `anymdp_bench.evaluation` and docs/scoring.md.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Tasks = dict[tuple[str, int], Task]
 """The suite's tasks by (env_id, task seed)."""
 
 ENVIRONMENTS_AT_ONCE = 64
-"""Unfinished episodes whose steps may be on the account of a learner that plays several copies."""
+"""The most copies of a task that a learner may step at once; the steps of all of them count."""
 
 
-def check_complete(found: Submission) -> Tasks:
+def check_completeness(found: Submission) -> Tasks:
     """Checks that the runs are the suite's, each to the end of its budget; returns the suite's tasks.
 
     Raises:
@@ -77,8 +77,8 @@ def _check_measure(found: Submission) -> None:
     counted = (found.frame["measure"] == "episode").to_numpy()
     trains = found.context == "none"
     what = f"does not go with context {found.context}"
-    mend = "a learner that trains is tested, of an in-context one every episode counts"
-    found.require(counted if trains else ~counted, "measure", what, mend)
+    fix = "a learner that trains is tested, of an in-context one every episode counts"
+    found.require(counted if trains else ~counted, "measure", what, fix)
 
 
 def _check_run(found: Submission, rows: Int64s, task: Task) -> None:

@@ -21,8 +21,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from anymdp_bench.evaluation import test_points
-from anymdp_bench.leaderboard.check_file import scan
-from anymdp_bench.results.records import read_header, read_rows
+from anymdp_bench.leaderboard.check_file import check_file
+from anymdp_bench.results.records import is_marked_tuned, read_header, read_rows
 from anymdp_bench.results.schema import RecordError, complaint
 from anymdp_bench.suites import CUSTOM, Limits, Suite, load_suite, suite_names
 
@@ -82,15 +82,20 @@ class Submission:
         return found if isinstance(found, str) else None
 
     @property
+    def is_tuned(self) -> bool:
+        """Whether its header says that the agent's settings were chosen for each environment."""
+        return is_marked_tuned(self.header)
+
+    @property
     def limits(self) -> Limits:
         """The budget of its runs."""
         return self.suite.training if self.context == "none" else self.suite.in_context
 
-    def fault(self, row: int, column: str, what: str, mend: str) -> RecordError:
+    def fault(self, row: int, column: str, what: str, fix: str) -> RecordError:
         """The complaint about one row of the frame."""
-        return complaint(self.path, int(self.lines[row]), column, what, mend)
+        return complaint(self.path, int(self.lines[row]), column, what, fix)
 
-    def require(self, bad: npt.NDArray[np.bool_], column: str, what: str, mend: str) -> None:
+    def require(self, bad: npt.NDArray[np.bool_], column: str, what: str, fix: str) -> None:
         """Complains of the first row where `bad` [rows] holds, and quotes it.
 
         Raises:
@@ -99,7 +104,7 @@ class Submission:
         if bad.any():
             row = int(bad.argmax())
             value = str(self.frame[column].iloc[row])[:40]
-            raise self.fault(row, column, f"{value} {what}", mend)
+            raise self.fault(row, column, f"{value} {what}", fix)
 
 
 def read_submission(path: Path) -> Submission:
@@ -108,7 +113,7 @@ def read_submission(path: Path) -> Submission:
     Raises:
         RecordError: one line naming file, line, column and cure.
     """
-    digest = scan(path, lambda suite, line: _most_rows(path, suite, line))
+    digest = check_file(path, lambda suite, line: _most_rows(path, suite, line))
     frame, lines = read_rows(path)
     header = read_header(path)
     found = Submission(path, digest, header, frame, lines, load_suite(str(frame["suite"].iloc[0])))
@@ -125,8 +130,8 @@ def read_submission(path: Path) -> Submission:
 def _check_names(found: Submission) -> None:
     if found.frame["suite_hash"].iloc[0] != found.suite.hash:
         what = f"is not suite {found.suite.name}, which is {found.suite.hash}"
-        mend = "run the suite as it is, without --tasks, --runs, --episodes or --steps"
-        found.require(np.array([True]), "suite_hash", what, mend)
+        fix = "run the suite as it is, without --tasks, --runs, --episodes or --steps"
+        found.require(np.array([True]), "suite_hash", what, fix)
     for column, value in (("agent", found.agent), ("agent_version", found.version)):
         if len(value) > _NAME:
             what = f"{value[:20]!r}... has {len(value)} characters"

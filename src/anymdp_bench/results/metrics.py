@@ -157,7 +157,8 @@ def summarise(
     interval), `median`, `iqm`, `iqm_low`, `iqm_high`, `optimality_gap`; `reached` (runs);
     `steps_median`, `episodes_median` (Kaplan-Meier; inf where half the runs never got there),
     `steps_mean`, `episodes_mean` (restricted), `steps_limit`, `episodes_limit` (the longest run seen);
-    `paper_score`, `paper_steps`, `paper_episodes`; `regret` (mean over runs, NaN if unrecorded).
+    `paper_score`, `paper_steps`, `paper_episodes`; `regret` (mean over runs, NaN if unrecorded);
+    `tuned` (whether the agent's settings were chosen for each environment) where the frame has it.
     """
     scored = with_scores(frame, score_mode)
     groups = scored.groupby(list(ROW_KEY), sort=False, observed=True)
@@ -167,6 +168,7 @@ def summarise(
             "target": target,
             "score_mode": score_mode,
             **_row(part, target),
+            **_tuned(part),
         }
         for key, part in groups
     ]
@@ -180,10 +182,11 @@ def overall(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") -> pd.Data
     `optimality_gap` are averages over environments, `median` is the median of their means, `iqm` the
     interquartile mean of all runs together (Agarwal et al. 2021). Columns: suite, suite_hash, agent,
     agent_version, context; `n_envs`, `n_runs`; `score`, `median`, `iqm`, `optimality_gap`, each with
-    `_low` and `_high`.
+    `_low` and `_high`; `tuned` where the frame has it.
     """
     key = [name for name in ROW_KEY if name != "env_id"]
     finals = final_score(with_scores(frame, score_mode))
+    parts = dict(list(frame.groupby(key, sort=False, observed=True))) if "tuned" in frame else {}
     rows = []
     for values, part in finals.groupby(key, sort=False, observed=True):
         by_env = part.groupby("env_id", sort=False, observed=True)["score"]
@@ -194,6 +197,8 @@ def overall(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") -> pd.Data
         row |= _named("median", statistics.estimate_pooled(strata, statistics.median_of_means))
         row |= _named("iqm", statistics.estimate_pooled(strata, statistics.pooled_iqm))
         row |= _estimate("optimality_gap", strata)
+        if parts:
+            row |= _tuned(parts[values])
         rows.append(row)
     return pd.DataFrame(_in_order(rows, key))
 
@@ -269,6 +274,11 @@ def _row(frame: pd.DataFrame, target: float) -> dict[str, Any]:
     cost = paper_cost(frame)
     numbers |= {f"paper_{name}": value for name, value in cost._asdict().items()}
     return numbers | {"regret": float(finals["regret"].to_numpy().mean())}
+
+
+def _tuned(part: pd.DataFrame) -> dict[str, bool]:
+    """Whether the agent of these rows is tuned, where the frame says it of any agent."""
+    return {"tuned": bool(part["tuned"].any())} if "tuned" in part else {}
 
 
 def _in_order(rows: list[dict[str, Any]], key: Sequence[str]) -> list[dict[str, Any]]:

@@ -59,9 +59,9 @@ class RecordError(ValueError):
     """A result file breaks the format; the message is one line: file, line, column and cure."""
 
 
-def complaint(path: Path, line: int, column: str, what: str, mend: str) -> RecordError:
+def complaint(path: Path, line: int, column: str, what: str, fix: str) -> RecordError:
     """The error for one breach, worded in the one way all of them are."""
-    return RecordError(f"{path}: line {line}, column {column!r}: {what}; {mend}")
+    return RecordError(f"{path}: line {line}, column {column!r}: {what}; {fix}")
 
 
 def check_columns(path: Path, line: int, names: Sequence[str]) -> None:
@@ -151,14 +151,14 @@ def _is_finite_number(text: str) -> bool:
 
 
 def _require(
-    path: Path, line: int, frame: pd.DataFrame, column: str, bad: Any, what: str, mend: str
+    path: Path, line: int, frame: pd.DataFrame, column: str, bad: Any, what: str, fix: str
 ) -> None:
     """Raise for the first row where the boolean array `bad` [rows] is true, quoting its value."""
     wrong = np.asarray(bad)
     if wrong.any():
         row = int(wrong.argmax())
         value = str(frame[column].iloc[row])[:40]
-        raise complaint(path, line + 1 + row, column, f"{value} {what}", mend)
+        raise complaint(path, line + 1 + row, column, f"{value} {what}", fix)
 
 
 def _check_text(path: Path, line: int, frame: pd.DataFrame, column: str) -> None:
@@ -167,15 +167,15 @@ def _check_text(path: Path, line: int, frame: pd.DataFrame, column: str) -> None
     allowed = {"context": CONTEXTS, "measure": MEASURES}.get(column)
     for code, text in enumerate(values.categories):
         if not text.strip():
-            what, mend = "the field is blank", "write a value"
+            what, fix = "the field is blank", "write a value"
         elif not text.isprintable():
-            what, mend = f"{text[:40]!r} has control characters", "write plain text"
+            what, fix = f"{text[:40]!r} has control characters", "write plain text"
         elif allowed and text not in allowed:
-            what, mend = f"{text[:40]!r} is unknown", "use one of " + ", ".join(allowed)
+            what, fix = f"{text[:40]!r} is unknown", "use one of " + ", ".join(allowed)
         else:
             continue
         row = int(np.argmax(np.asarray(values.codes) == code))
-        raise complaint(path, line + 1 + row, column, what, mend)
+        raise complaint(path, line + 1 + row, column, what, fix)
 
 
 def group_runs(frame: pd.DataFrame) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -198,10 +198,10 @@ def _check_runs(path: Path, line: int, frame: pd.DataFrame) -> npt.NDArray[np.in
     episode = frame["episode"].to_numpy()[order]
     rise = np.diff(episode, prepend=0)
 
-    def require(column: str, bad: npt.NDArray[np.bool_], what: str, mend: str) -> None:
+    def require(column: str, bad: npt.NDArray[np.bool_], what: str, fix: str) -> None:
         marked = np.zeros(len(order), dtype=bool)
         marked[order] = bad
-        _require(path, line, frame, column, marked, what, mend)
+        _require(path, line, frame, column, marked, what, fix)
 
     require(
         "episode",
