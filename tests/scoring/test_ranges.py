@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from anymdp_bench.leaderboard.check_values import excess_range, value_range
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import expected_return
 from anymdp_bench.scoring import oracle_advantages, references
+from anymdp_bench.scoring.ranges import advantage_sum_range, value_range
 
 
 def two_arms():
@@ -21,8 +21,8 @@ def two_arms():
 def test_two_arms_by_hand():
     mdp = two_arms()
     assert value_range(mdp) == (0.0, 3.0)
-    assert excess_range(mdp, np.array([1])) == pytest.approx((-3.0, 0.0))
-    assert excess_range(mdp, np.array([0])) == pytest.approx((0.0, 3.0))
+    assert advantage_sum_range(mdp, np.array([1])) == pytest.approx((-3.0, 0.0))
+    assert advantage_sum_range(mdp, np.array([0])) == pytest.approx((0.0, 3.0))
 
 
 def test_no_stationary_policy_leaves_the_range(small_tasks):
@@ -34,7 +34,7 @@ def test_no_stationary_policy_leaves_the_range(small_tasks):
             assert low - 1e-9 <= expected_return(mdp, policy) <= high + 1e-9
 
 
-def test_the_excess_range_is_that_of_all_trajectories():
+def test_the_advantage_sum_range_is_that_of_all_trajectories():
     """Every sequence of possible states and actions of a small task, added up one by one."""
     rng = np.random.default_rng(3)
     prob = rng.dirichlet(np.ones(3), (3, 2))
@@ -60,4 +60,4 @@ def test_the_excess_range_is_that_of_all_trajectories():
                 if mdp.terminal[here] or left == 0:
                     sums.append(total)
                     break
-    assert excess_range(mdp, policy) == pytest.approx((min(sums), max(sums)))
+    assert advantage_sum_range(mdp, policy) == pytest.approx((min(sums), max(sums)))
