@@ -224,8 +224,8 @@ def test_the_site_builds_without_a_warning(tmp_path):
     [
         ("README.md", "| AnyMDP-128s5a-v0 | 36,300 |"),
         ("docs/results.md", "| AnyMDP-128s5a-v0 | psrl |"),
-        ("docs/omnirl.md", "| AnyMDP(128,5) | 36,300 |"),
-        ("baselines/anymdp_baselines/planner/weights/README.md", "| AnyMDP(128,5) | 36,300 |"),
+        ("docs/neural-planner.md", "| AnyMDP(64,5) | 7,700 |"),
+        ("baselines/anymdp_baselines/planner/weights/README.md", "| AnyMDP(64,5) | 7,700 |"),
     ],
 )
 def test_the_tables_of_the_results_are_those_of_the_committed_files(page, line):

@@ -54,7 +54,7 @@ def test_the_wheel_is_the_two_packages_and_nothing_else(built):
     }
     assert {name: inside[name] for name in inside.keys() - about} == expected
     assert any(name.endswith("licenses/LICENSE") for name in about)
-    assert any(name.endswith("/omnirl.safetensors") for name in inside)
+    assert any(name.endswith("/neural-planner.safetensors") for name in inside)
     assert any(name.endswith("/pendulum/oracle.npz") for name in inside)
     assert any(name.endswith("/suites/smoke.toml") for name in inside)
     assert built[1].stat().st_size < 60 * MIB

@@ -6,7 +6,9 @@ The file `docs/results/SUITE.AGENT.csv` is the output of `anymdp-bench table res
 
     <!-- table: SUITE -->   the table of all files of the suite, beside the paper's results
     <!-- file: NAME -->     the file NAME of `docs/results`
-    <!-- steps: AGENT -->   some rows of `steps.csv`: the agent beside tabular learners
+    <!-- steps: learners --> some rows of `steps.csv`, of the tabular learners
+
+A file of a tuned agent begins with a comment line `# tuned: yes ...`, as its result file did.
 """
 
 from __future__ import annotations
@@ -18,12 +20,13 @@ from pathlib import Path
 import pandas as pd
 
 from anymdp_bench.results.published import find_published
-from anymdp_bench.results.tables import render
+from anymdp_bench.results.records import is_marked_tuned, read_header
+from anymdp_bench.results.tables import TUNED, render
 from anymdp_bench.suites import load_suite
 
 DOCS = Path(__file__).parents[1]
 CARD = DOCS.parent / "baselines" / "anymdp_baselines" / "planner" / "weights" / "README.md"
-PAGES = DOCS.parent / "README.md", DOCS / "results.md", DOCS / "omnirl.md", CARD
+PAGES = DOCS.parent / "README.md", DOCS / "results.md", DOCS / "neural-planner.md", CARD
 PART = re.compile(r"(<!-- (table|file|steps): (\S+) -->\n).*?(\n<!-- end -->)", flags=re.DOTALL)
 STEPS_ROWS = (
     ("AnyMDP-16s5a-v0", 1_000),
@@ -35,39 +38,44 @@ STEPS_ROWS = (
     ("Garnet-64s5a2b-v0", 8_000),
 )
 LEARNERS = ("psrl", "ucbvi", "tql-ucb")
+TUNED_LEARNERS = frozenset({"ucbvi", "tql-ucb"})
+
+
+def read(path: Path) -> pd.DataFrame:
+    """The rows of one agent, with a column `tuned`."""
+    types = {"agent_version": str}
+    frame = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""], comment="#")
+    return frame.assign(tuned=is_marked_tuned(read_header(path)))
 
 
 def summary(suite: str) -> pd.DataFrame:
     """Reads the rows of all agents on a suite; environments have the suite's order, agents that of names."""
-    parts = [
-        pd.read_csv(path, dtype={"agent_version": str}, keep_default_na=False, na_values=[""])
-        for path in sorted((DOCS / "results").glob(f"{suite}.*.csv"))
-    ]
+    parts = [read(path) for path in sorted((DOCS / "results").glob(f"{suite}.*.csv"))]
     frame = pd.concat(parts, ignore_index=True).drop(columns="best")
     order = [row.env_id for row in load_suite(suite).rows]
     frame["place"] = frame["env_id"].map(order.index)
     return frame.sort_values(["place", "agent"], ignore_index=True).drop(columns="place")
 
 
-def steps_table(agent: str) -> str:
-    """Renders `online / exact` of an agent and of `LEARNERS` at `STEPS_ROWS`; the best online is bold."""
+def learners_table() -> str:
+    """Renders `online / exact` of `LEARNERS` at `STEPS_ROWS`; the best online score is bold."""
     frame = pd.read_csv(DOCS / "results" / "steps.csv")
     frame = frame[frame["tasks"] == "counting"]
     mean = frame.set_index(["env_id", "steps", "agent", "measure"])["mean"]
-    agents = agent, *LEARNERS
+    titles = [f"`{name}`" + (f" {TUNED}" if name in TUNED_LEARNERS else "") for name in LEARNERS]
     lines = [
-        f"| environment | steps | {' | '.join(f'`{name}`' for name in agents)} | paper's OmniRL |",
-        "| :-- | --: | --: | --: | --: | --: | --: |",
+        f"| environment | steps | {' | '.join(titles)} | paper's OmniRL |",
+        "| :-- | --: | --: | --: | --: | --: |",
     ]
     for env_id, steps in STEPS_ROWS:
-        online = [mean[env_id, steps, name, "online"] for name in agents]
+        online = [mean[env_id, steps, name, "online"] for name in LEARNERS]
         cells = []
-        for name, score in zip(agents, online, strict=True):
-            text = f"**{score:.3f}**" if score == max(online) else f"{score:.3f}"
-            cells.append(f"{text} / {mean[env_id, steps, name, 'exact']:.3f}")
+        for name, score in zip(LEARNERS, online, strict=True):
+            shown = f"**{score:.3f}**" if score == max(online) else f"{score:.3f}"
+            cells.append(f"{shown} / {mean[env_id, steps, name, 'exact']:.3f}")
         paper = find_published(env_id, "omnirl")
-        published = f"{paper.percent / 100:.3f}" if paper and paper.steps == steps else "—"
-        lines.append(f"| {env_id} | {steps:,} | {' | '.join(cells)} | {published} |")
+        theirs = f"{paper.percent / 100:.3f}" if paper and paper.steps == steps else "—"
+        lines.append(f"| {env_id} | {steps:,} | {' | '.join(cells)} | {theirs} |")
     return "\n".join(lines)
 
 
@@ -79,7 +87,7 @@ def fill_tables(text: str) -> str:
         if kind == "file":
             body = (DOCS / "results" / name).read_text(encoding="utf-8")
         elif kind == "steps":
-            body = steps_table(name)
+            body = learners_table()
         else:
             body = render(summary(name), "markdown", reference=True)
         return head + "\n" + body.strip("\n") + "\n" + tail

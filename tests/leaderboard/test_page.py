@@ -84,6 +84,13 @@ def test_the_page_shows_the_numbers_of_the_table(made):
         assert row["reached"] == f"{expected['reached']}/{expected['n_runs']}"
 
 
+def test_tuned_agents_are_marked(made):
+    board = make_board([validate(made(agent))[0] for agent in ("tql-ucb", "random")])
+    for row in (*board.rows, *board.overall):
+        assert row["tuned"] == (row["agent"] == "tql-ucb")
+    assert render(board).count("</th>") > render(board).count("tuned per environment</span>") > 0
+
+
 def test_nothing_is_fetched_from_anywhere(made):
     page = html.unescape(render(make_board([validate(made("random"))[0]])))
     assert not re.findall(r"""(?:src|href|action)=["']?(?:https?:)?//""", page)

@@ -59,7 +59,7 @@ CELLS = [
     (*_cell(3, "steps", 2**63), "too large"),
     (*_cell(3, "episode", 3), "repeats"),
     (*_cell(3, "episode", 5), "repeats"),
-    (*_cell(3, "return", 1e6), "no luck to correct"),
+    (*_cell(3, "return", 1e6), "no noise to correct"),
     (*_cell(0, "gap", 7.0), "changes within its run"),
     (*_cell(0, "suite", "quick"), "is not the file's first"),
     (*_cell(0, "suite", "mine"), "is no published suite; run one of"),

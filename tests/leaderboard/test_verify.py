@@ -12,9 +12,14 @@ from anymdp_bench.cli.app import run
 from anymdp_bench.evaluation import Budget, Run, play_in_context, play_training
 from anymdp_bench.leaderboard.permutation_test import p_fresh, p_paired
 from anymdp_bench.leaderboard.rerun import remote, remote_players, replay
+from anymdp_bench.leaderboard.submission import Submission
 from anymdp_bench.leaderboard.validate import validate
 from anymdp_bench.leaderboard.verify import load_receipt, verify
+from anymdp_bench.results.records import read_header, read_rows
 from anymdp_bench.results.schema import RecordError
+from anymdp_bench.runner.plan import make_plan
+from anymdp_bench.runner.run import run_plan
+from anymdp_bench.suites import Limits, Row, Suite
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.selection import select_tasks
 
@@ -246,3 +251,64 @@ def test_too_few_episodes_to_compare_are_refused(made):
     sampled = dataclasses.replace(found, frame=found.frame[rows], lines=found.lines[rows])
     with pytest.raises(RecordError, match="first scored after episode 100; give --episodes 100"):
         verify(sampled, tasks, "nonce", episodes=30)
+
+
+CHEAT = """
+class ByHeart:
+    version, trains, privileged = "1", False, False
+
+    def start(self, batch):
+        self.moves = {0: 1, 4: 1, 8: 2, 9: 1, 13: 2, 14: 2}
+
+    def act(self, observation, test=False):
+        return [self.moves.get(int(seen), 0) for seen in observation]
+
+    def learn(self, transition):
+        pass
+
+    def policy(self):
+        return None
+"""
+LAKE = "FrozenLake4x4-v0"
+LAKES = Suite("lakes", "", (Row(LAKE, 1, 12),), Limits(200, None), Limits(30, None))
+
+
+def lake_submission(agent, out):
+    """(A submission of suite LAKES, its tasks)."""
+    command = f"anymdp-bench run --agent {agent} --env {LAKE}"
+    path = run_plan(make_plan(LAKES, AgentSpec(agent)), out, command=command).csv
+    frame, lines = read_rows(path)
+    found = Submission(path, "0" * 64, read_header(path), frame, lines, LAKES)
+    return found, {(LAKE, 0): task_source(LAKE).task(0)}
+
+
+def test_an_agent_that_knows_a_fixed_task_by_heart_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "cheat.py").write_text(CHEAT, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found, tasks = lake_submission("cheat:ByHeart", tmp_path / "out")
+    assert (found.frame["score"] > 1.0 - 1e-9).all()  # from its first episode on
+    receipt = verify(found, tasks, "a nonce", fresh=8, sample=2)
+    assert receipt.environments[0].reproduced == 2
+    assert receipt.environments[0].renumbered
+    assert receipt.environments[0].fresh < 0.5
+    assert not receipt.holds
+    assert "; fixed tasks were renumbered" in receipt.summary
+
+
+@pytest.mark.parametrize("agent", ["psrl", "tql-ucb"])
+def test_an_honest_learner_passes_on_a_fixed_task(agent, tmp_path):
+    found, tasks = lake_submission(agent, tmp_path)
+    receipt = verify(found, tasks, "a nonce", fresh=8, sample=2, episodes=200)
+    assert receipt.environments[0].reproduced == 2
+    assert receipt.holds
+    receipt.save(tmp_path / "receipt.json")
+    assert load_receipt(tmp_path / "receipt.json") == receipt
+
+
+def test_a_tuned_agent_whose_header_hides_it_is_refused(made):
+    found, tasks = validate(made("tql-ucb"))
+    assert found.is_tuned
+    hidden = {key: value for key, value in found.header.items() if key != "tuned"}
+    with pytest.raises(AgentError, match="tuned per environment, and the header does not say so"):
+        verify(dataclasses.replace(found, header=hidden), tasks, "n")

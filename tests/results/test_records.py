@@ -345,6 +345,16 @@ def test_read_many_gathers_files_and_folders(tmp_path: Path) -> None:
     assert frame.index.tolist() == list(range(6))
 
 
+def test_read_many_tells_whose_settings_were_tuned(tmp_path: Path) -> None:
+    one, two = tmp_path / "1.csv", tmp_path / "2.csv"
+    records.write_csv(one, [a_run()], {})
+    records.write_csv(
+        two, [a_run(agent="ppo", context="none", measure="test")], {"tuned": "yes: x"}
+    )
+    assert "tuned" not in records.read_many([one])
+    assert records.read_many([one, two])["tuned"].tolist() == [False] * 3 + [True] * 3
+
+
 def test_read_many_refuses_a_run_twice_and_nothing_at_all(tmp_path: Path) -> None:
     one, two = tmp_path / "1.csv", tmp_path / "2.csv"
     records.write_csv(one, [a_run()], {})

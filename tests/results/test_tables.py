@@ -237,3 +237,22 @@ class TestPublished:
         found = [find_published(env_id, agent) for env_id in ids for agent in agents]
         assert len(ids) == 17
         assert sum(each is not None for each in found) == 66
+
+
+@pytest.mark.parametrize(
+    ("style", "cell"),
+    [
+        ("text", "tql-ucb †"),
+        ("markdown", "| tql-ucb † |"),
+        ("latex", r"tql-ucb $\dagger$"),
+        ("html", "<td>tql-ucb †</td>"),
+    ],
+)
+def test_tuned_agents_are_marked_and_the_caption_says_so(summary, style, cell):
+    tuned = summary.assign(tuned=summary["agent"] == "tql-ucb")
+    table = tables.render(tuned, style)
+    assert cell in table
+    assert "Settings tuned per environment." in table.replace("\n", " ")
+    assert "omnirl †" not in table
+    nobody = summary.assign(tuned=False)
+    assert tables.render(nobody, style) == tables.render(summary, style)

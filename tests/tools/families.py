@@ -23,6 +23,7 @@ TABULAR = {
 }
 # Networks, by the extra that each needs; their sums depend on the processor.
 NEURAL = {
+    "neural-planner": "torch",
     "omnirl": "torch",
     "omnirl-delta": "torch",
     "omnirl-linear": "torch",
@@ -31,7 +32,9 @@ NEURAL = {
 }
 
 # The others play 5 episodes. PPO updates rarely, and OmniRL and AD are slow.
-EPISODES = {"ppo": 60} | dict.fromkeys(["omnirl", "omnirl-delta", "omnirl-linear", "ad"], 3)
+EPISODES = {"ppo": 60} | dict.fromkeys(
+    ["neural-planner", "omnirl", "omnirl-delta", "omnirl-linear", "ad"], 3
+)
 
 
 def play(name, out, workers=1, tasks=2):

@@ -1,1 +1,1 @@
-"""OmniRL: an in-context learner, meta-trained on AnyMDP tasks that no benchmark plays."""
+"""The agent `neural-planner`: counts of what a run saw, and a network over them that plans."""

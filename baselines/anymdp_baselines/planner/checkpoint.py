@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from anymdp_baselines.planner.inference import Network, network
+from anymdp_baselines.planner.inference import Network, build_network
 from anymdp_baselines.training.checkpoint import READ_ERRORS, one_line, read_file, write_file
 
 FORMAT = "anymdp-bench omnirl 3"
@@ -17,7 +17,7 @@ _MOST, _MOST_EXPERTS = (
     4096,
     16,
 )  # the largest width and loops, and number of planners, that are loaded
-SHIPPED = "omnirl"  # the weights that are loaded by default, by name
+SHIPPED = "neural-planner"  # the weights that are loaded by default, by name
 
 
 def save_arrays(path: Path, arrays: dict[str, Any], numbers: dict[str, Any]) -> None:
@@ -35,8 +35,8 @@ def load_arrays(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]
         return read_file(path, FORMAT)
     except READ_ERRORS as error:
         raise ValueError(
-            f"{path} is no omnirl checkpoint ({one_line(error)});"
-            " give a file that `anymdp-bench train omnirl` wrote"
+            f"{path} is no neural-planner checkpoint ({one_line(error)});"
+            " give a file that `anymdp-bench train neural-planner` wrote"
         ) from None
 
 
@@ -103,4 +103,4 @@ def _make_planner(layers: dict[str, npt.NDArray[Any]], numbers: dict[str, Any]) 
     width, loops = int(numbers["width"]), int(numbers["loops"])
     if not (1 <= width <= _MOST and 1 <= loops <= _MOST):
         raise ValueError(f"width {width}, loops {loops}")
-    return network(layers, width, loops)
+    return build_network(layers, width, loops)

@@ -1,12 +1,12 @@
 """The best actions by the steps that an episode has left, in the model of what is known.
 
-What is best depends on how many steps are left: before the end a long way round no longer pays. A run knows
-how many there are once one of its episodes was cut by the time limit, and the values are undiscounted, as
-the score is. With t steps left, by backward induction,
+What is best depends on how many steps are left: shortly before the end a long way round no longer pays. A
+run knows the time limit once one of its episodes was cut by it. The values are undiscounted, as the score is.
+With t steps left, by backward induction,
 
     Q_t(o,a) = r(o,a) + sum_j P(j|o,a) V_{t-1}(j),    V_t(o) = max_a Q_t(o,a),    V_0 = 0,
 
-where a state never acted in is worth the run's mean reward a step. P and r are those of `values.known_model`.
+where a state never acted in is worth the run's mean reward a step. `values.build_known_model` gives P and r.
 Puterman, Markov Decision Processes (1994), chapter 4.
 """
 
@@ -15,19 +15,22 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from anymdp_baselines.planner.values import known_model
+from anymdp_baselines.planner.values import build_known_model
 
-FAR = 512  # steps: with more left, a run plays as with so many
-PSEUDO = 4.0  # visits that the average over a state's actions counts for
-UNKNOWN = -1  # in place of an action, where a state was never acted in
+LONGEST_HORIZON = 512  # steps; with more steps left a run plays as if these were left
+PSEUDO_VISITS = 4.0  # visits that the average over a state's actions counts for
+NO_ACTION = -1  # in place of an action, where a state was never acted in
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def induce(model, reward, unseen, best):
-    """Writes the best action with t + 1 steps left in every state to `best` [steps, m]; the first of equals.
+def solve_backward(model, reward, unseen, best):
+    """Writes the best action with t + 1 steps left in every state to `best` [steps, m]; of equals the first.
 
-    `model` [m, A, m] leads to states, `reward` [m, A] is a step's, and `unseen` [m, A] is worth, for every
-    step left after it, what a step pays on average where `model` does not lead to.
+    Args:
+        model: chances of the next state, [m, A, m]; the rest ends the episode or leaves the model.
+        reward: mean reward of a step, [m, A].
+        unseen: what leaving the model is worth for every step that is left afterwards, [m, A].
+        best: is written.
     """
     m, n_actions = reward.shape
     value, following = np.zeros(m), np.zeros(m)
@@ -46,10 +49,10 @@ def induce(model, reward, unseen, best):
 
 
 @njit(cache=True, nogil=True)
-def plan_to_the_end(memory, i, steps, ending):
-    """Writes the best actions of run `i` with 1 to `steps` steps left to `ending` [FAR, O], and `UNKNOWN`.
+def plan_remaining_steps(memory, i, steps, timed_action):
+    """Writes the best actions of run `i` with 1 to `steps` steps left to `timed_action` [.., O].
 
-    Beyond `steps`, or where a state was never acted in, there is none.
+    Beyond `steps`, and where a state was never acted in, it writes `NO_ACTION`.
     """
     n_observations, n_actions = memory.visits.shape[1:]
     place = np.full(n_observations, -1)
@@ -60,19 +63,19 @@ def plan_to_the_end(memory, i, steps, ending):
             place[o], seen[m] = m, o
             m += 1
     onward = np.empty((n_observations * n_actions, n_observations), np.float32)
-    model, reward, _, leak = known_model(memory, i, seen[:m], place, PSEUDO, onward)
+    model, reward, _, leak = build_known_model(memory, i, seen[:m], place, PSEUDO_VISITS, onward)
     mean = memory.total[i, 1] / max(memory.total[i, 0], 1.0)
-    steps = min(steps, len(ending))
-    best = np.empty((steps, m), ending.dtype)
-    induce(model, reward, leak * mean, best)
-    ending[:] = UNKNOWN
+    steps = min(steps, len(timed_action))
+    best = np.empty((steps, m), timed_action.dtype)
+    solve_backward(model, reward, leak * mean, best)
+    timed_action[:] = NO_ACTION
     for t in range(steps):
         for k in range(m):
-            ending[t, seen[k]] = best[t, k]
+            timed_action[t, seen[k]] = best[t, k]
 
 
 @njit(cache=True, nogil=True)
-def end_runs(memory, runs, limit, ending):
-    """`plan_to_the_end` of `runs` [k], whose episodes have `limit` [n] steps, to `ending` [n, FAR, O]."""
+def plan_remaining_steps_of_runs(memory, runs, limit, timed_action):
+    """Calls `plan_remaining_steps` for `runs` [k]; an episode has `limit` [n] steps."""
     for i in runs:
-        plan_to_the_end(memory, i, limit[i], ending[i])
+        plan_remaining_steps(memory, i, limit[i], timed_action[i])

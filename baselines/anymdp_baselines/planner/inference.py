@@ -1,9 +1,9 @@
-"""The planner at play: the preferences of `model.Planner`, compiled, run by run, and without PyTorch.
+"""The network at play: the preferences of `model.Planner`, compiled, run by run, and without PyTorch.
 
-They are equal but for rounding (tested), and cost less. States that a run has never met look alike, so one
-stands for all; where no action was tried all look alike, so one stands for all. With m states acted in, k
-that were met but not acted in and one for the rest, the products are with matrices [m A, m + k + 1] in
-place of [O A, O]. The equations are those of `model`, and its names of layers.
+They are equal but for rounding (tested), and cost less. States that a run has never met have the same
+features, so one stands for all of them. Where no action was tried, all actions have the same features, so one
+stands for all. With m states acted in, k that were met but not acted in and one for the rest, the products
+are with matrices [m A, m + k + 1] in place of [O A, O]. The equations and the layers' names are `model`'s.
 """
 
 from __future__ import annotations
@@ -16,17 +16,30 @@ import numpy.typing as npt
 from numba import njit
 
 from anymdp_baselines.layers import layer_norm, product, silu
-from anymdp_baselines.planner.edges import along, edges
-from anymdp_baselines.planner.features import KNOWN, SLOT_FEATURES, STATE_FEATURES, read_one
+from anymdp_baselines.planner.edges import build_edges, multiply_sparse
+from anymdp_baselines.planner.features import (
+    KNOWN,
+    SLOT_FEATURES,
+    STATE_FEATURES,
+    compute_run_features,
+)
 from anymdp_baselines.planner.memory import Float32s
 
 TRUST = 10.0  # nats a unit of advantage that the output `trust` stands for
-LEVELS = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95)  # of the advantage's quantiles, a lesson only
-_VISITED, _ARRIVALS = 5, 7  # columns of a reading's `state`
+LEVELS = (
+    0.1,
+    0.25,
+    0.5,
+    0.7,
+    0.8,
+    0.9,
+    0.95,
+)  # of the advantage's quantiles; for training alone
+_VISITED, _ARRIVALS = 5, 7  # columns of `Features.state`
 
 
 class Network(NamedTuple):
-    """A planner's weights, as [in, out], those with an input in common side by side."""
+    """The weights of a planner as [in, out]; those with a common input lie side by side."""
 
     slot: Float32s  # [SLOT_FEATURES, 2 d]  slot_in, out_raw
     state: Float32s  # [STATE_FEATURES, 2 d]  slot_state, state_in
@@ -44,8 +57,8 @@ class Network(NamedTuple):
     loops: int
 
 
-def network(layers: Mapping[str, npt.NDArray[Any]], width: int, loops: int) -> Network:
-    """From the layers of `model.Planner` by name.
+def build_network(layers: Mapping[str, npt.NDArray[Any]], width: int, loops: int) -> Network:
+    """Builds the network from the layers of `model.Planner` by name.
 
     Raises:
         ValueError: a layer is missing or of another shape, type or finiteness; the message is one line.
@@ -96,47 +109,47 @@ def network(layers: Mapping[str, npt.NDArray[Any]], width: int, loops: int) -> N
 
 
 @njit(cache=True, nogil=True)
-def _distinct(state):
-    """(States that differ: acted in, then met, then one of the rest; place of each among them; m, number)."""
+def _find_distinct_states(state):
+    """(Distinct states: acted in, then met, then one of the rest; the place of each state among them; m)."""
     n = len(state)
-    who, place = np.empty(n, np.int64), np.empty(n, np.int64)
+    distinct, place = np.empty(n, np.int64), np.empty(n, np.int64)
     count = acted = 0
     for o in range(n):
         if state[o, _VISITED] > 0.0:
-            who[count], place[o] = o, count
+            distinct[count], place[o] = o, count
             count += 1
     acted = count
     for o in range(n):
         if state[o, _VISITED] == 0.0 and state[o, _ARRIVALS] > 0.0:
-            who[count], place[o] = o, count
+            distinct[count], place[o] = o, count
             count += 1
     rest = count
     for o in range(n):
         if state[o, _VISITED] == 0.0 and state[o, _ARRIVALS] == 0.0:
-            who[rest], place[o] = o, rest
+            distinct[rest], place[o] = o, rest
             count = rest + 1
-    return who[:count], place, acted
+    return distinct[:count], place, acted
 
 
 @njit(cache=True, nogil=True)
-def _features(reading, row, who, acted):
-    """(Of slots [m A + k - m, F], of states [k, F]) of the states that differ."""
-    n_actions = reading.slot.shape[2]
-    k, rows = len(who), acted * n_actions
-    slot = np.empty((rows + k - acted, reading.slot.shape[3]), np.float32)
-    state = np.empty((k, reading.state.shape[2]), np.float32)
+def _gather_features(features, row, distinct, acted):
+    """(Features of slots [m A + k - m, F], of states [k, F]) of the distinct states."""
+    n_actions = features.slot.shape[2]
+    k, rows = len(distinct), acted * n_actions
+    slot = np.empty((rows + k - acted, features.slot.shape[3]), np.float32)
+    state = np.empty((k, features.state.shape[2]), np.float32)
     for i in range(k):
-        state[i] = reading.state[row, who[i]]
+        state[i] = features.state[row, distinct[i]]
         if i >= acted:
-            slot[rows + i - acted] = reading.slot[row, who[i], 0]
+            slot[rows + i - acted] = features.slot[row, distinct[i], 0]
         else:
-            slot[i * n_actions : (i + 1) * n_actions] = reading.slot[row, who[i]]
+            slot[i * n_actions : (i + 1) * n_actions] = features.slot[row, distinct[i]]
     return slot, state
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _pooled(z, acted, n_actions, message):
-    """Maximum and mean of z over the actions of every state, to the first 2 d columns of `message`."""
+def _pool_actions(z, acted, n_actions, message):
+    """Writes maximum and mean of z over every state's actions to the first 2 d columns of `message`."""
     k, d = len(message), z.shape[1]
     for i in range(k):
         width = n_actions if i < acted else 1
@@ -153,8 +166,8 @@ def _pooled(z, acted, n_actions, message):
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _add(x, row_state, both, z):
-    """z <- z + x + what the row's state gives, the first d columns of `both`."""
+def _add_inputs(x, row_state, both, z):
+    """Adds x and the first d columns of the row's state in `both` to z."""
     for r in range(len(z)):
         i = row_state[r]
         for j in range(z.shape[1]):
@@ -162,21 +175,21 @@ def _add(x, row_state, both, z):
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def logits(network, reading, row, out):
-    """Writes the logit of every (o, a), [O, A], by row `row` of `reading`."""
-    d, n_actions = len(network.head), reading.slot.shape[2]
-    who, place, acted = _distinct(reading.state[row])
-    onward, inward = edges(reading, row, who, place, acted)
-    slot, state = _features(reading, row, who, acted)
-    k, rows = len(who), acted * n_actions
-    whose = np.empty(len(slot), np.int64)
+def compute_logits(network, features, row, out):
+    """Writes the logit of every (o, a) to `out` [O, A], from row `row` of `features`."""
+    d, n_actions = len(network.head), features.slot.shape[2]
+    distinct, place, acted = _find_distinct_states(features.state[row])
+    onward, inward = build_edges(features, row, distinct, place, acted)
+    slot, state = _gather_features(features, row, distinct, acted)
+    k, rows = len(distinct), acted * n_actions
+    row_state = np.empty(len(slot), np.int64)
     for r in range(len(slot)):
-        whose[r] = r // n_actions if r < rows else acted + r - rows
+        row_state[r] = r // n_actions if r < rows else acted + r - rows
     raw, about = product(slot, network.slot), product(state, network.state)
     x, h = np.empty((len(slot), d), np.float32), np.empty((k, d), np.float32)
     for r in range(len(slot)):
         for j in range(d):
-            x[r, j] = raw[r, j] + about[whose[r], j] + network.state_bias[j]
+            x[r, j] = raw[r, j] + about[row_state[r], j] + network.state_bias[j]
     for i in range(k):
         for j in range(d):
             h[i, j] = about[i, d + j] + network.state_bias[d + j]
@@ -187,12 +200,12 @@ def logits(network, reading, row, out):
     for _ in range(network.loops):
         both = product(h, network.h)
         following[:] = both[:, d:]
-        along(onward, following, z)
+        multiply_sparse(onward, following, z)
         z[rows:] = 0.0
-        _add(x, whose, both, z)
+        _add_inputs(x, row_state, both, z)
         silu(z.ravel())
-        _pooled(z, acted, n_actions, message)
-        along(inward, z, arrived)
+        _pool_actions(z, acted, n_actions, message)
+        multiply_sparse(inward, z, arrived)
         message[:, 2 * d :] = arrived
         change = product(message, network.update)
         for i in range(k):
@@ -202,7 +215,7 @@ def logits(network, reading, row, out):
     hidden, own = product(z, network.out_slot), product(h, network.out_state)
     for r in range(len(slot)):
         for j in range(d):
-            hidden[r, j] += own[whose[r], j] + raw[r, d + j] + network.out_bias[j]
+            hidden[r, j] += own[row_state[r], j] + raw[r, d + j] + network.out_bias[j]
     silu(hidden.ravel())
     answer = product(hidden, network.head)
     trust = product(h, network.trust)
@@ -211,17 +224,23 @@ def logits(network, reading, row, out):
         for a in range(n_actions):
             r = i * n_actions + a if i < acted else rows + i - acted
             nats = TRUST * (trust[i, 0] + network.trust_bias[0])
-            out[o, a] = answer[r, 0] + network.head_bias[0] + nats * reading.slot[row, o, a, KNOWN]
+            out[o, a] = answer[r, 0] + network.head_bias[0] + nats * features.slot[row, o, a, KNOWN]
 
 
 @njit(cache=True, nogil=True)
-def plan_runs(network, memory, runs, reading, out, known):
-    """Plans of runs `runs` (int64 [k]); `reading` is room for one row.
+def plan_runs(network, memory, runs, features, logit, advantage):
+    """Plans `runs` (int64 [k]).
 
-    Writes their logits to `out` [n, O, A], and to `known` [n, O, A] the advantage, in units of what a
-    choice of action is worth, in the model of what is known (see `reading`).
+    Args:
+        network: the network.
+        memory: what the runs have seen.
+        runs: the runs to plan.
+        features: features of one run, which are overwritten.
+        logit: is written, [n, O, A].
+        advantage: is written, [n, O, A]: the advantage in the first model of `features`, in units of what a
+            choice of action is worth, at least -2.
     """
     for i in runs:
-        read_one(memory, i, reading, 0)
-        logits(network, reading, 0, out[i])
-        known[i] = reading.slot[0, :, :, KNOWN]
+        compute_run_features(memory, i, features, 0)
+        compute_logits(network, features, 0, logit[i])
+        advantage[i] = features.slot[0, :, :, KNOWN]

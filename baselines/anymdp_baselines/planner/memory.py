@@ -1,4 +1,4 @@
-"""The hard-addressed memory: what a run has seen, one slot for every (observation, action).
+"""What a run has seen: a memory with one slot for every (observation, action).
 
 A slot holds sums, so writing is an addition: a chunk of steps written at once, in any order, leaves
 the same memory as its steps one by one, and the size never grows with the context. A slot of (o, a)
@@ -8,7 +8,7 @@ and how often the episode terminated there.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +27,16 @@ class Memory(NamedTuple):
     square: Float32s  # [n, O, A]  sum of squared rewards
     ends: Float32s  # [n, O, A]  steps that terminated the episode
     paid_end: Float32s  # [n, O, A]  sum of their rewards
-    shown: Float32s  # [n, O, A]  visits of a demonstrator, among `visits`
+    demonstrated: Float32s  # [n, O, A]  visits of a demonstrator, among `visits`
     arrival: Float32s  # [n, O, 3]  arrivals, sum of rewards on arrival, terminations on arrival
     total: npt.NDArray[np.float64]  # [n, 4]  steps, sum of rewards, of their squares, episodes
-    familiar: npt.NDArray[np.float64]  # [n]  1 where rewards are known to be in the units of AnyMDP
+    assumes_anymdp: npt.NDArray[np.float64]  # [n]  1 where the task is taken for one of AnyMDP's
+
+
+def memory_arrays(memory: Memory) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of a memory by their names in files."""
+    names = {"demonstrated": "shown", "assumes_anymdp": "familiar"}
+    return {names.get(name, name): array for name, array in memory._asdict().items()}
 
 
 def empty_memory(n: int, n_observations: int, n_actions: int) -> Memory:
@@ -54,7 +60,7 @@ def empty_memory(n: int, n_observations: int, n_actions: int) -> Memory:
 
 @njit(cache=True, nogil=True)
 def forget(memory, i):
-    """Empties the memory of run `i`; whether it is familiar is no memory of a step."""
+    """Empties the memory of run `i`; what is assumed of its task stays."""
     memory.onward[i] = 0.0
     memory.paid[i] = 0.0
     memory.paid_end[i] = 0.0
@@ -62,7 +68,7 @@ def forget(memory, i):
     memory.reward[i] = 0.0
     memory.square[i] = 0.0
     memory.ends[i] = 0.0
-    memory.shown[i] = 0.0
+    memory.demonstrated[i] = 0.0
     memory.arrival[i] = 0.0
     memory.total[i] = 0.0
 
@@ -99,14 +105,14 @@ def write_runs(memory, runs, observation, action, reward, following, terminated,
 
 
 @njit(cache=True, nogil=True)
-def show_runs(memory, runs, observation, action):
-    """Marks the steps just written to `runs` as a demonstrator's; arrays [k]."""
+def mark_demonstrated(memory, runs, observation, action):
+    """Marks the steps that were just written to `runs` as a demonstrator's; arrays [k]."""
     for k in range(len(runs)):
-        memory.shown[runs[k], observation[k], action[k]] += 1.0
+        memory.demonstrated[runs[k], observation[k], action[k]] += 1.0
 
 
 @njit(cache=True, nogil=True)
-def branching(memory, i):
+def estimate_branching(memory, i):
     """Effective number of outcomes of a slot of run `i`, at least 1: 1 / how often two of its visits agree.
 
     An outcome is a successor, or the episode's end. The estimate is free of bias for any number of visits;

@@ -47,7 +47,7 @@ class Plan(NamedTuple):
 
 
 class Planner(nn.Module):
-    """The network; its input is a `features.Reading` as tensors."""
+    """The network; its input is `features.Features` as tensors."""
 
     def __init__(self, size: PlannerSize) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Planner(nn.Module):
         nn.init.zeros_(self.trust.bias)
 
     def forward(self, onward: Tensor, inward: Tensor, slot: Tensor, state: Tensor) -> Plan:
-        """Returns the plans of n runs; shapes are those of `features.Reading`."""
+        """Returns the plans of n runs; shapes are those of `features.Features`."""
         n, n_observations, n_actions, _ = slot.shape
         d = self.size.width
         x = self.slot_in(slot) + self.slot_state(state).unsqueeze(2)

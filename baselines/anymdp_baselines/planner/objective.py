@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from anymdp_baselines.planner.agent import OmniRL
+from anymdp_baselines.planner.agent import NeuralPlanner
 from anymdp_baselines.planner.checkpoint import load_arrays, save_arrays
 from anymdp_baselines.planner.loss import compute_losses, state_weights
 from anymdp_baselines.planner.model import Planner, PlannerSize
@@ -113,7 +113,7 @@ class PlannerObjective:
         keywords = [dict(g.keywords) for g in self.preset.groups if g.env_id == "AnyMDP-v0"]
         for n_states, n_actions in sorted({(x["n_states"], x["n_actions"]) for x in keywords}):
             ends = [int(visits * n_states * n_actions) for visits in (12.5, 25, 50)]
-            agent = OmniRL(str(folder / WEIGHTS))
+            agent = NeuralPlanner(str(folder / WEIGHTS))
             yield describe_scores(agent, n_states, n_actions, ends, EVALUATION_TASKS, HELD_OUT)
 
     def save_weights(self, folder: Path, weights: dict[str, Tensor], updates: int) -> None:

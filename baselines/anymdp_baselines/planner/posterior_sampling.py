@@ -1,14 +1,14 @@
-"""Scouting: policies of tasks drawn from a Dirichlet posterior, to explore by early in a run.
+"""Exploration early in a run: the optimal policies of tasks drawn from a Dirichlet posterior.
 
-What the network learns from the oracle is what to do, not what to find out: it predicts how probable
-it is that an action is the best, and never tries what is improbable, however cheap a try and however
-long the run. So a run begins as posterior sampling does (Osband, Russo and Van Roy
-2013, resampled often as in Ouyang et al. 2017): it follows the optimal policy of a task drawn from
+The network imitates the oracle, so it learns what to do, and not what to find out. It predicts how probable
+it is that an action is the best, and never tries an improbable one, however cheap the try and however long
+the run. Therefore a run begins with posterior sampling (Osband, Russo and Van Roy 2013; resampled often, as
+in Ouyang et al. 2017). It follows the optimal policy of a task that is drawn from
 
-    transitions  Dirichlet(PRIOR / O + counts), the share of unseen successors given to one of them whole
-    rewards      of a successor seen: its mean, plus a Normal with the sd of rewards about such means
-                 over sqrt(count); of one not seen, what arriving there paid on average elsewhere;
-                 trying a new slot, and a new id, adds a Normal with the spread of all rewards
+    transitions  Dirichlet(PRIOR / O + counts); the share of unseen successors goes to one of them as a whole
+    rewards      of a seen successor: its mean, plus a Normal with the sd of rewards about such means
+                 over sqrt(count); of an unseen one: what arriving there paid on average elsewhere;
+                 a slot never tried, and an observation never seen, add a Normal with the sd of all rewards
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ import math
 import numpy as np
 from numba import njit
 
-from anymdp_baselines.planner.values import optimal
+from anymdp_baselines.planner.values import solve_optimal
 from anymdp_bench.engine.rng import integer, normal, uniform
 
-PRIOR, GAMMA = 0.1, 0.994
-PRIOR_SLOTS, LEAST, MOST = 10.0, 1e-4, 10.0
+PRIOR, GAMMA = 0.1, 0.994  # the Dirichlet's total before anything is seen; the discount
+PRIOR_SLOTS = 10.0  # slots that the prior total counts for
+LEAST_TOTAL, MOST_TOTAL = 1e-4, 10.0
 
 
 @njit(cache=True, nogil=True)
-def gamma_variate(rng, i, shape):
+def draw_gamma(rng, i, shape):
     """A Gamma(shape, 1) draw from stream `i` (Marsaglia and Tsang 2000); shape > 0."""
     boost = 1.0
     if shape < 1.0:
@@ -44,8 +45,8 @@ def gamma_variate(rng, i, shape):
 
 
 @njit(cache=True, nogil=True)
-def reward_noise(memory, i):
-    """Standard deviation of rewards about the mean of their slot and successor, pooled over the run."""
+def estimate_reward_noise(memory, i):
+    """The sd of rewards about the mean of their slot and successor, pooled over the run."""
     n_observations, n_actions = memory.visits.shape[1:]
     within = freedom = 0.0
     for o in range(n_observations):
@@ -66,11 +67,11 @@ def reward_noise(memory, i):
 
 
 @njit(cache=True, nogil=True)
-def unseen_share(memory, i):
-    """The Dirichlet's total: how readily a slot tried again leads somewhere new.
+def estimate_unseen_total(memory, i):
+    """The Dirichlet's total: how readily a slot that is tried again leads somewhere new.
 
-    The one under which the run's slots would be expected to have as many different successors as they have
-    (as in a Dirichlet process), given besides the prior's own slot.
+    With this total the expected number of different successors (as in a Dirichlet process) is the number that
+    the run's slots have. The prior counts for `PRIOR_SLOTS` further slots.
     """
     n_observations, n_actions = memory.visits.shape[1:]
     longest = np.int64(memory.visits[i].max()) + 1
@@ -87,7 +88,7 @@ def unseen_share(memory, i):
                 new += memory.onward[i, o, a, j] > 0.0
     for v in range(longest - 1, -1, -1):
         tried[v] += tried[v + 1]
-    low, high = math.log(LEAST), math.log(MOST)
+    low, high = math.log(LEAST_TOTAL), math.log(MOST_TOTAL)
     for _ in range(30):
         middle = 0.5 * (low + high)
         total = math.exp(middle)
@@ -102,11 +103,11 @@ def unseen_share(memory, i):
 
 
 @njit(cache=True, nogil=True)
-def _draw_slot(memory, i, o, a, rng, r, noise, strange, row, prior):
-    """Draws P(.|o,a) to `row` (what is missing from 1 ends the episode); returns the mean reward drawn."""
+def _draw_slot(memory, i, o, a, rng, r, noise, new_reward, row, prior):
+    """Draws P(.|o,a) to `row` (the rest to 1 ends the episode); returns the mean reward that was drawn."""
     n_observations = len(row)
     ends = memory.ends[i, o, a]
-    last = gamma_variate(rng, r, ends) if ends > 0.0 else 0.0
+    last = draw_gamma(rng, r, ends) if ends > 0.0 else 0.0
     total, unseen = last, 0
     gain = 0.0
     if ends > 0.0:
@@ -115,21 +116,21 @@ def _draw_slot(memory, i, o, a, rng, r, noise, strange, row, prior):
         count = memory.onward[i, o, a, j]
         row[j] = 0.0
         if count > 0.0:
-            row[j] = gamma_variate(rng, r, count)
+            row[j] = draw_gamma(rng, r, count)
             mean = memory.paid[i, o, a, j] / count
             gain += row[j] * (mean + noise / math.sqrt(count) * normal(rng, r))
             total += row[j]
         else:
             unseen += 1
     if unseen > 0:
-        rest = gamma_variate(rng, r, prior * unseen / n_observations)
+        rest = draw_gamma(rng, r, prior * unseen / n_observations)
         if total + rest <= 0.0:
             rest = 1.0
         pick = integer(rng, r, unseen)
         for j in range(n_observations):
             if memory.onward[i, o, a, j] == 0.0:
                 if pick == 0:
-                    gain += rest * strange[j]
+                    gain += rest * new_reward[j]
                     if memory.arrival[i, j, 2] == 0.0:  # no id that ends episodes
                         row[j] = rest
                     break
@@ -141,31 +142,31 @@ def _draw_slot(memory, i, o, a, rng, r, noise, strange, row, prior):
 
 
 @njit(cache=True, nogil=True)
-def scout(memory, runs, rng, policy):
-    """Writes, for each of `runs` (int64 [k]), the optimal policy of a sampled task to `policy`, int64 [n, O].
+def sample_policies(memory, runs, rng, policy):
+    """Draws a task for each of `runs` (int64 [k]) and writes its optimal policy to `policy`, int64 [n, O].
 
-    Run i draws from stream rng[i], and starts its search for the optimum from the policy that stood there.
+    Run i draws from stream rng[i]. The search for the optimum starts from the policy that stood there.
     """
     n_observations, n_actions = memory.visits.shape[1:]
     model = np.empty((n_observations, n_actions, n_observations))
     reward, q = np.empty((n_observations, n_actions)), np.empty((n_observations, n_actions))
-    value, strange = np.empty(n_observations), np.empty(n_observations)
+    value, new_reward = np.empty(n_observations), np.empty(n_observations)
     for i in runs:
         steps = max(memory.total[i, 0], 1.0)
         mean = memory.total[i, 1] / steps
         sd = math.sqrt(max(memory.total[i, 2] / steps - mean * mean, 1e-12))
-        noise, prior = reward_noise(memory, i), unseen_share(memory, i)
+        noise, prior = estimate_reward_noise(memory, i), estimate_unseen_total(memory, i)
         for j in range(n_observations):
             arrivals = memory.arrival[i, j, 0]
             if arrivals > 0.0:
-                strange[j] = memory.arrival[i, j, 1] / arrivals
+                new_reward[j] = memory.arrival[i, j, 1] / arrivals
             else:
-                strange[j] = mean + sd * normal(rng, i)
+                new_reward[j] = mean + sd * normal(rng, i)
         for o in range(n_observations):
             for a in range(n_actions):
                 reward[o, a] = _draw_slot(
-                    memory, i, o, a, rng, i, noise, strange, model[o, a], prior
+                    memory, i, o, a, rng, i, noise, new_reward, model[o, a], prior
                 )
                 if memory.visits[i, o, a] == 0.0:
                     reward[o, a] += sd * normal(rng, i)
-        optimal(model, reward, GAMMA, policy[i], value, q)
+        solve_optimal(model, reward, GAMMA, policy[i], value, q)

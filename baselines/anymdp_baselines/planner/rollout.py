@@ -11,11 +11,11 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from anymdp_baselines.planner.features import Reading, empty_reading, read
+from anymdp_baselines.planner.features import Features, allocate_features, compute_features
 from anymdp_baselines.planner.gridworlds import GRIDWORLDS
-from anymdp_baselines.planner.memory import empty_memory, forget, write
+from anymdp_baselines.planner.memory import empty_memory, forget, memory_arrays, write
 from anymdp_baselines.planner.point_mass import POINT_MASS
-from anymdp_baselines.planner.posterior_sampling import scout
+from anymdp_baselines.planner.posterior_sampling import sample_policies
 from anymdp_baselines.planner.presets import PlannerTasks
 from anymdp_baselines.planner.schedule import blend
 from anymdp_baselines.training.optimizer import take_prefix
@@ -144,7 +144,7 @@ class PlannerRollout:
         self._usual_length = context_visits * self.slots
         self.tasks = TaskPool(self.n, source, *shape)
         self.memory = empty_memory(self.n, *shape)
-        self.reading: Reading = empty_reading(self.n, *shape)
+        self.reading: Features = allocate_features(self.n, *shape)
         self.edges = np.array([int(edge * self.slots) for edge in EDGES])
         self.tally = np.zeros((len(EDGES) + 1, 2))
         self.visited = np.zeros((self.n, shape[0]))
@@ -168,7 +168,9 @@ class PlannerRollout:
         self.schedule_of[i] = rng.integers(len(group.schedules))
         stretch = rng.uniform() ** 4
         forget(self.memory, i)
-        self.memory.familiar[i] = group.env_id == "AnyMDP-v0" and rng.uniform() < group.familiar
+        self.memory.assumes_anymdp[i] = (
+            group.env_id == "AnyMDP-v0" and rng.uniform() < group.familiar
+        )
         self.age[i] = self.scouting[i] = self.least[i] = self.scouted[i] = 0
         if rng.uniform() < group.demonstrated:
             episodes = int(_MOST_EPISODES ** rng.uniform())
@@ -181,9 +183,9 @@ class PlannerRollout:
         self.scout_rng[i] = tasks.rng[i] ^ _APART
         self.end[i] = self.age[i] + int(self._usual_length * _LONGEST**stretch)
 
-    def read(self) -> Reading:
+    def read(self) -> Features:
         """Returns what the planner reads of all memories."""
-        read(self.memory, np.arange(self.n), self.reading)
+        compute_features(self.memory, np.arange(self.n), self.reading)
         return self.reading
 
     def temperatures(self) -> Float64s:
@@ -193,7 +195,7 @@ class PlannerRollout:
     def play_on(self, logit: Float64s, rng: np.random.Generator) -> None:
         """Lets the runs play on by the logits of their plans [n, O, A], and replaces those that are over."""
         is_scouting = self.age < self.scouting
-        scout(self.memory, np.flatnonzero(is_scouting), self.scout_rng, self.scouted)
+        sample_policies(self.memory, np.flatnonzero(is_scouting), self.scout_rng, self.scouted)
         preference = blend(logit, self.temperatures(), self.scouted, is_scouting, self.least)
         share = self.rate * rng.uniform(0.5, 1.5, self.n)
         steps = np.maximum(1, (self.age * share).astype(np.int64))
@@ -214,7 +216,9 @@ class PlannerRollout:
 
     def state(self) -> dict[str, Tensor]:
         """Returns all that changes, by name, to be given to `restore`."""
-        arrays: dict[str, AnyArray] = {f"memory.{k}": v for k, v in self.memory._asdict().items()}
+        arrays: dict[str, AnyArray] = {
+            f"memory.{k}": v for k, v in memory_arrays(self.memory).items()
+        }
         arrays |= {f"tasks.{k}": v for k, v in self.tasks.state().items()}
         arrays |= {k: getattr(self, k) for k in _STATE_ARRAYS}
         arrays |= {"next_seed": np.array([self.next_seed])}
@@ -223,7 +227,7 @@ class PlannerRollout:
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Continues from what `state` returned."""
         self.tasks.restore({k: v.numpy() for k, v in take_prefix("tasks.", tensors).items()})
-        for name, array in self.memory._asdict().items():
+        for name, array in memory_arrays(self.memory).items():
             array[:] = tensors[f"memory.{name}"].numpy()
         for name in _STATE_ARRAYS:
             _signed(getattr(self, name))[:] = tensors[name].numpy()

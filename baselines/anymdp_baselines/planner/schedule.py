@@ -5,20 +5,43 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from anymdp_baselines.training.temperature import settled_share
-from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
+from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
+from anymdp_bench.engine.rng import uniform
 
 FIRST_TEMPERATURE = 1.0
 COLDEST = 0.05
-LOOKS = (
-    (12.5, 19.0),
-    (25.0, 28.0),
-    (64.0, 72.0),
-    (160.0, 170.0),
-)  # visits per slot, from and until
-LIKELY = 0.03  # a look leaves out actions below this share of the likeliest one's probability
+RENEWALS = ((9.0, 17.7, 1.52), (17.7, 40.0, 1.12), (40.0, 101.0, 1.125), (101.0, 253.0, 1.0625))
+"""When a settled run explores anew: the earliest and the latest begin in visits per slot, and end / begin."""
+LIKELY = (
+    0.03  # exploring anew leaves out actions below this share of the likeliest one's probability
+)
 LEAST_CHANCE = 0.002  # the least probability of being the best with which an action is scouted
+
+
+@njit(cache=True)
+def _draw_uniform(rng, out):
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[i, k] = uniform(rng, i)
+
+
+def draw_renewals(rng: UInt64s) -> Float64s:
+    """Draws when each run explores anew, in visits a slot, float64 [n, len(RENEWALS)].
+
+    Each begin is uniform on a log scale between its bounds, and the bounds of one end where those of the next
+    begin: so no number of steps is special, and none of those at which scores are reported.
+
+    Args:
+        rng: the state of one random stream a run, uint64 [n]; the streams advance.
+    """
+    share = np.empty((len(rng), len(RENEWALS)))
+    _draw_uniform(rng, share)
+    earliest, latest, _ = np.array(RENEWALS).T
+    out: Float64s = earliest * (latest / earliest) ** share
+    return out
 
 
 @dataclass(frozen=True)
@@ -36,7 +59,7 @@ class Schedule:
         first: temperature while the run explores.
         least: probability of being the best that the network must give to an action that is scouted.
         known: once a run has settled, weight of the advantage in the model of what is known, in nats a unit.
-        looks: whether a settled run explores again from time to time (`LOOKS`).
+        renews: whether a settled run explores anew from time to time (`RENEWALS`).
         ending: temperature below which a run plays by the steps that are left (see `finite_horizon`); 0
             means never.
     """
@@ -47,25 +70,33 @@ class Schedule:
     first: float = FIRST_TEMPERATURE
     least: float = LEAST_CHANCE
     known: float = 0.0
-    looks: bool = False
+    renews: bool = False
     ending: float = 0.0
 
-    def temperature(self, visits: Float64s, branching: Float64s) -> Float64s:
-        """Returns the temperatures [k] of runs after so many visits per slot."""
+    def temperature(
+        self, visits: Float64s, branching: Float64s, renewal_begin: Float64s
+    ) -> Float64s:
+        """Returns the temperatures [k] of runs after so many visits per slot [k]; see `is_renewed`."""
         until = self.settled * (np.ones_like(branching) if self.familiar else branching**3)
         fallen = np.maximum(self.first * settled_share(visits, until), COLDEST)
-        return np.where(self.looking(visits), self.first, fallen)
+        return np.where(self.is_renewed(visits, renewal_begin), self.first, fallen)
 
-    def looking(self, visits: Float64s) -> Bools:
-        """Returns which runs [k] explore once more, after so many visits per slot.
+    def is_renewed(self, visits: Float64s, renewal_begin: Float64s) -> Bools:
+        """Returns which runs [k] explore anew.
 
-        A run that has settled knows its own way well, and little of what it has ruled out too soon. Sampling
-        again from there finds that.
+        A run that has settled knows the way that it goes, and little of what it has ruled out too soon.
+        Sampling again from there finds it.
+
+        Args:
+            visits: visits per slot, [k].
+            renewal_begin: when each run explores anew, [k, len(RENEWALS)]; see `draw_renewals`.
         """
-        out: Bools = np.zeros(np.shape(visits), np.bool_)
-        if self.looks:
-            for begin, end in LOOKS:
-                out |= (visits >= begin) & (visits < end)
+        if not self.renews:
+            return np.zeros(np.shape(visits), np.bool_)
+        ratio = np.array([ratio for *_, ratio in RENEWALS])
+        now = np.asarray(visits)[..., None]
+        is_inside: Bools = (now >= renewal_begin) & (now < ratio * renewal_begin)
+        out: Bools = np.any(is_inside, axis=-1)
         return out
 
     def scouting_visits(self, branching: Float64s) -> Float64s:
@@ -76,7 +107,7 @@ class Schedule:
         return out
 
 
-FAMILIAR = Schedule(9.0, 0.0, True, known=10.0, looks=True, ending=0.6)
+FAMILIAR = Schedule(9.0, 0.0, True, known=10.0, renews=True, ending=0.6)
 """On tasks known to be AnyMDP's."""
 ELSEWHERE = Schedule(3.0, 3.0, False, ending=0.3)
 """On other tasks."""

@@ -1,6 +1,7 @@
-"""What is known of a task from a memory, as a model that is solved exactly.
+"""Models of a task, estimated from a memory, and their exact solution.
 
-The models are small and dense, and are solved anew at every plan: policy iteration with Gaussian elimination.
+The models are small and dense. They are solved anew at every plan, by policy iteration with Gaussian
+elimination.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def solve_linear(matrix, value):
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def optimal(model, reward, gamma, policy, value, q):
+def solve_optimal(model, reward, gamma, policy, value, q):
     """Policy iteration: model [m, A, m], reward [m, A]; improves `policy` [m], writes value [m], q [m, A]."""
     m, n_actions = reward.shape
     matrix = np.empty((m, m))
@@ -67,7 +68,7 @@ def optimal(model, reward, gamma, policy, value, q):
 
 
 @njit(cache=True, nogil=True)
-def known_model(memory, i, seen, place, pseudo, onward):
+def build_known_model(memory, i, seen, place, pseudo, onward):
     """Writes P(o'|o,a) to `onward` [O*A, O]; returns what is known of the m states visited.
 
     That is the transitions [m, A, m], the reward [m, A], the expected novelty of the next state [m,
@@ -107,7 +108,7 @@ def known_model(memory, i, seen, place, pseudo, onward):
 
 
 @njit(cache=True, nogil=True)
-def choice_unit(memory, i, seen, value, q, least):
+def compute_choice_unit(memory, i, seen, value, q, least):
     """What a choice of action is worth: mean over the visits of V(o) - mean_a Q(o, a), at least `least`."""
     unit = 0.0
     for k in range(len(seen)):
@@ -117,7 +118,7 @@ def choice_unit(memory, i, seen, value, q, least):
 
 
 @njit(cache=True, nogil=True)
-def outcomes(memory, i, o, a, place, value, gamma, unseen):
+def compute_outcome_moments(memory, i, o, a, place, value, gamma, unseen):
     """(Mean, variance) of reward + gamma V(next) over the outcomes of (o, a), which was tried."""
     n = memory.visits[i, o, a]
     mean = square = memory.paid_end[i, o, a] / n
@@ -137,17 +138,17 @@ def outcomes(memory, i, o, a, place, value, gamma, unseen):
 
 
 @njit(cache=True, nogil=True)
-def uniform_gain(model, gain, gamma, value):
+def compute_uniform_gain(model, gain, gamma, value):
     """Mean over the states of (1 - gamma) (V - V of the uniform policy)."""
     m, n_actions = gain.shape
     if m == 0:
         return 0.0
-    matrix, blind = np.zeros((m, m)), np.zeros(m)
+    matrix, uniform_value = np.zeros((m, m)), np.zeros(m)
     for s in range(m):
         for a in range(n_actions):
-            blind[s] += gain[s, a] / n_actions
+            uniform_value[s] += gain[s, a] / n_actions
             for j in range(m):
                 matrix[s, j] -= gamma * model[s, a, j] / n_actions
         matrix[s, s] += 1.0
-    solve_linear(matrix, blind)
-    return (1.0 - gamma) * (value - blind).mean()
+    solve_linear(matrix, uniform_value)
+    return (1.0 - gamma) * (value - uniform_value).mean()

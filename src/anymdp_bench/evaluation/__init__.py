@@ -11,6 +11,7 @@ from anymdp_bench.evaluation.in_context import play_in_context
 from anymdp_bench.evaluation.independent_learners import IndependentLearners
 from anymdp_bench.evaluation.learners import play_training
 from anymdp_bench.evaluation.loop import FinishedEpisode, Interaction
+from anymdp_bench.evaluation.renumbered import RenumberedTask, renumber
 from anymdp_bench.evaluation.runs import (
     Budget,
     Curve,
@@ -31,6 +32,7 @@ __all__ = [
     "FinishedEpisode",
     "IndependentLearners",
     "Interaction",
+    "RenumberedTask",
     "Report",
     "Run",
     "SteppedAgent",
@@ -39,6 +41,7 @@ __all__ = [
     "play_compiled",
     "play_in_context",
     "play_training",
+    "renumber",
     "run_batch",
     "test_points",
 ]

@@ -1,6 +1,6 @@
 """Whether a submission holds all of its suite: every task, run and test point, and nothing besides.
 
-What a run must look like is the protocol's: see `anymdp_bench.evaluation` and docs/scoring.md.
+The evaluation decides what a run looks like: see `anymdp_bench.evaluation` and docs/scoring.md.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Tasks = dict[tuple[str, int], Task]
 """The suite's tasks by (env_id, task seed)."""
 
 ENVIRONMENTS_AT_ONCE = 64
-"""Unfinished episodes whose steps may be on the account of a learner that plays several copies."""
+"""The most copies of a task that a learner may step at once; the steps of all of them count."""
 
 
-def check_complete(found: Submission) -> Tasks:
+def check_completeness(found: Submission) -> Tasks:
     """Checks that the runs are the suite's, each to the end of its budget; returns the suite's tasks.
 
     Raises:

@@ -24,7 +24,7 @@ _FORMULA = re.compile(r'(?:^|,)"?\s*(?:[=@]|[+-](?![\d.]))')
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
-def scan(path: Path, most_rows: Callable[[str, int], int]) -> str:
+def check_file(path: Path, most_rows: Callable[[str, int], int]) -> str:
     """Reads the file once; returns its SHA-256, 64 hex digits.
 
     Args:

@@ -1,4 +1,4 @@
-"""Whether a submission's numbers can be: each against its task, sampled again from its seed.
+"""Whether a submission's numbers are possible: each is compared with its task, sampled again from its seed.
 
 - The score is the corrected return on the task's own scale, and `gap` is the task's gap.
 - An exact test is the expected return of a stationary policy: it lies between the least and the most that
@@ -8,7 +8,7 @@
   returns from the same start, and the bound is loose.)
 - The regret of an in-context run is the sum of what its episodes fell short of the oracle.
 
-None of this proves that an agent played: `verify` is for that.
+None of this proves that an agent played. `verify` plays it again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from anymdp_bench.tasks.task import Task
 _RELATIVE = 1e-7  # of the numbers themselves: other platforms differ in the last digits
 
 
-def check_plausible(found: Submission, tasks: Tasks) -> None:
+def check_values(found: Submission, tasks: Tasks) -> None:
     """Recomputes what can be recomputed.
 
     Raises:
@@ -78,7 +78,7 @@ def _check_range(found: Submission, rows: Int64s, task: Task, limits: tuple[floa
         raise found.fault(int(rows[k]), "return_corrected", what, "no agent can do that")
     if frame["measure"].iloc[rows[0]] == "exact" and (abs(plain - corrected) > tolerance).any():
         k = int(np.argmax(abs(plain - corrected) > tolerance))
-        what = f"{plain[k]:.9g}, but an exact test has no luck to correct ({corrected[k]:.9g})"
+        what = f"{plain[k]:.9g}, but an exact test has no noise to correct ({corrected[k]:.9g})"
         raise found.fault(int(rows[k]), "return", what, "leave the file as `run` wrote it")
 
 

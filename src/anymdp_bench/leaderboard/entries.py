@@ -150,6 +150,7 @@ def _common(row: dict[Any, Any], found: Submission, receipt: Receipt | None) -> 
         "version": row["agent_version"],
         "label": _label(*(str(row[k]) for k in ("agent", "agent_version", "context"))),
         "context": row["context"],
+        "tuned": found.is_tuned,
         "score": percent(row["score"]),
         "score_key": row["score"],
         "interval": "" if math.isnan(low) else f"{percent(low)} to {percent(high)}",

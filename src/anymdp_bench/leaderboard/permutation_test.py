@@ -1,4 +1,4 @@
-"""Could chance alone have made the claim larger than the rerun? Permutation tests, by environment."""
+"""Permutation tests, by environment: how often chance alone makes a claim exceed the rerun so far."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ RESAMPLES = 9_999
 
 
 def p_fresh(claimed: Sequence[Array], rerun: Sequence[Array], seed: int = 0) -> float:
-    """One-sided p-value of "the claimed runs score no more than the rerun ones, on average".
+    """The one-sided p-value of "the claimed runs score no more than the rerun ones, on average".
 
-    Both hold one array [n_i] and [m_i] of runs an environment, on different tasks of the same kind. The
-    statistic is the mean over environments of the difference of means; labels are shuffled within each.
+    The statistic is the mean over environments of the difference of means. Labels are shuffled within each
+    environment.
+
+    Args:
+        claimed: the scores of the claimed runs of each environment, [n_i].
+        rerun: those of the rerun ones, [m_i], on other tasks of the same kind.
+        seed: of the shuffles.
     """
     rng = np.random.default_rng(seed)
     observed, shuffled = 0.0, np.zeros(RESAMPLES)
@@ -28,7 +33,7 @@ def p_fresh(claimed: Sequence[Array], rerun: Sequence[Array], seed: int = 0) -> 
 
 
 def p_paired(claimed: Array, rerun: Array, seed: int = 0) -> float:
-    """The same of runs [n] on the same tasks with the same seeds: signs of the differences are shuffled."""
+    """The same for runs [n] on the same tasks with the same seeds; signs of differences are shuffled."""
     difference = claimed - rerun
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(RESAMPLES, len(difference)))
     return _p(float(difference.mean()), (signs * difference).mean(axis=1))

@@ -1,7 +1,7 @@
-"""The other end of `host`: an agent somewhere else, and its runs.
+"""The other end of `host`: an agent in another process, and its runs.
 
-The task, its seed, the oracle and the account stay in this process; what crosses the pipe is what an
-agent is told by the contract.
+The task, its seed, the oracle and the scores stay in this process. Through the pipe go only the observations,
+rewards and flags of the contract.
 """
 
 from __future__ import annotations
@@ -156,9 +156,13 @@ def remote_players(spec: AgentSpec, players: int) -> Iterator[list[RemoteAgent]]
 def replay(
     agents: Sequence[RemoteAgent], runs: Sequence[Run], budget: Budget, context: str
 ) -> list[Curve]:
-    """Plays runs of one environment under the protocol.
+    """Plays runs of one environment as `run` plays them.
 
-    `agents` are as many as the game has players; where an in-context agent plays all, the first does.
+    Args:
+        agents: one a player; an in-context agent plays for all players, which the first of them does.
+        runs: the runs.
+        budget: how long each lasts.
+        context: what they start from.
     """
     for agent in agents:
         agent.env_id = runs[0].env_id

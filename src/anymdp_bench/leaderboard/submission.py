@@ -21,8 +21,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from anymdp_bench.evaluation import test_points
-from anymdp_bench.leaderboard.check_file import scan
-from anymdp_bench.results.records import read_header, read_rows
+from anymdp_bench.leaderboard.check_file import check_file
+from anymdp_bench.results.records import is_marked_tuned, read_header, read_rows
 from anymdp_bench.results.schema import RecordError, make_record_error
 from anymdp_bench.suites import CUSTOM, Limits, Suite, load_suite, suite_names
 
@@ -82,6 +82,11 @@ class Submission:
         return found if isinstance(found, str) else None
 
     @property
+    def is_tuned(self) -> bool:
+        """Whether its header says that the agent's settings were chosen for each environment."""
+        return is_marked_tuned(self.header)
+
+    @property
     def limits(self) -> Limits:
         """The budget of its runs."""
         return self.suite.training if self.context == "none" else self.suite.in_context
@@ -108,7 +113,7 @@ def read_submission(path: Path) -> Submission:
     Raises:
         RecordError: one line naming file, line, column and cure.
     """
-    digest = scan(path, lambda suite, line: _most_rows(path, suite, line))
+    digest = check_file(path, lambda suite, line: _most_rows(path, suite, line))
     frame, lines = read_rows(path)
     header = read_header(path)
     found = Submission(path, digest, header, frame, lines, load_suite(str(frame["suite"].iloc[0])))

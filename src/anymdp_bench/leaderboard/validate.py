@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from anymdp_bench.leaderboard.check_completeness import Tasks, check_complete
-from anymdp_bench.leaderboard.check_values import check_plausible
+from anymdp_bench.leaderboard.check_completeness import Tasks, check_completeness
+from anymdp_bench.leaderboard.check_values import check_values
 from anymdp_bench.leaderboard.submission import Submission, read_submission
 from anymdp_bench.results.schema import RecordError
 
@@ -21,8 +21,8 @@ def validate(path: Path) -> tuple[Submission, Tasks]:
         RecordError: one line naming file, line, column and cure.
     """
     found = read_submission(path)
-    tasks = check_complete(found)
-    check_plausible(found, tasks)
+    tasks = check_completeness(found)
+    check_values(found, tasks)
     return found, tasks
 
 

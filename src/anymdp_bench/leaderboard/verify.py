@@ -1,12 +1,14 @@
 """Verification: the named agent plays again, where it cannot have prepared, and the claims are compared.
 
-Two sets of runs, both chosen by the submission's SHA-256 and the maintainers' nonce, so that neither the
-submitter nor the maintainers can choose them:
+There are two sets of runs. The submission's SHA-256 and the maintainers' nonce choose both, so that neither
+the submitter nor the maintainers can:
 
-- *sampled*: runs of the submission itself. The same seeds should give the same rows, to the last digit; where
-  an agent is not that deterministic, its scores may differ by chance but not be lower on the whole.
+- *sampled*: runs of the submission itself. The same seeds should give the same rows, to the last digit. Where
+  an agent is not that deterministic, its scores may differ by chance, but not be lower on the whole.
 - *fresh*: tasks that nobody had seen, with run seeds of 63 bits. The claimed scores may exceed those by
-  chance only.
+  chance only. A task that is the same for every seed is renumbered for each of these runs: its observations
+  and actions get other numbers, so that an agent which knows the task by heart knows nothing. (An agent that
+  breaks ties by the numbers may play a little differently then.)
 
 The claims do not hold where chance alone would make them exceed the rerun so far less often than once in 200.
 """
@@ -26,7 +28,7 @@ import pandas as pd
 from anymdp_bench import __version__
 from anymdp_bench.agents import AgentError, AgentSpec
 from anymdp_bench.engine.rng import stream
-from anymdp_bench.evaluation import Budget, Curve, Run
+from anymdp_bench.evaluation import Budget, Curve, Run, renumber
 from anymdp_bench.leaderboard.check_completeness import Tasks
 from anymdp_bench.leaderboard.permutation_test import p_fresh, p_paired
 from anymdp_bench.leaderboard.rerun import RemoteAgent, remote_players, replay
@@ -46,8 +48,14 @@ _SAME = 1e-6  # scores closer than this are the same: other platforms differ in 
 class Environment:
     """What was rerun of one environment, and how it came out.
 
-    `reproduced` of the `sampled` runs gave the same rows; `claimed` and `fresh` are mean final scores of
-    the submission and on the fresh tasks.
+    Attributes:
+        env_id: the environment.
+        sampled: number of submitted runs that were played again.
+        reproduced: number of those that gave the same rows.
+        fresh_seeds: the task seeds of the fresh runs.
+        claimed: the submission's mean final score.
+        fresh: the mean final score of the fresh runs.
+        renumbered: whether the fresh runs were of a fixed task with other numbers.
     """
 
     env_id: str
@@ -56,6 +64,7 @@ class Environment:
     fresh_seeds: tuple[int, ...]
     claimed: float
     fresh: float
+    renumbered: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,10 +93,12 @@ class Receipt:
         sampled = sum(each.sampled for each in self.environments)
         same = sum(each.reproduced for each in self.environments)
         fresh = sum(len(each.fresh_seeds) for each in self.environments)
+        renumbered = any(each.renumbered for each in self.environments)
+        numbers = "; fixed tasks were renumbered" if renumbered else ""
         cut = f", first {self.episodes} episodes" if self.episodes else ""
         return (
             f"{same} of {sampled} sampled runs reproduced row by row; {fresh} fresh tasks agree"
-            f" (p = {self.p_fresh:.2g}){cut}"
+            f" (p = {self.p_fresh:.2g}){numbers}{cut}"
         )
 
     def save(self, path: Path) -> None:
@@ -121,6 +132,8 @@ def _check_kinds(receipt: Receipt) -> None:
     for part in parts:
         for field in dataclasses.fields(part):
             value = getattr(part, field.name)
+            if field.type == "bool" and not isinstance(value, bool):
+                raise TypeError(field.name)
             if field.type not in kinds:
                 continue
             if isinstance(value, bool) or not isinstance(value, kinds[str(field.type)]):
@@ -154,7 +167,7 @@ def verify(
     Args:
         found: a submission that `validate` accepted.
         tasks: its suite's tasks.
-        nonce: the maintainers' secret until now.
+        nonce: a secret of the maintainers until now.
         fresh: new tasks an environment.
         sample: submitted runs an environment.
         episodes: look only at so many first episodes of each run.
@@ -176,6 +189,11 @@ def verify(
             raise AgentError(f"agent {found.agent} {what}; install that one")
         if agents[0].trains != (found.context == "none"):
             raise AgentError(f"agent {found.agent} does not play from context {found.context}")
+        if agents[0].tuned and not found.is_tuned:
+            raise AgentError(
+                f"agent {found.agent} is tuned per environment, and the header does not say so;"
+                " leave the line '# tuned:' as `run` wrote it"
+            )
         for row in found.suite.rows:
             tell(f"{found.agent} on {row.env_id}: {sample} submitted runs, {fresh} fresh tasks")
             part = found.frame[(found.frame["env_id"] == row.env_id).to_numpy()]
@@ -186,7 +204,8 @@ def verify(
             sampled.append(pair)
             strata.append(_Pair(claimed, again))
             means = float(claimed[:, 0].mean()), float(again[:, 0].mean())
-            rows.append(Environment(row.env_id, len(pair.claimed), same, seeds, *means))
+            renumbered = not task_source(row.env_id).is_sampled
+            rows.append(Environment(row.env_id, len(pair.claimed), same, seeds, *means, renumbered))
     ours, theirs = (np.concatenate([pair[side] for pair in sampled]) for side in range(2))
     p_values = [
         (
@@ -274,15 +293,18 @@ def _fresh(
     nonce: str,
     count: int,
 ) -> tuple[tuple[int, ...], Array]:
-    """(task seeds, reruns) on tasks that the hash chooses among all public ones."""
-    runs = []
+    """(task seeds, reruns) on tasks that the hash chooses among all public ones, or on renumbered ones."""
+    source, runs = task_source(env_id), []
     for k in range(count):
         begin, run_seed = (
             int(stream("verify", what, found.digest, nonce, env_id, k)[0])
             for what in ("task", "run")
         )
-        kept, _ = select_tasks(task_source(env_id), 1, begin % (PUBLIC_SEEDS - 2**16))
-        runs.append(Run(env_id, kept[0], run_seed % 2**63))
+        (task,), _ = select_tasks(source, 1, begin % (PUBLIC_SEEDS - 2**16))
+        if not source.is_sampled:
+            name = ("verify", "renumber", found.digest, nonce, env_id, k)
+            task = renumber(task, [stream(*name, player) for player in range(task.players)])
+        runs.append(Run(env_id, task, run_seed % 2**63))
     again = replay(agents, runs, budget, found.context)
     scores = np.array([_claims_of(curve, env_id) for curve in again])
     return tuple(run.task.seed for run in runs), scores

@@ -185,6 +185,8 @@ def summarise(
         steps_limit, episodes_limit          the longest run
         paper_score, paper_steps, paper_episodes
         regret                               mean over the runs; NaN where none is recorded
+        tuned                                whether the agent's settings were chosen for each environment;
+                                             only where the frame has this column
     """
     scored = with_scores(frame, score_mode)
     groups = scored.groupby(list(ROW_KEY), sort=False, observed=True)
@@ -194,6 +196,7 @@ def summarise(
             "target": target,
             "score_mode": score_mode,
             **_summarise_row(part, target),
+            **_find_tuned(part),
         }
         for key, part in groups
     ]
@@ -209,10 +212,11 @@ def summarise_overall(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") 
 
     Returns:
         The columns suite, suite_hash, agent, agent_version and context; `n_envs` and `n_runs`; `score`,
-        `median`, `iqm` and `optimality_gap`, each with `_low` and `_high`.
+        `median`, `iqm` and `optimality_gap`, each with `_low` and `_high`; `tuned` where the frame has it.
     """
     key = [name for name in ROW_KEY if name != "env_id"]
     finals = compute_final_scores(with_scores(frame, score_mode))
+    parts = dict(list(frame.groupby(key, sort=False, observed=True))) if "tuned" in frame else {}
     rows = []
     for values, part in finals.groupby(key, sort=False, observed=True):
         by_env = part.groupby("env_id", sort=False, observed=True)["score"]
@@ -223,6 +227,8 @@ def summarise_overall(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") 
         row |= _as_columns("median", statistics.estimate_pooled(strata, statistics.median_of_means))
         row |= _as_columns("iqm", statistics.estimate_pooled(strata, statistics.pooled_iqm))
         row |= _estimate("optimality_gap", strata)
+        if parts:
+            row |= _find_tuned(parts[values])
         rows.append(row)
     return pd.DataFrame(_sort_by_first_appearance(rows, key))
 
@@ -301,6 +307,11 @@ def _summarise_row(frame: pd.DataFrame, target: float) -> dict[str, Any]:
     cost = compute_paper_cost(frame)
     numbers |= {f"paper_{name}": value for name, value in cost._asdict().items()}
     return numbers | {"regret": float(finals["regret"].to_numpy().mean())}
+
+
+def _find_tuned(part: pd.DataFrame) -> dict[str, bool]:
+    """Whether the agent of these rows is tuned, where the frame says so of any agent."""
+    return {"tuned": bool(part["tuned"].any())} if "tuned" in part else {}
 
 
 def _sort_by_first_appearance(

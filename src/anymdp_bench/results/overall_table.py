@@ -11,7 +11,7 @@ import pandas as pd
 from anymdp_bench.results import table_formats
 from anymdp_bench.results.metrics import ScoreMode, compare_agents, summarise_overall
 from anymdp_bench.results.table_formats import Sheet
-from anymdp_bench.results.tables import Format, percent
+from anymdp_bench.results.tables import TUNED_CAPTION, Format, percent, tuned_mark
 
 _CAPTION = (
     "Final scores in percent (0 = random policy, 100 = oracle) with 95% stratified bootstrap intervals over"
@@ -64,14 +64,19 @@ def _totals_sheet(totals: pd.DataFrame) -> Sheet:
     highest = totals.groupby(["suite", "suite_hash", "n_envs"])["score"].transform("max")
     for row, most in zip(totals.to_dict("records"), highest, strict=True):
         context = "" if row["context"] in ("none", "empty") else f" ({row['context']})"
-        cells = [str(row["suite"]), f"{row['agent']} {row['agent_version']}{context}"]
+        cells = [
+            str(row["suite"]),
+            f"{row['agent']} {row['agent_version']}{context}{tuned_mark(row)}",
+        ]
         cells += [
             _format_estimate(row, name) for name in ("score", "median", "iqm", "optimality_gap")
         ]
         rows.append([*cells, str(row["n_envs"]), str(row["n_runs"])])
         high = row["score_high"]
         best.append(bool((row["score"] if math.isnan(high) else high) >= most))
-    return Sheet(_CAPTION, headings, rows, best)
+    is_any_tuned = "tuned" in totals and totals["tuned"].any()
+    caption = f"{_CAPTION} {TUNED_CAPTION}" if is_any_tuned else _CAPTION
+    return Sheet(caption, headings, rows, best)
 
 
 def _pairs_sheet(pairs: pd.DataFrame) -> Sheet:

@@ -41,6 +41,7 @@ __all__ = [
     "RUN_KEY",
     "RecordError",
     "RunRecord",
+    "is_marked_tuned",
     "read_csv",
     "read_header",
     "read_many",
@@ -182,6 +183,11 @@ def read_header(path: AnyPath) -> dict[str, str]:
     return _read_top(Path(os.path.expanduser(path)))[0]
 
 
+def is_marked_tuned(header: Mapping[str, str]) -> bool:
+    """Whether a file's header says that the agent's settings were chosen for each environment."""
+    return header.get("tuned", "").startswith("yes")
+
+
 def _read_top(path: Path) -> tuple[dict[str, str], int, list[str]]:
     """(comment values, line number of the header line, its column names)."""
     header: dict[str, str] = {}
@@ -254,8 +260,9 @@ def _parse(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
 def read_many(paths: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
     """All result files among `paths` (folders: every `*.csv` beneath, sorted), as one frame.
 
-    One path may be given by itself. A file named twice is read once. Raises RecordError as `read_csv`
-    does, where there is no file, and where two files hold the same run.
+    One path may be given by itself. A file named twice is read once. Where the header of a file says that its
+    agent is tuned, the frame has one more column, `tuned`: whether a row's agent is. Raises RecordError as
+    `read_csv` does, where there is no file, and where two files hold the same run.
     """
     files: dict[Path, Path] = {}
     for each in [paths] if isinstance(paths, str | os.PathLike) else paths:
@@ -265,7 +272,7 @@ def read_many(paths: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
     if not files:
         raise RecordError("no result files found; name a .csv file or a folder that holds some")
     seen: dict[tuple[object, ...], Path] = {}
-    frames = []
+    frames, tuned = [], []
     for path in files.values():
         frames.append(read_csv(path))
         for run in frames[-1][list(RUN_KEY)].drop_duplicates().itertuples(index=False, name=None):
@@ -273,7 +280,11 @@ def read_many(paths: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
                 what = f"repeats a run of {seen[run]} ({run[2]} on {run[4]}, task {run[5]})"
                 raise RecordError(f"{path}: {what}; name only one of the two files")
             seen[run] = path
-    return _concatenate(frames)
+        tuned.append(is_marked_tuned(read_header(path)))
+    frame = _concatenate(frames)
+    if any(tuned):
+        frame["tuned"] = np.repeat(tuned, [len(each) for each in frames])
+    return frame
 
 
 def _concatenate(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -27,6 +27,7 @@ _ESCAPES = {char: "\\" + char for char in "&%$#_{}"} | {
     "<": "$<$",
     "|": r"\textbar{}",
     NONE: "---",
+    "\N{DAGGER}": r"$\dagger$",
 }
 
 

@@ -22,6 +22,11 @@ Format = Literal["text", "markdown", "csv", "latex", "html"]
 PRIVILEGED = frozenset({"oracle"})
 """Agents that see the answer, shown but left out when the best is marked."""
 
+TUNED = "\N{DAGGER}"
+"""The mark beside an agent whose settings were chosen for each environment."""
+
+TUNED_CAPTION = f"{TUNED} Settings tuned per environment."
+
 
 def render(
     summary: pd.DataFrame,
@@ -121,8 +126,13 @@ def _labels(summary: pd.DataFrame) -> tuple[list[str], list[str]]:
         environments.append(row["env_id"] + (f" [{suite}]" if len(suites) > 1 else ""))
         version = f" {row['agent_version']}" if versions[row["agent"]] > 1 else ""
         context = "" if row["context"] in ("none", "empty") else f" ({row['context']})"
-        agents.append(row["agent"] + version + context)
+        agents.append(row["agent"] + version + context + tuned_mark(row))
     return environments, agents
+
+
+def tuned_mark(row: dict[Any, Any]) -> str:
+    """The mark of a tuned agent, after a blank; nothing for others."""
+    return f" {TUNED}" if row.get("tuned", False) else ""
 
 
 def _score(row: dict[Any, Any]) -> str:
@@ -162,7 +172,9 @@ def _caption(summary: pd.DataFrame, reference: bool) -> str:
         f" {100 * summary['target'].iloc[0]:g}%, or > the longest run where under half got there.",
         "Paper's measure: best % of the mean curve / steps / episodes to within 99% of that best.",
     ]
-    return " ".join(parts + (["Published: the same from the paper."] if reference else []))
+    parts += ["Published: the same from the paper."] if reference else []
+    parts += [TUNED_CAPTION] if "tuned" in summary and summary["tuned"].any() else []
+    return " ".join(parts)
 
 
 def _csv(summary: pd.DataFrame, best: npt.NDArray[np.bool_], reference: bool) -> str:

@@ -1,4 +1,4 @@
-"""Files that mean harm, for every OmniRL agent: refused in one line, quickly, before memory is taken."""
+"""Files that mean harm, for agents with weights: refused in one line, quickly, before memory is taken."""
 
 import json
 import subprocess
@@ -23,12 +23,12 @@ SIZES = {
     "omnirl-delta": ModelSize("delta", 16, 2, 4, 16, 8),
     "omnirl-linear": ModelSize("linear", 16, 2, 4, 16, 8, n_observations=16),
 }
-AGENTS = ["omnirl", *SIZES]
+AGENTS = ["neural-planner", *SIZES]
 
 
 def good(agent):
     """(tensors, numbers, format) of a checkpoint that `agent` takes."""
-    if agent == "omnirl":
+    if agent == "neural-planner":
         with safe_open(shipped(), framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             about = file.metadata()
@@ -47,7 +47,7 @@ def write(path, tensors, numbers, form):
 def spoiled(agent, how, path):
     """A checkpoint with one thing wrong."""
     tensors, numbers, form = good(agent)
-    size = numbers if agent == "omnirl" else numbers["model"]
+    size = numbers if agent == "neural-planner" else numbers["model"]
     first = next(iter(tensors))
     if how == "truncated":
         write(path, tensors, numbers, form)
@@ -59,7 +59,7 @@ def spoiled(agent, how, path):
     if how == "vast width":
         size["width"] = 2**40
     elif how == "vast depth":
-        size["loops" if agent == "omnirl" else "blocks"] = 2**60
+        size["loops" if agent == "neural-planner" else "blocks"] = 2**60
     elif how == "words for numbers":
         size["width"] = "wide"
     elif how == "temperature":
@@ -154,7 +154,7 @@ def test_a_hostile_context_gets_one_line(agent, how, tmp_path):
         del tensors[rng]
     elif how == "type":
         tensors[rng] = tensors[rng].to(torch.int32)
-    elif agent == "omnirl":
+    elif agent == "neural-planner":
         tensors["mind.age"][:] = -5 if how == "negative" else 2**62
     else:
         numbers["context"]["steps"] = -5 if how == "negative" else "many"

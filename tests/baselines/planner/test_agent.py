@@ -13,8 +13,8 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import save_file  # noqa: E402
 
-from anymdp_baselines.planner.agent import OmniRL  # noqa: E402
-from anymdp_baselines.planner.checkpoint import FORMAT, shipped  # noqa: E402
+from anymdp_baselines.planner.agent import NeuralPlanner  # noqa: E402
+from anymdp_baselines.planner.checkpoint import FORMAT, load_arrays, save_arrays, shipped  # noqa: E402
 from anymdp_baselines.training.evaluate import online_scores  # noqa: E402
 
 
@@ -25,44 +25,45 @@ def runs():
     return [Run("AnyMDP-8s3a-v0", task, 0) for task in tasks]
 
 
-def _told(runs):
+def _batch(runs):
     from anymdp_bench.evaluation import run_batch
 
     return run_batch(runs, privileged=False)
 
 
 def test_a_run_does_not_depend_on_its_company(runs):
-    together = play_in_context(OmniRL(), runs, Budget(steps=400))
-    alone = play_in_context(OmniRL(), runs[1:2], Budget(steps=400))[0]
+    together = play_in_context(NeuralPlanner(), runs, Budget(steps=400))
+    alone = play_in_context(NeuralPlanner(), runs[1:2], Budget(steps=400))[0]
     np.testing.assert_array_equal(together[1].steps, alone.steps)
     np.testing.assert_array_equal(together[1].score, alone.score)
 
 
 def test_tasks_known_to_be_anymdps_are_played_by_their_expert(runs):
     for familiar, n_observations in ((True, 16), (True, 2), (True, 128), (False, 16), (True, 1)):
-        agent = OmniRL(familiar=familiar)
+        agent = NeuralPlanner(assumes_anymdp=familiar)
         (expert,) = (expert.planner for expert in agent._weights.experts)
-        agent.start(replace(_told(runs), n_observations=n_observations))
+        agent.start(replace(_batch(runs), n_observations=n_observations))
         has_expert = familiar and n_observations > 1
-        assert agent._mind.planner is (expert if has_expert else agent._weights.general)
+        assert agent._by_observation.planner is (expert if has_expert else agent._weights.general)
 
 
 def test_demonstrations_are_read_by_the_weights_that_know_them(runs, tmp_path):
-    agent, other = OmniRL(), OmniRL()
+    agent, other = NeuralPlanner(), NeuralPlanner()
     for each in (agent, other):
-        each.start(_told(runs))
+        each.start(_batch(runs))
     n = len(runs)
     zero, none = np.zeros(n, np.int64), np.zeros(n, bool)
+    agent.act(zero)
     agent.demonstrate(Transition(zero, zero, np.zeros(n), zero, none, none), np.ones(n, bool))
-    assert agent._mind.planner is agent._weights.general
+    assert agent._by_observation.planner is agent._weights.general
     agent.save_context(tmp_path / "context.safetensors")
     other.load_context(tmp_path / "context.safetensors")
-    assert other._mind.planner is other._weights.general
+    assert other._by_observation.planner is other._weights.general
 
 
 @pytest.mark.slow
 def test_the_shipped_weights_learn_unseen_tasks():
-    score = online_scores(OmniRL(), 16, 5, [1000], n_tasks=16)
+    score = online_scores(NeuralPlanner(), 16, 5, [1000], n_tasks=16)
     assert np.nanmean(score) > 0.7
 
 
@@ -70,8 +71,8 @@ def test_the_shipped_weights_learn_unseen_tasks():
 def test_a_bad_checkpoint_gets_one_clear_line(tmp_path, content):
     path = tmp_path / "bad.safetensors"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="no omnirl checkpoint") as caught:
-        OmniRL(str(path))
+    with pytest.raises(ValueError, match="no neural-planner checkpoint") as caught:
+        NeuralPlanner(str(path))
     assert "\n" not in str(caught.value)
 
 
@@ -79,8 +80,8 @@ def test_a_bad_checkpoint_gets_one_clear_line(tmp_path, content):
 def test_a_type_that_numpy_lacks_is_refused(tmp_path, dtype):
     path = tmp_path / "other.safetensors"
     save_file({"head.bias": torch.zeros(8, dtype=dtype)}, path, {"format": FORMAT, "numbers": "{}"})
-    with pytest.raises(ValueError, match="no omnirl checkpoint") as caught:
-        OmniRL(str(path))
+    with pytest.raises(ValueError, match="no neural-planner checkpoint") as caught:
+        NeuralPlanner(str(path))
     assert "\n" not in str(caught.value)
 
 
@@ -95,34 +96,68 @@ def play_steps(agent, simulator, steps):
 @pytest.mark.parametrize("familiar", [True, False])
 def test_a_saved_context_goes_on_as_if_never_interrupted(runs, tmp_path, familiar):
     path = tmp_path / "context.safetensors"
-    agent, simulator = OmniRL(familiar=familiar), make_simulator(runs)
-    agent.start(_told(runs))
+    agent, simulator = NeuralPlanner(assumes_anymdp=familiar), make_simulator(runs)
+    agent.start(_batch(runs))
     play_steps(agent, simulator, 500)
     agent.save_context(path)
-    other, twin = OmniRL(familiar=familiar), copy.deepcopy(simulator)
+    other, twin = NeuralPlanner(assumes_anymdp=familiar), copy.deepcopy(simulator)
     expected = play_steps(agent, simulator, 150)
-    other.start(_told(runs))
+    other.start(_batch(runs))
     other.load_context(path)
     np.testing.assert_array_equal(play_steps(other, twin, 150), expected)
-    other.start(_told(runs[:2]))
+    other.start(_batch(runs[:2]))
     with pytest.raises(ValueError, match="context of other runs"):
         other.load_context(path)
     with pytest.raises(ValueError, match="no context"):
         other.load_context(shipped())
 
 
+def test_a_context_of_version_8_goes_on(runs, tmp_path):
+    """It lacks the times of exploring anew, and is played on by those that were drawn at the start."""
+    path, old = tmp_path / "context.safetensors", tmp_path / "old.safetensors"
+    agent, simulator = NeuralPlanner(assumes_anymdp=True), make_simulator(runs)
+    agent.start(_batch(runs))
+    play_steps(agent, simulator, 200)
+    agent.save_context(path)
+    arrays, numbers = load_arrays(path)
+    del arrays["mind.renewal_begin"]
+    save_arrays(old, arrays, numbers)
+    other, twin = NeuralPlanner(assumes_anymdp=True), copy.deepcopy(simulator)
+    other.start(_batch(runs))
+    other.load_context(old)
+    np.testing.assert_array_equal(play_steps(other, twin, 150), play_steps(agent, simulator, 150))
+    del arrays["mind.age"]
+    save_arrays(old, arrays, numbers)
+    with pytest.raises(ValueError, match="no context"):
+        other.load_context(old)
+
+
+def test_a_saved_context_keeps_its_times_of_exploring_anew(runs, tmp_path):
+    path = tmp_path / "context.safetensors"
+    agent, other = NeuralPlanner(assumes_anymdp=True), NeuralPlanner(assumes_anymdp=True)
+    agent.start(_batch(runs))
+    agent.save_context(path)
+    other.start(replace(_batch(runs), seeds=np.arange(len(runs), dtype=np.uint64)))
+    before = other._by_observation._renewal_begin.copy()
+    other.load_context(path)
+    np.testing.assert_array_equal(
+        other._by_observation._renewal_begin, agent._by_observation._renewal_begin
+    )
+    assert (before != agent._by_observation._renewal_begin).all()
+
+
 def test_the_scale_of_rewards_does_not_matter(runs):
-    agents = OmniRL(), OmniRL()
+    agents = NeuralPlanner(), NeuralPlanner()
     simulator = make_simulator(runs)
     for agent in agents:
-        agent.start(_told(runs))
+        agent.start(_batch(runs))
     for _ in range(300):
         action = agents[0].act(simulator.observation)
         agents[1].act(simulator.observation)
         step = simulator.step(action).transition
         agents[0].learn(step)
         agents[1].learn(step._replace(reward=1000.0 * step.reward))
-    minds = [agent._mind for agent in agents]
-    for mind in minds:
-        mind.plan(np.arange(len(runs)))
-    np.testing.assert_allclose(minds[0].preference, minds[1].preference, atol=1e-2)
+    planned = [agent._by_observation for agent in agents]
+    for each in planned:
+        each.plan(np.arange(len(runs)))
+    np.testing.assert_allclose(planned[0].preference, planned[1].preference, atol=1e-2)

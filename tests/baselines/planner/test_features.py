@@ -8,13 +8,13 @@ import pytest
 from anymdp_baselines.planner.features import (
     MODELS,
     PRIOR,
-    WIDEST,
-    _doubt_features,
-    empty_reading,
-    read,
+    WIDEST_REWARD_SD,
+    _write_uncertainty_features,
+    allocate_features,
+    compute_features,
 )
 from anymdp_baselines.planner.memory import empty_memory, write
-from anymdp_baselines.planner.values import outcomes
+from anymdp_baselines.planner.values import compute_outcome_moments
 
 GAMMA, UNSEEN, N, A = MODELS[0][-1], 7.0, 6, 3
 SEEN = [0, 2, 3, 5]  # acted in; the others were only met
@@ -63,7 +63,7 @@ def test_outcomes_are_those_of_the_steps(known):
         for a in range(A):
             if (o, a) != (5, 2):
                 mean, variance, _ = spread(log, o, a, value, place, UNSEEN)
-                found = outcomes(memory, 0, o, a, place, value, GAMMA, UNSEEN)
+                found = compute_outcome_moments(memory, 0, o, a, place, value, GAMMA, UNSEEN)
                 assert found == pytest.approx((mean, variance), rel=1e-4, abs=1e-4)
 
 
@@ -72,7 +72,7 @@ def test_uncertain_values_are_those_of_the_equation_written_out(known):
     model, policy, value, q, place = known
     slot, state = np.zeros((N, A, 24)), np.zeros((N, 25))
     level, unit, m = UNSEEN * (1.0 - GAMMA), 0.7, len(SEEN)
-    _doubt_features(
+    _write_uncertainty_features(
         memory, 0, np.array(SEEN), place, model, policy, value, q, level, unit, slot, state
     )
     rows = {
@@ -81,7 +81,7 @@ def test_uncertain_values_are_those_of_the_equation_written_out(known):
         for a in range(A)
     }
     wide = sum(n * (v + (c - value[k]) ** 2) for (k, _), (c, v, n) in rows.items()) / len(log)
-    doubt = np.array(
+    uncertainty = np.array(
         [
             [
                 (rows[k, a][2] * rows[k, a][1] + PRIOR * wide) / (rows[k, a][2] + PRIOR)
@@ -93,9 +93,9 @@ def test_uncertain_values_are_those_of_the_equation_written_out(known):
     best = np.zeros(m)
     for _ in range(5000):  # sweeps, where the kernel solves
         best = np.array(
-            [doubt[k, policy[k]] + GAMMA**2 * model[k, policy[k]] @ best for k in range(m)]
+            [uncertainty[k, policy[k]] + GAMMA**2 * model[k, policy[k]] @ best for k in range(m)]
         )
-    variance = doubt + GAMMA**2 * model @ best
+    variance = uncertainty + GAMMA**2 * model @ best
     for k, o in enumerate(SEEN):
         assert state[o, 24] == pytest.approx(math.log1p(math.sqrt(best[k]) / unit), rel=1e-4)
         for a in range(A):
@@ -114,20 +114,22 @@ def test_uncertain_values_are_those_of_the_equation_written_out(known):
     assert not slot[[1, 4]].any()
 
 
-def reading_of(factor):
-    """(Reading, sd of the rewards) of a run known to be AnyMDP's, whose rewards come times `factor`."""
+def features_of(factor):
+    """(Features, sd of the rewards) of a run known to be AnyMDP's, whose rewards come times `factor`."""
     _, log = a_run()
-    memory, reading = empty_memory(1, N, A), empty_reading(1, N, A)
-    memory.familiar[:] = 1.0
+    memory, features = empty_memory(1, N, A), allocate_features(1, N, A)
+    memory.assumes_anymdp[:] = 1.0
     for o, a, r, following, ended in log:
         write(memory, 0, o, a, factor * r, following, ended, False)
-    read(memory, np.arange(1), reading)
-    return reading, np.std([factor * step[2] for step in log])
+    compute_features(memory, np.arange(1), features)
+    return features, np.std([factor * step[2] for step in log])
 
 
 def test_the_absolute_scale_is_read_within_the_range_of_anymdps_tasks_alone():
-    (small, sd), (ten, ten_sd), (far, far_sd), (farther, _) = map(reading_of, (1.0, 10.0, 1e3, 1e5))
-    assert sd < ten_sd < WIDEST < far_sd
+    (small, sd), (ten, ten_sd), (far, far_sd), (farther, _) = map(
+        features_of, (1.0, 10.0, 1e3, 1e5)
+    )
+    assert sd < ten_sd < WIDEST_REWARD_SD < far_sd
     absolute = [20, 21, 22]
     assert (np.abs(ten.state - small.state)[0, :, absolute] > 1.0).all()
     np.testing.assert_allclose(

@@ -6,26 +6,26 @@ import itertools
 import numpy as np
 import pytest
 
-from anymdp_baselines.planner.agent import OmniRL
+from anymdp_baselines.planner.agent import NeuralPlanner
 from anymdp_baselines.planner.checkpoint import load_weights, shipped
 from anymdp_baselines.planner.finite_horizon import (
-    FAR,
-    PSEUDO,
-    UNKNOWN,
-    induce,
-    plan_to_the_end,
+    LONGEST_HORIZON,
+    NO_ACTION,
+    PSEUDO_VISITS,
+    plan_remaining_steps,
+    solve_backward,
 )
 from anymdp_baselines.planner.memory import empty_memory, write
-from anymdp_baselines.planner.policy import Mind, Steps
+from anymdp_baselines.planner.policy import PlannedRuns
 from anymdp_baselines.planner.schedule import Schedule
-from anymdp_bench.agents import RunBatch
+from anymdp_bench.agents import RunBatch, Transition
 
 WORK, CASH = 0, 1
 
 
 def best_actions(model, reward, unseen, steps):
     best = np.empty((steps, len(reward)), np.int16)
-    induce(model, reward, unseen, best)
+    solve_backward(model, reward, unseen, best)
     return best
 
 
@@ -79,7 +79,7 @@ def a_run(n=6, n_actions=3, steps=400, seed=0):
 
 
 def known(log, n, n_actions):
-    """(Transitions [n, A, n], rewards [n, A]) with `PSEUDO` visits as the state's average, step by step."""
+    """(Transitions [n, A, n], rewards [n, A]), step by step, with `PSEUDO_VISITS` of the state's average."""
     count, reward, visits = (
         np.zeros((n, n_actions, n)),
         np.zeros((n, n_actions)),
@@ -93,50 +93,51 @@ def known(log, n, n_actions):
     for o in np.flatnonzero(acted):
         mean, middle = count[o].sum(0) / visits[o].sum(), reward[o].sum() / visits[o].sum()
         for a in range(n_actions):
-            count[o, a] = (count[o, a] + PSEUDO * mean) / (visits[o, a] + PSEUDO)
-            reward[o, a] = (reward[o, a] + PSEUDO * middle) / (visits[o, a] + PSEUDO)
+            count[o, a] = (count[o, a] + PSEUDO_VISITS * mean) / (visits[o, a] + PSEUDO_VISITS)
+            reward[o, a] = (reward[o, a] + PSEUDO_VISITS * middle) / (visits[o, a] + PSEUDO_VISITS)
     return count, reward, acted
 
 
-@pytest.mark.parametrize("steps", [1, 40, FAR + 100])
+@pytest.mark.parametrize("steps", [1, 40, LONGEST_HORIZON + 100])
 def test_the_plan_is_that_of_a_twin(steps):
     n, n_actions = 6, 3
     memory, log = a_run(n, n_actions)
-    ending = np.zeros((FAR, n), np.int16)
-    plan_to_the_end(memory, 0, steps, ending)
+    timed_action = np.zeros((LONGEST_HORIZON, n), np.int16)
+    plan_remaining_steps(memory, 0, steps, timed_action)
     model, reward, acted = known(log, n, n_actions)
     mean = np.mean([step[2] for step in log])
     value = np.zeros(n)
-    for t in range(min(steps, FAR)):
+    for t in range(min(steps, LONGEST_HORIZON)):
         value[~acted] = t * mean
         q = reward + model @ value
-        np.testing.assert_array_equal(ending[t, acted], q[acted].argmax(1))
+        np.testing.assert_array_equal(timed_action[t, acted], q[acted].argmax(1))
         value[acted] = q[acted].max(1)
-    assert (ending[:, ~acted] == UNKNOWN).all()
-    assert (ending[steps:] == UNKNOWN).all()
+    assert (timed_action[:, ~acted] == NO_ACTION).all()
+    assert (timed_action[steps:] == NO_ACTION).all()
 
 
 TIMED = Schedule(9.0, 0.0, familiar=True, known=10.0, ending=0.6)
 
 
-def one_mind(schedule=TIMED):
+def one_run(schedule=TIMED):
     """Of one state beside its end, where work pays 1 a step and cash pays 5 and ends the episode."""
-    return Mind(
+    return PlannedRuns(
         load_weights(shipped()).planner(True, 2), np.arange(1, 2, dtype=np.uint64), 2, 2, schedule
     )
 
 
-def live(mind, actions, limit):
-    """Plays `actions`, or the mind's own where they are None, until the episode ends; what it paid."""
+def play_episode(planned, actions, limit):
+    """Plays `actions`, or those of the plan where they are None, until the episode ends; what it paid."""
     runs, start, total = np.arange(1), np.zeros(1, np.int64), 0.0
     for k, given in enumerate(actions, 1):
-        action = mind.act(runs, start, False)
+        action = planned.act(runs, start, False)
         if given is not None:
             action[:] = given
         cash = action == CASH
         reward = np.where(cash, 5.0, 1.0)
-        mind.learn(
-            runs, Steps(start, action, reward, cash.astype(np.int64), cash, ~cash & (k == limit))
+        planned.learn(
+            runs,
+            Transition(start, action, reward, cash.astype(np.int64), cash, ~cash & (k == limit)),
         )
         total += reward[0]
         if cash[0]:
@@ -144,80 +145,80 @@ def live(mind, actions, limit):
     return total
 
 
-def taught(schedule=TIMED, limit=6):
-    mind = one_mind(schedule)
+def experienced(schedule=TIMED, limit=6):
+    planned = one_run(schedule)
     for _ in range(15):
-        live(mind, [WORK] * limit, limit)
-        live(mind, [WORK, CASH], limit)
-        live(mind, [CASH], limit)
-    mind.plan(np.arange(1))
-    return mind
+        play_episode(planned, [WORK] * limit, limit)
+        play_episode(planned, [WORK, CASH], limit)
+        play_episode(planned, [CASH], limit)
+    planned.plan(np.arange(1))
+    return planned
 
 
 def test_a_settled_run_cashes_in_the_last_step_and_no_sooner():
-    mind = taught()
-    assert [live(mind, [None] * 6, 6) for _ in range(4)] == [10.0] * 4
+    planned = experienced()
+    assert [play_episode(planned, [None] * 6, 6) for _ in range(4)] == [10.0] * 4
     # Were the end not known, it would do one or the other, always.
-    other = taught(Schedule(9.0, 0.0, familiar=True, known=10.0))
-    assert {live(other, [None] * 6, 6) for _ in range(4)} <= {5.0, 6.0}
+    other = experienced(Schedule(9.0, 0.0, familiar=True, known=10.0))
+    assert {play_episode(other, [None] * 6, 6) for _ in range(4)} <= {5.0, 6.0}
 
 
 def test_the_limit_is_the_longest_episode_that_was_cut():
-    mind = one_mind()
+    planned = one_run()
     for length, expected in ((4, 4), (3, 4), (7, 7)):
-        live(mind, [WORK] * length, length)
-        assert (mind._limit[0], mind._clock[0]) == (expected, 0)
-    live(mind, [WORK] * 9 + [CASH], 12)  # it ended by itself
-    assert (mind._limit[0], mind._clock[0]) == (7, 0)
-    live(mind, [WORK] * 2, 12)
-    assert mind._clock[0] == 2
+        play_episode(planned, [WORK] * length, length)
+        assert (planned._episode_limit[0], planned._episode_steps[0]) == (expected, 0)
+    play_episode(planned, [WORK] * 9 + [CASH], 12)  # it ended by itself
+    assert (planned._episode_limit[0], planned._episode_steps[0]) == (7, 0)
+    play_episode(planned, [WORK] * 2, 12)
+    assert planned._episode_steps[0] == 2
 
 
 def test_an_episode_that_outlasts_the_others_is_played_on():
-    mind = taught()
-    assert live(mind, [WORK] * 6 + [None], 50) in (7.0, 11.0)
+    planned = experienced()
+    assert play_episode(planned, [WORK] * 6 + [None], 50) in (7.0, 11.0)
 
 
 def test_neither_unsettled_nor_demonstrated_runs_play_by_the_end():
-    mind = taught(Schedule(1e9, 0.0, familiar=True, known=10.0, ending=0.6))
-    assert (mind._ending == UNKNOWN).all()
-    mind = taught()
-    assert (mind._ending != UNKNOWN).any()
-    mind.memory.shown[0, 0, WORK] = 1.0
-    mind.plan(np.arange(1))
-    assert (mind._ending == UNKNOWN).all()
+    planned = experienced(Schedule(1e9, 0.0, familiar=True, known=10.0, ending=0.6))
+    assert (planned._timed_action == NO_ACTION).all()
+    planned = experienced()
+    assert (planned._timed_action != NO_ACTION).any()
+    planned.memory.demonstrated[0, 0, WORK] = 1.0
+    planned.plan(np.arange(1))
+    assert (planned._timed_action == NO_ACTION).all()
 
 
 def test_runs_of_one_step_have_no_end_to_plan_for():
-    mind = one_mind()
+    planned = one_run()
     for _ in range(60):
-        live(mind, [WORK], 1)
-    mind.plan(np.arange(1))
-    assert mind._limit[0] == 1
-    assert (mind._ending == UNKNOWN).all()
+        play_episode(planned, [WORK], 1)
+    planned.plan(np.arange(1))
+    assert planned._episode_limit[0] == 1
+    assert (planned._timed_action == NO_ACTION).all()
 
 
 def test_an_interrupted_run_goes_on_by_the_same_clock(tmp_path):
     path = tmp_path / "context.safetensors"
-    agents, streams = [OmniRL(), OmniRL()], one_stream()
+    agents, streams = [NeuralPlanner(), NeuralPlanner()], one_stream()
     for agent in agents:
         agent.start(streams)
-    agents[0]._mind = taught()
-    live(agents[0]._mind, [None] * 2, 6)  # in the middle of an episode
+    agents[0]._by_observation = experienced()
+    play_episode(agents[0]._by_observation, [None] * 2, 6)  # in the middle of an episode
     agents[0].save_context(path)
     agents[1].load_context(path)
     seen = []
     for agent in agents:
-        mind = copy.deepcopy(agent._mind)
-        seen.append([live(mind, [None] * 4, 4), live(mind, [None] * 6, 6)])
+        planned = copy.deepcopy(agent._by_observation)
+        seen.append([play_episode(planned, [None] * 4, 4), play_episode(planned, [None] * 6, 6)])
     assert seen[0] == seen[1] == [8.0, 10.0]
 
 
 def test_a_context_whose_actions_are_none_is_refused(tmp_path):
     path = tmp_path / "context.safetensors"
-    agent = OmniRL()
+    agent = NeuralPlanner()
     agent.start(one_stream())
-    agent._mind._ending[0, 3, 1] = 2
+    agent._by_observation._timed_action[0, 3, 1] = 2
     agent.save_context(path)
     with pytest.raises(ValueError, match=r"mind\.ending lies outside -1 to 1"):
         agent.load_context(path)

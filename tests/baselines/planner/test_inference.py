@@ -2,16 +2,21 @@ import numpy as np
 import pytest
 
 from anymdp_baselines.planner.checkpoint import load_weights, shipped
-from anymdp_baselines.planner.features import SLOT_FEATURES, STATE_FEATURES, empty_reading, read
-from anymdp_baselines.planner.inference import LEVELS, network, plan_runs
-from anymdp_baselines.planner.memory import empty_memory, show_runs, write_runs
+from anymdp_baselines.planner.features import (
+    SLOT_FEATURES,
+    STATE_FEATURES,
+    allocate_features,
+    compute_features,
+)
+from anymdp_baselines.planner.inference import LEVELS, build_network, plan_runs
+from anymdp_baselines.planner.memory import empty_memory, mark_demonstrated, write_runs
 
 
 def remembered(n_observations, n_actions, steps, seed=0):
     """Four runs that met some states (the lower half of them in twos of three), and acted in fewer."""
     rng, runs = np.random.default_rng(seed), np.arange(4)
     memory = empty_memory(4, n_observations, n_actions)
-    memory.familiar[:2] = 1.0
+    memory.assumes_anymdp[:2] = 1.0
     for _ in range(steps):
         seen = rng.integers(max(n_observations // 2, 1), size=4)
         following = np.minimum(rng.integers(n_observations, size=4) // 3 * 2, n_observations - 1)
@@ -20,7 +25,7 @@ def remembered(n_observations, n_actions, steps, seed=0):
         write_runs(
             memory, runs, seen, action, rng.normal(size=4), following, terminated, ~terminated
         )
-        show_runs(memory, runs[2:], seen[2:], action[2:])
+        mark_demonstrated(memory, runs[2:], seen[2:], action[2:])
     return memory
 
 
@@ -35,14 +40,16 @@ def test_the_compiled_plan_is_that_of_the_network_that_is_trained(n_observations
     trained = Planner(PlannerSize(12, 3))
     torch.nn.init.normal_(trained.trust.weight, std=0.1)  # 0 before it is trained
     torch.nn.init.constant_(trained.trust.bias, 0.2)
-    reading = empty_reading(4, n_observations, n_actions)
-    read(memory, np.arange(4), reading)
+    features = allocate_features(4, n_observations, n_actions)
+    compute_features(memory, np.arange(4), features)
     with torch.inference_mode():
-        expected = trained(*(torch.from_numpy(array) for array in reading)).logit.numpy()
+        expected = trained(*(torch.from_numpy(array) for array in features)).logit.numpy()
     layers = {name: tensor.numpy() for name, tensor in trained.state_dict().items()}
     out = np.full((4, n_observations, n_actions), np.nan)
-    room = empty_reading(1, n_observations, n_actions)
-    plan_runs(network(layers, 12, 3), memory, np.array([3, 1]), room, out, np.empty_like(out))
+    scratch = allocate_features(1, n_observations, n_actions)
+    plan_runs(
+        build_network(layers, 12, 3), memory, np.array([3, 1]), scratch, out, np.empty_like(out)
+    )
     np.testing.assert_allclose(out[[1, 3]], expected[[1, 3]], atol=1e-5)
     assert np.isnan(out[[0, 2]]).all()
 
@@ -59,11 +66,11 @@ def test_shipped_weights_plan_the_same_compiled():
     compiled = load_weights(shipped()).general
     trained = Planner(PlannerSize(compiled.head.shape[0], compiled.loops))
     trained.load_state_dict(tensors)
-    reading, out = empty_reading(4, 32, 5), np.empty((4, 32, 5))
-    read(memory, np.arange(4), reading)
+    features, out = allocate_features(4, 32, 5), np.empty((4, 32, 5))
+    compute_features(memory, np.arange(4), features)
     with torch.inference_mode():
-        expected = trained(*(torch.from_numpy(array) for array in reading)).logit.numpy()
-    plan_runs(compiled, memory, np.arange(4), empty_reading(1, 32, 5), out, np.empty_like(out))
+        expected = trained(*(torch.from_numpy(array) for array in features)).logit.numpy()
+    plan_runs(compiled, memory, np.arange(4), allocate_features(1, 32, 5), out, np.empty_like(out))
     np.testing.assert_allclose(out, expected, atol=1e-4)
     assert np.ptp(expected) > 1.0
 
@@ -82,7 +89,7 @@ def layers(d=4):
 
 
 def test_layers_that_do_not_fit_are_refused():
-    assert network(layers(), 4, 2).loops == 2
+    assert build_network(layers(), 4, 2).loops == 2
     for name, wrong, message in (
         ("head.bias", np.zeros(3, np.float32), "shape"),
         ("head.bias", np.zeros(8), "not float32"),
@@ -90,4 +97,4 @@ def test_layers_that_do_not_fit_are_refused():
         ("more", np.zeros(3, np.float32), "not those of a planner"),
     ):
         with pytest.raises(ValueError, match=message):
-            network(layers() | {name: wrong}, 4, 2)
+            build_network(layers() | {name: wrong}, 4, 2)

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from anymdp_baselines.planner import objective, presets  # noqa: E402
-from anymdp_baselines.planner.agent import OmniRL  # noqa: E402
+from anymdp_baselines.planner.agent import NeuralPlanner  # noqa: E402
 from anymdp_baselines.planner.assemble import assemble  # noqa: E402
 from anymdp_baselines.planner.checkpoint import load_weights  # noqa: E402
 from anymdp_baselines.planner.features import SLOT_FEATURES, STATE_FEATURES  # noqa: E402
@@ -71,7 +71,7 @@ def test_a_resumed_training_gives_the_same_losses(tmp_path):
 def test_training_writes_weights_that_play_and_a_state_that_others_refuse(tmp_path, monkeypatch):
     monkeypatch.setattr(objective, "EVALUATION_TASKS", 2)
     train(lambda compute: PlannerObjective(ONE, compute), tmp_path)
-    assert isinstance(OmniRL(str(tmp_path / WEIGHTS)), OmniRL)
+    assert isinstance(NeuralPlanner(str(tmp_path / WEIGHTS)), NeuralPlanner)
     assert (tmp_path / "log.csv").read_text().startswith("round,group,updates,seconds,total")
     with pytest.raises(ValueError, match="resume it"):
         train(lambda compute: PlannerObjective(ONE, compute), tmp_path)
@@ -112,7 +112,7 @@ def test_a_checkpoint_of_wrong_shapes_or_infinite_weights_is_refused(tmp_path):
         weights["head.bias"] = bias
         trainer.objective.save_weights(tmp_path, weights, 1)
         with pytest.raises(ValueError, match=match) as caught:
-            OmniRL(str(path))
+            NeuralPlanner(str(path))
         assert "\n" not in str(caught.value)
 
 

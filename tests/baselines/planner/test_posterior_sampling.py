@@ -4,12 +4,12 @@ from numba import njit
 
 from anymdp_baselines.planner.memory import empty_memory, write
 from anymdp_baselines.planner.posterior_sampling import (
-    LEAST,
+    LEAST_TOTAL,
     PRIOR,
-    gamma_variate,
-    reward_noise,
-    scout,
-    unseen_share,
+    draw_gamma,
+    estimate_reward_noise,
+    estimate_unseen_total,
+    sample_policies,
 )
 from anymdp_baselines.planner.schedule import blend
 from anymdp_bench.engine.rng import stream
@@ -19,7 +19,7 @@ from anymdp_bench.tasks.family import sample_task
 
 @njit
 def variates(shape, n, rng):
-    return np.array([gamma_variate(rng, 0, shape) for _ in range(n)])
+    return np.array([draw_gamma(rng, 0, shape) for _ in range(n)])
 
 
 @pytest.mark.parametrize("shape", [0.05, 0.7, 1.0, 6.0])
@@ -54,9 +54,9 @@ def wander(mdp, steps, seed):
     return memory
 
 
-def scouted(memory, seed=0):
+def sampled_policy(memory, seed=0):
     policy = np.zeros(memory.visits.shape[:2], np.int64)
-    scout(memory, np.arange(len(policy)), stream("test scout", seed), policy)
+    sample_policies(memory, np.arange(len(policy)), stream("test scout", seed), policy)
     return policy[0]
 
 
@@ -65,12 +65,12 @@ def test_with_all_data_the_scout_follows_the_optimal_policy():
     mdp = sample_task("AnyMDP-1s5a-v0", seed=3)
     best = mdp.reward[0, :, 1].argmax()
     memory = wander(mdp, 20_000, 0)
-    assert {scouted(memory, seed)[0] for seed in range(20)} == {best}
+    assert {sampled_policy(memory, seed)[0] for seed in range(20)} == {best}
 
 
 def test_without_data_the_scout_tries_everything():
     memory = empty_memory(1, 6, 4)
-    tried = {int(a) for seed in range(50) for a in scouted(memory, seed)}
+    tried = {int(a) for seed in range(50) for a in sampled_policy(memory, seed)}
     assert tried == {0, 1, 2, 3}
 
 
@@ -78,7 +78,7 @@ def test_with_much_data_the_sampled_policy_is_nearly_optimal():
     mdp = sample_task("Garnet-16s5a2b-v0", seed=1)
     memory = wander(mdp, 60_000, 1)
     sol = solve(mdp)
-    chosen = scouted(memory)[mdp.observation]
+    chosen = sampled_policy(memory)[mdp.observation]
     loss = sol.v - sol.q[np.arange(mdp.n_states), chosen]
     assert loss.max() < 0.1 * (sol.v.max() - sol.v.min() + 0.1)
 
@@ -87,7 +87,9 @@ def test_reward_noise_is_the_spread_about_the_means_of_slots_and_successors():
     mdp = sample_task("AnyMDP-1s5a-v0", seed=3)
     memory = wander(mdp, 5000, 2)
     noise = mdp.reward_noise[0, :, 1]
-    assert reward_noise(memory, 0) == pytest.approx(np.sqrt((noise**2).mean()), rel=0.05, abs=1e-3)
+    assert estimate_reward_noise(memory, 0) == pytest.approx(
+        np.sqrt((noise**2).mean()), rel=0.05, abs=1e-3
+    )
 
 
 def test_blend_follows_the_scout_only_where_the_network_gives_it_a_chance():
@@ -112,19 +114,19 @@ def steps_of(outcomes, repeats, seed=0):
 
 
 def test_without_data_the_unseen_share_is_the_priors():
-    assert unseen_share(empty_memory(1, 20, 2), 0) == pytest.approx(PRIOR, rel=1e-3)
+    assert estimate_unseen_total(empty_memory(1, 20, 2), 0) == pytest.approx(PRIOR, rel=1e-3)
 
 
 def test_slots_that_always_lead_to_the_same_place_leave_little_to_the_unseen():
-    share = [unseen_share(steps_of(1, repeats), 0) for repeats in (1, 2, 8)]
+    share = [estimate_unseen_total(steps_of(1, repeats), 0) for repeats in (1, 2, 8)]
     assert share[0] == pytest.approx(PRIOR, rel=1e-3)  # one visit says nothing
-    assert PRIOR > share[1] > share[2] > LEAST
+    assert PRIOR > share[1] > share[2] > LEAST_TOTAL
 
 
 def test_the_unseen_share_is_the_one_under_which_the_successors_seen_are_expected():
     """Ewens (1972): n draws with total t have sum_i t / (t + i) different values in expectation."""
     memory = steps_of(4, 6)
-    share = unseen_share(memory, 0)
+    share = estimate_unseen_total(memory, 0)
     new = (memory.onward[0] > 0).sum() - 40 + 10 * PRIOR / (PRIOR + 1)
     expected = 40 * sum(share / (share + i) for i in range(1, 6)) + 10 * share / (share + 1)
     assert expected == pytest.approx(new, rel=1e-3)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anymdp_baselines.planner.agent import OmniRL
+from anymdp_baselines.planner.agent import NeuralPlanner
 from anymdp_baselines.studies.steps import run as study
 from anymdp_baselines.studies.steps import score_along_run, score_at_step, score_in_context
 from anymdp_baselines.tabular.psrl import PSRL
@@ -54,8 +54,8 @@ def test_a_run_that_goes_on_is_the_run_that_ended_there(run, make):
 
 def test_in_context_it_is_the_evaluations_play_and_calls_of_policy_change_nothing(run):
     """The online score is that of the curve, though `policy` was called on the way; the exact one rises."""
-    scores = score_in_context(OmniRL(), [run], [150, 400, 1200])[0]
-    [curve] = play_in_context(OmniRL(), [run], Budget(steps=1200))
+    scores = score_in_context(NeuralPlanner(), [run], [150, 400, 1200])[0]
+    [curve] = play_in_context(NeuralPlanner(), [run], Budget(steps=1200))
     late = (curve.steps > 0.9 * 1200) & (curve.steps <= 1200)
     assert scores[2, 1] == pytest.approx(curve.score[late].mean(), abs=1e-12)
     assert scores[0, 0] < scores[2, 0] <= 1.0 + 1e-9
@@ -65,7 +65,7 @@ def test_the_study_plays_nothing_twice(tmp_path, capsys):
     paths = study("tiny", tmp_path)
     assert [path.name for path in paths] == ["steps.csv", "steps.md"]
     rows = pd.read_csv(paths[0])
-    assert set(rows["agent"]) == {"omnirl", "psrl", "psrl-episodic", "ucbvi", "tql-ucb"}
+    assert set(rows["agent"]) == {"neural-planner", "psrl", "psrl-episodic", "ucbvi", "tql-ucb"}
     assert len(rows) == 5 * 4 * 2 * 2  # agents, marks, both kinds of tasks, both measures
     first, said = paths[1].read_text(), capsys.readouterr().out
     assert first in said

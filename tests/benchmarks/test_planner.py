@@ -1,6 +1,6 @@
-"""OmniRL's arithmetic against the machine's: plans of 64 runs, and a training update. Run by name.
+"""The planner's arithmetic against the machine's: plans of 64 runs, and a training update. Run by name.
 
-    pytest tests/benchmarks/test_omnirl.py
+    pytest tests/benchmarks/test_planner.py
 
 `extra_info` holds GFLOP/s, the rate of a plain matrix product on the same thread in the same run, and the
 share of it that is reached; what a step costs follows from the plan's cadence. Of a plan only the network
@@ -15,13 +15,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from anymdp_baselines.planner.agent import OmniRL  # noqa: E402
-from anymdp_baselines.planner.features import empty_reading, read  # noqa: E402
-from anymdp_baselines.planner.finite_horizon import end_runs  # noqa: E402
-from anymdp_baselines.planner.inference import _distinct, logits, plan_runs  # noqa: E402
+from anymdp_baselines.planner.agent import NeuralPlanner  # noqa: E402
+from anymdp_baselines.planner.features import allocate_features, compute_features  # noqa: E402
+from anymdp_baselines.planner.finite_horizon import plan_remaining_steps_of_runs  # noqa: E402
+from anymdp_baselines.planner.inference import _find_distinct_states, compute_logits, plan_runs  # noqa: E402
 from anymdp_baselines.planner.model import plan_flops  # noqa: E402
 from anymdp_baselines.planner.objective import PlannerObjective  # noqa: E402
-from anymdp_baselines.planner.policy import RATE  # noqa: E402
+from anymdp_baselines.planner.policy import PLAN_GROWTH  # noqa: E402
 from anymdp_baselines.planner.presets import PRESETS  # noqa: E402
 from anymdp_baselines.training.trainer import Trainer  # noqa: E402
 from anymdp_bench.evaluation import (  # noqa: E402
@@ -58,12 +58,12 @@ def matmul_rate():
 
 def network_cost(mind):
     """(Floating-point operations of the products, seconds) of the networks' part of all runs' plans."""
-    reading, out = empty_reading(STREAMS, *mind.shape[1:]), np.empty(mind.shape[1:])
-    read(mind.memory, np.arange(STREAMS), reading)
+    reading, out = allocate_features(STREAMS, *mind.shape[1:]), np.empty(mind.shape[1:])
+    compute_features(mind.memory, np.arange(STREAMS), reading)
     net, n_actions, products = mind.planner, mind.shape[2], 0
     d = len(net.head)
     for row in range(STREAMS):
-        who, _, acted = _distinct(reading.state[row])
+        who, _, acted = _find_distinct_states(reading.state[row])
         k, slots = len(who), acted * n_actions + len(who) - acted
         edges = np.count_nonzero(reading.onward[row]) + np.count_nonzero(reading.inward[row])
         products += slots * len(net.slot) * 2 * d + k * len(net.state) * 2 * d
@@ -73,7 +73,7 @@ def network_cost(mind):
     for _ in range(10):
         begin = time.process_time()
         for row in range(STREAMS):
-            logits(net, reading, row, out)
+            compute_logits(net, reading, row, out)
         best = min(best, time.process_time() - begin)
     return 2 * products, best
 
@@ -84,15 +84,15 @@ def test_a_plan_of_64_runs(benchmark, n_states):
     env_id = f"AnyMDP-{n_states}s5a-v0"
     tasks, _ = select_tasks(task_source(env_id), STREAMS)
     runs = [Run(env_id, task, 0) for task in tasks]
-    agent = OmniRL(familiar=True)
+    agent = NeuralPlanner(assumes_anymdp=True)
     agent.start(run_batch(runs, privileged=False))
     play = Interaction(agent, make_simulator(runs))
     for _ in range(2000):
         play.step()
-    mind = agent._mind
+    mind = agent._by_observation
     benchmark.pedantic(mind.plan, (np.arange(STREAMS),), rounds=10, warmup_rounds=1)
     flops, seconds = network_cost(mind)
-    plans = 1 + int(np.log(2000 * RATE) / np.log1p(RATE)) + int(1 / RATE)
+    plans = 1 + int(np.log(2000 * PLAN_GROWTH) / np.log1p(PLAN_GROWTH)) + int(1 / PLAN_GROWTH)
     _note(benchmark, flops)
     info = benchmark.extra_info
     info["the network alone, of the matmul rate"] = flops / seconds / 1e9 / info["matmul"]
@@ -109,22 +109,22 @@ def test_plans_to_the_end_of_64_runs(benchmark, n_states):
     env_id = f"AnyMDP-{n_states}s5a-v0"
     tasks, _ = select_tasks(task_source(env_id), STREAMS)
     runs = [Run(env_id, task, 0) for task in tasks]
-    agent = OmniRL(familiar=True)
+    agent = NeuralPlanner(assumes_anymdp=True)
     agent.start(run_batch(runs, privileged=False))
     play = Interaction(agent, make_simulator(runs))
     for _ in range(2000):
         play.step()
-    mind, every = agent._mind, np.arange(STREAMS)
+    mind, every = agent._by_observation, np.arange(STREAMS)
     benchmark.pedantic(
-        end_runs,
-        (mind.memory, every, mind._limit, mind._ending),
+        plan_remaining_steps_of_runs,
+        (mind.memory, every, mind._episode_limit, mind._timed_action),
         rounds=10,
         warmup_rounds=1,
     )
     best = math.inf
     for _ in range(10):
         begin = time.process_time()
-        plan_runs(mind.planner, mind.memory, every, mind._reading, mind._logit, mind._known)
+        plan_runs(mind.planner, mind.memory, every, mind._features, mind._logit, mind._advantage)
         best = min(best, time.process_time() - begin)
     benchmark.extra_info["of a plan's time"] = benchmark.stats.stats.min / best
     benchmark.extra_info["ms a run"] = benchmark.stats.stats.min / STREAMS * 1e3
