@@ -115,6 +115,8 @@ class Interaction:
         if not self._test:
             observe(self.agent, result.transition, demonstrated)
         over = result.finished
+        if not len(over):  # most steps end no episode
+            return []
         finished = [
             FinishedEpisode(int(run), float(self._return[run]), float(advantage_sum))
             for run, advantage_sum in zip(over, result.advantage_sum, strict=True)

@@ -142,9 +142,7 @@ class TabularSimulator:
         reset_streams(self._state, self._rng, *self._tables[:2], everyone, self.observation)
         self.advantage_sum = np.zeros(self.n)
         self._last = np.zeros(self.n, np.int64)
-        self._latest: tuple[int, float] | None = (
-            None  # the latest action and reward of the first run
-        )
+        self._latest: tuple[Int64s, Float64s] | None = None  # the latest actions and rewards
 
     def step(self, action: Int64s) -> StepResult:
         """Plays one action in every run; see `VectorSimulator`."""
@@ -157,13 +155,13 @@ class TabularSimulator:
             seen, reward, ended, fresh, self._last,
         )  # fmt: skip
         given = reward if self._shaping is None else self._shaping(reward, ended[0])
-        arrived = np.where(fresh, self._last, seen)
+        over = np.flatnonzero(fresh)
+        arrived = np.where(fresh, self._last, seen) if len(over) else seen
         transition = Transition(self.observation, action, given, arrived, ended[0], ended[1])
         self.observation = seen
-        over = np.flatnonzero(fresh)
         sums = self.advantage_sum[over]
         self.advantage_sum[over] = 0.0
-        self._latest = None if fresh[0] else (int(action[0]), float(reward[0]))
+        self._latest = None if fresh[0] else (action, reward)
         return StepResult(transition, reward, over, sums)
 
     def oracle_actions(self) -> Int64s:
@@ -179,7 +177,8 @@ class TabularSimulator:
         if task.grid is not None:
             return draw_cells(task.mdp, task.grid, state)
         elapsed = task.mdp.max_steps - int(self._state[0, LEFT])
-        return render_rgb(task.mdp, state, elapsed, self._latest)
+        latest = self._latest and (int(self._latest[0][0]), float(self._latest[1][0]))
+        return render_rgb(task.mdp, state, elapsed, latest)
 
 
 class CompiledTabularRun:
