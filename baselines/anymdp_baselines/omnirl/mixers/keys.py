@@ -68,7 +68,7 @@ def _scan_back(
     slot, seen, beta, g, table, gram, memory, read, error, d_read, d_wrote, ahead, d_value, d_beta,
     d_g, d_table,
 ):  # fmt: skip
-    """Computes the adjoint of `scan_step`; turns `memory` and its gradient `ahead` from those after to before."""
+    """Computes the adjoint of `scan_step`; takes `memory` and its gradient `ahead` from after to before."""
     n, length = slot.shape
     heads, n_actions = g.shape[2:]
     columns = error.shape[2]
