@@ -28,32 +28,32 @@ class Addresses(NamedTuple):
 
 
 class HiddenStreams(NamedTuple):
-    """What flows through the blocks."""
+    """The hidden state that flows through the blocks."""
 
     main: Tensor  # [B, T, width]
     actions: Tensor  # [B, T, A, d]: one row for each action of the current state; d = 0 if unused
 
 
 class Mixer(Protocol):
-    """A sequence mixer; `state` is a tensor [B, ...] whose contents are its own business."""
+    """A sequence mixer; `state` is a tensor [B, ...] that only the mixer itself reads."""
 
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
-        """The state of `n` runs that have seen nothing."""
+        """Returns the state of `n` runs that have seen nothing."""
 
     def __call__(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
     ) -> tuple[HiddenStreams, Tensor]:
-        """A whole segment: (stream with the past mixed in, state after it)."""
+        """Reads a whole segment; returns (stream with the past mixed in, state after it)."""
 
     def step(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
     ) -> tuple[HiddenStreams, Tensor]:
-        """One step (T = 1), without gradients; may write to `state`."""
+        """Reads one step (T = 1) without gradients; it may write to `state`."""
 
 
 @cache
 def mixers() -> dict[str, Callable[[int, int], Any]]:
-    """By name, what makes a mixer of (width, heads)."""
+    """Returns, by name, functions that make a mixer of (width, heads)."""
     found: dict[str, Callable[[int, int], Any]] = {}
     for module in pkgutil.iter_modules(__path__):
         found |= getattr(import_module(f"{__name__}.{module.name}"), "MIXERS", {})

@@ -37,14 +37,14 @@ class Attention(nn.Module):
         self.to_main = nn.Linear(width, width, bias=False)
 
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
-        """Zeros [n, window, 2 * width + 1]."""
+        """Returns zeros [n, window, 2 * width + 1]."""
         width = self.heads * self.size
         return torch.zeros(n, self.window, 2 * width + 1, device=self.to_main.weight.device)
 
     def forward(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
     ) -> tuple[HiddenStreams, Tensor]:
-        """A segment."""
+        """Reads a segment."""
         q, seen = self._project(stream.main, state)
         out = self._windowed(q, seen) if self.window else self._full(q, seen)
         main = stream.main + self.to_main(out.transpose(1, 2).flatten(2))
@@ -54,7 +54,7 @@ class Attention(nn.Module):
     def step(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
     ) -> tuple[HiddenStreams, Tensor]:
-        """One step: the same, for a segment of one."""
+        """Reads one step, as a segment of one."""
         q, seen = self._project(stream.main, state)
         seen = seen[:, -self.window :] if self.window else seen
         k, v, there = self._keys(seen)
@@ -63,7 +63,7 @@ class Attention(nn.Module):
         return HiddenStreams(main, stream.actions), seen
 
     def _project(self, main: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Queries [B, H, T, size]; the state with the segment's keys and values added."""
+        """Returns (queries [B, H, T, size], state with the keys and values of the segment added)."""
         q, k, v = self.to_all(self.norm(main)).unflatten(-1, (3, self.heads, self.size)).unbind(2)
         there = state.new_ones(*main.shape[:2], 1)
         new = torch.cat([self.norm_k(k).flatten(2), v.flatten(2), there.to(v.dtype)], -1)
@@ -71,7 +71,7 @@ class Attention(nn.Module):
         return self.norm_q(q).transpose(1, 2).to(state.dtype), seen
 
     def _keys(self, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Keys and values [B, H, tokens, size]; 1.0 where there is one, [B, tokens]."""
+        """Returns (keys and values [B, H, tokens, size], 1.0 where there is one [B, tokens])."""
         both = seen[..., :-1].unflatten(-1, (2, self.heads, self.size))
         k, v = both.permute(2, 0, 3, 1, 4)
         return k, v, seen[..., -1]
@@ -85,7 +85,7 @@ class Attention(nn.Module):
         return scaled_dot_product_attention(q, k, v, order)
 
     def _windowed(self, q: Tensor, seen: Tensor) -> Tensor:
-        """Blocks of `window` queries, each seeing its own block and the one before."""
+        """Attends in blocks of `window` queries; each sees its own block and the one before."""
         n, length = len(q), q.shape[2]
         w = self.window
         missing = -length % w

@@ -15,20 +15,20 @@ TAPS = 4
 
 
 def random_taps(channels: int) -> nn.Parameter:
-    """Weights [channels, TAPS] to begin with, that of the oldest step first."""
+    """Returns weights [channels, TAPS] to begin with, that of the oldest step first."""
     bound = TAPS**-0.5
     return nn.Parameter(torch.empty(channels, TAPS).uniform_(-bound, bound))
 
 
 def unmixed_taps(channels: int) -> Tensor:
-    """Weights of y = x."""
+    """Returns the weights of y = x."""
     return torch.eye(TAPS)[-1].repeat(channels, 1)
 
 
 def convolve(
     x: Tensor, past: Tensor, taps: Tensor, shift: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """(y [B, T, channels], past after) of x [B, T, channels] and `past` [B, TAPS - 1, channels]; float32."""
+    """Returns (y, past after) of x [B, T, channels] and `past` [B, TAPS - 1, channels]; float32."""
     length = x.shape[1]
     seen = torch.cat([past, x.float()], 1)
     parts = [seen[:, k : k + length] * taps[:, k] for k in range(TAPS)]

@@ -49,7 +49,7 @@ class DeltaMemory(nn.Module):
         self.to_main = nn.Linear(size + 2 * per_action, width)
 
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
-        """Zeros [n, O, A, size]."""
+        """Returns zeros [n, O, A, size]."""
         return torch.zeros(
             n, n_observations, n_actions, self.size, device=self.to_main.weight.device
         )
@@ -57,7 +57,7 @@ class DeltaMemory(nn.Module):
     def forward(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
     ) -> tuple[HiddenStreams, Tensor]:
-        """A segment; compiled and recurrent on the CPU, where that is cheaper, chunkwise elsewhere."""
+        """Reads a segment: step by step in compiled code on the CPU, in chunks on an accelerator."""
         main, given = self._project(stream, addresses)
         with torch.autocast(state.device.type, enabled=False):
             read, wrote, after = self._scan(addresses, given, state)
@@ -66,7 +66,7 @@ class DeltaMemory(nn.Module):
     def step(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
     ) -> tuple[HiddenStreams, Tensor]:
-        """One step; changes `state`."""
+        """Reads one step; changes `state`."""
         main, given = self._project(stream, addresses)
         with torch.autocast(state.device.type, enabled=False):
             read, wrote, state = self._scan_at_once(addresses, given, state)
@@ -81,7 +81,7 @@ class DeltaMemory(nn.Module):
     def _scan_at_once(
         self, addresses: Addresses, given: tuple[Tensor, Tensor, Tensor], state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """As `_scan`, without gradients; it writes to `state`."""
+        """Does what `_scan` does, without gradients; it writes to `state`."""
         form = scan_ if state.device.type == "cpu" else at_once
         read, wrote = form(addresses.slot, addresses.seen, *given, state)[:2]
         return read, wrote, state
@@ -89,7 +89,7 @@ class DeltaMemory(nn.Module):
     def _project(
         self, stream: HiddenStreams, addresses: Addresses
     ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-        """(normalised main stream, (value, gate, bootstrap weights) of `slots`)."""
+        """Returns (normalised main stream, (value, gate, bootstrap weights) of `slots`)."""
         main = self.norm_main(stream.main)
         value, gate, discount = (
             self.to_write(main).float().split([self.size, self.heads, self.heads], -1)

@@ -53,14 +53,14 @@ class GatedDeltaNet(nn.Module):
         self.register_load_state_dict_pre_hook(_without_taps)
 
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
-        """Zeros: three steps of inputs, then the memory."""
+        """Returns zeros: three steps of inputs, then the memory."""
         size = 3 * (TAPS - 1) + self.size
         return torch.zeros(n, self.heads * self.size * size, device=self.to_main.weight.device)
 
     def forward(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
     ) -> tuple[HiddenStreams, Tensor]:
-        """A segment, chunk by chunk."""
+        """Reads a segment, chunk by chunk."""
         (q, k, v, beta, decay), gate, past, memory = self._project(stream.main, state)
         with torch.autocast(state.device.type, enabled=False):
             out, memory = chunkwise(q, k, v, beta, decay, memory)
@@ -69,7 +69,7 @@ class GatedDeltaNet(nn.Module):
     def step(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
     ) -> tuple[HiddenStreams, Tensor]:
-        """One step."""
+        """Reads one step."""
         given, gate, past, memory = self._project(stream.main, state)
         q, k, v, beta, decay = (x[:, :, 0] for x in given)
         out, memory = recurrent(q, k, v, beta, decay, memory)
@@ -79,7 +79,7 @@ class GatedDeltaNet(nn.Module):
     def _project(
         self, main: Tensor, state: Tensor
     ) -> tuple[tuple[Tensor, ...], Tensor, Tensor, Tensor]:
-        """((q, k, v [B, H, T, size], beta, log of the decay [B, H, T]), gate, past inputs, memory)."""
+        """Returns ((q, k, v [B, H, T, size], beta, log decay [B, H, T]), gate, past inputs, memory)."""
         width, n_past = main.shape[-1], (TAPS - 1) * 3 * main.shape[-1]
         raw, gate, rates = self.to_all(self.norm(main)).split(
             [3 * width, width, 2 * self.heads], -1
@@ -99,7 +99,7 @@ class GatedDeltaNet(nn.Module):
 
 
 def _without_taps(module: nn.Module, weights: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Weights from before there was a convolution are those of one that passes everything through."""
+    """Adds to weights from before there was a convolution one that passes everything through."""
     channels = module.get_parameter("taps").shape[0]
     weights.setdefault(f"{prefix}taps", unmixed_taps(channels))
 
@@ -107,7 +107,10 @@ def _without_taps(module: nn.Module, weights: dict[str, Any], prefix: str, *_: A
 def recurrent(
     q: Tensor, k: Tensor, v: Tensor, beta: Tensor, decay: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """One step: q, k, v [B, H, size], beta and log decay [B, H]; (output [B, H, size], state after)."""
+    """Reads one step: q, k, v [B, H, size], beta and log decay [B, H].
+
+    Returns (output [B, H, size], state after).
+    """
     state = state * decay.exp()[..., None, None]
     error = v - torch.einsum("bhkv,bhk->bhv", state, k)
     state = state + torch.einsum("bhk,bhv->bhkv", k, beta[..., None] * error)
@@ -117,7 +120,10 @@ def recurrent(
 def chunkwise(
     q: Tensor, k: Tensor, v: Tensor, beta: Tensor, decay: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """A segment: q, k, v [B, H, T, size], beta and log decay [B, H, T]; (output, state after), float32."""
+    """Reads a segment: q, k, v [B, H, T, size], beta and log decay [B, H, T].
+
+    Returns (output, state after), float32.
+    """
     if kernel := kernels.kernel_for(state, "gated_delta_rule", "chunk_gated_delta_rule"):
         out, state = kernel(
             *kernels.to_kernel(q, k, v), g=decay.transpose(1, 2).contiguous(),

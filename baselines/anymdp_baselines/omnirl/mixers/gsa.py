@@ -40,14 +40,14 @@ class GatedSlotAttention(nn.Module):
         self.to_main = nn.Linear(width, width, bias=False)
 
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
-        """Zeros [n, heads, slots, 2 * size]: keys, then values."""
+        """Returns zeros [n, heads, slots, 2 * size]: keys, then values."""
         device = self.to_main.weight.device
         return torch.zeros(n, self.heads, self.size, 2 * self.size, device=device)
 
     def forward(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
     ) -> tuple[HiddenStreams, Tensor]:
-        """A segment, chunk by chunk."""
+        """Reads a segment, chunk by chunk."""
         q, k, v, log = self._project(stream.main)
         with torch.autocast(state.device.type, enabled=False):
             out, state = chunkwise(q, k, v, log, state)
@@ -56,13 +56,13 @@ class GatedSlotAttention(nn.Module):
     def step(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
     ) -> tuple[HiddenStreams, Tensor]:
-        """One step."""
+        """Reads one step."""
         q, k, v, log = (x[:, :, 0] for x in self._project(stream.main))
         out, state = recurrent(q, k, v, log, state)
         return self._mix(stream, out[:, :, None]), state
 
     def _project(self, main: Tensor) -> tuple[Tensor, ...]:
-        """q, k, v [B, H, T, size], log alpha [B, H, T, slots]."""
+        """Returns q, k, v [B, H, T, size], log alpha [B, H, T, slots]."""
         every = self.to_all(self.norm(main)).unflatten(-1, (4, self.heads, self.size))
         q, k, v, gate = every.permute(2, 0, 3, 1, 4).float()
         log = (logsigmoid(gate) / _SHARPNESS).clamp(min=_FASTEST)
@@ -74,7 +74,10 @@ class GatedSlotAttention(nn.Module):
 
 
 def recurrent(q: Tensor, k: Tensor, v: Tensor, log: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """One step: q, k, v [B, H, size], log alpha [B, H, slots]; (output [B, H, size], state after)."""
+    """Reads one step: q, k, v [B, H, size], log alpha [B, H, slots].
+
+    Returns (output [B, H, size], state after).
+    """
     alpha = log.exp()[..., None]
     state = alpha * state + (1.0 - alpha) * torch.cat([k, v], -1)[:, :, None]
     keys, values = state.chunk(2, -1)
@@ -83,7 +86,10 @@ def recurrent(q: Tensor, k: Tensor, v: Tensor, log: Tensor, state: Tensor) -> tu
 
 
 def chunkwise(q: Tensor, k: Tensor, v: Tensor, log: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """A segment: q, k, v [B, H, T, size], log alpha [B, H, T, slots]; (output, state after), float32."""
+    """Reads a segment: q, k, v [B, H, T, size], log alpha [B, H, T, slots].
+
+    Returns (output, state after), float32.
+    """
     if kernel := kernels.kernel_for(state, "gsa", "chunk_gsa"):
         return _on_cuda(kernel, q, k, v, log, state)
     length, size = q.shape[2:]

@@ -38,7 +38,7 @@ def _add(x, scale, y):
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
 def scan_step(slot, seen, value, beta, g, table, gram, memory, read, wrote, error):
-    """Recurrent form; changes `memory`; writes read [B, T, A, V], wrote, error [B, T, V]."""
+    """Computes the recurrent form; changes `memory`; writes read [B, T, A, V], wrote, error [B, T, V]."""
     n, length = slot.shape
     heads, n_actions = g.shape[2:]
     columns = value.shape[2]
@@ -68,7 +68,7 @@ def _scan_back(
     slot, seen, beta, g, table, gram, memory, read, error, d_read, d_wrote, ahead, d_value, d_beta,
     d_g, d_table,
 ):  # fmt: skip
-    """Adjoint of `scan_step`: `memory` and its gradient `ahead` are those after, and then those before."""
+    """Computes the adjoint of `scan_step`; takes `memory` and its gradient `ahead` from after to before."""
     n, length = slot.shape
     heads, n_actions = g.shape[2:]
     columns = error.shape[2]
@@ -173,7 +173,10 @@ def scan_(
     table: Tensor,
     memory: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Recurrent form, without gradients: (read [B, T, A, V], wrote [B, T, V], error); changes `memory`."""
+    """Computes the recurrent form without gradients.
+
+    Returns (read [B, T, A, V], wrote [B, T, V], error); changes `memory`.
+    """
     n, length = slot.shape
     read = torch.empty(n, length, g.shape[3], value.shape[2])
     wrote, error = torch.empty(value.shape), torch.empty(value.shape)
@@ -191,7 +194,10 @@ def scan(
     table: Tensor,
     memory: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Recurrent form with gradients, on the CPU: (read [B, T, A, V], wrote [B, T, V], memory after)."""
+    """Computes the recurrent form with gradients, on the CPU.
+
+    Returns (read [B, T, A, V], wrote [B, T, V], memory after).
+    """
     given = (x.contiguous() for x in (slot, seen, value, beta, g, table, memory))
     read, wrote, _, after = _key_scan(*given)
     return read, wrote, after
@@ -206,7 +212,9 @@ def at_once(
     table: Tensor,
     memory: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """One step (T = 1) of `scan` without gradients, for accelerators: (read, wrote); changes `memory`.
+    """Computes one step (T = 1) of `scan` without gradients, for accelerators; changes `memory`.
+
+    Returns (read, wrote).
 
     It asks nothing of the device and so can be captured in a graph.
     """
@@ -235,7 +243,7 @@ def chunkwise(
     memory: Tensor,
     chunk: int = 128,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The same as `scan` in parallel over chunks, for accelerators: matrix products and one solve a chunk."""
+    """Computes `scan` in parallel over chunks, for accelerators: matrix products and one solve a chunk."""
     reads, wrotes = [], []
     parts = [x.split(chunk, dim=1) for x in (slot, seen, value, beta, g)]
     for slot, seen, value, beta, g in zip(*parts, strict=True):

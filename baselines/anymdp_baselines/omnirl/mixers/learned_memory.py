@@ -43,11 +43,11 @@ class LearnedMemory(DeltaMemory):
         )
 
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
-        """Zeros [n, size, K]."""
+        """Returns zeros [n, size, K]."""
         return self.of_state.new_zeros(n, self.size, self.of_state.shape[1]).detach()
 
     def _table(self, n_actions: int) -> Tensor:
-        """Keys of slots (o, a), a below `n_actions`, [O * n_actions, K]."""
+        """Returns the keys of slots (o, a), a below `n_actions`, [O * n_actions, K]."""
         both = self.of_state[:, None] * self.of_action[None, :n_actions]
         return normalize(both.flatten(0, 1), dim=-1)
 

@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 
 def in_chunks(length: int, chunk: int, *given: Tensor) -> list[Tensor]:
-    """[B, H, T, ...] as [B, H, T / chunk, chunk, ...], zeros added to the end."""
+    """Returns [B, H, T, ...] as [B, H, T / chunk, chunk, ...], with zeros added to the end."""
     missing = -length % chunk
     out = []
     for x in given:
@@ -19,7 +19,7 @@ def in_chunks(length: int, chunk: int, *given: Tensor) -> list[Tensor]:
 
 
 def chunk_starts(decay: Tensor, added: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """(Memories at the chunks' starts, memory at the end) of M <- decay * M + added, a chunk at a time.
+    """Computes M <- decay * M + added chunk by chunk; returns (memories at the starts, memory at the end).
 
     Args:
         decay: [B, H, N, K, 1] or broadcast.

@@ -1,4 +1,4 @@
-"""Long short-term memory (Hochreiter and Schmidhuber 1997), as in torch: no chunks, a step after another."""
+"""Long short-term memory (Hochreiter and Schmidhuber 1997), as in PyTorch: one step after another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams
 
 
 class LSTM(nn.Module):
-    """The mixer. State: [B, 2, width], output and cell; `heads` says nothing here."""
+    """The mixer. State: [B, 2, width], output and cell; `heads` has no effect."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -22,14 +22,14 @@ class LSTM(nn.Module):
         self.to_main = nn.Linear(width, width, bias=False)
 
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
-        """Zeros [n, 2, width]."""
+        """Returns zeros [n, 2, width]."""
         weight = self.to_main.weight
         return torch.zeros(n, 2, weight.shape[0], device=weight.device)
 
     def forward(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
     ) -> tuple[HiddenStreams, Tensor]:
-        """A segment."""
+        """Reads a segment."""
         hidden, cell = state.transpose(0, 1).contiguous()
         out, (hidden, cell) = self.cells(self.norm(stream.main), (hidden[None], cell[None]))
         main = stream.main + self.to_main(out)
@@ -38,7 +38,7 @@ class LSTM(nn.Module):
     def step(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
     ) -> tuple[HiddenStreams, Tensor]:
-        """One step."""
+        """Reads one step."""
         return self.forward(stream, addresses, state)
 
 

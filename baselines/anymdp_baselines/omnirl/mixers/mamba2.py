@@ -49,14 +49,14 @@ class Mamba2(nn.Module):
         self.to_main = nn.Linear(self.inner, width, bias=False)
 
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
-        """Zeros: three steps of inputs, then the memory."""
+        """Returns zeros: three steps of inputs, then the memory."""
         size = (TAPS - 1) * self.convolved + self.columns * self.inner
         return torch.zeros(n, size, device=self.to_main.weight.device)
 
     def forward(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
     ) -> tuple[HiddenStreams, Tensor]:
-        """A segment, chunk by chunk."""
+        """Reads a segment, chunk by chunk."""
         z, x, b, c, dt, past, memory = self._project(stream.main, state)
         decay = -self.log_rate.exp()[:, None] * dt
         with torch.autocast(state.device.type, enabled=False):
@@ -66,7 +66,7 @@ class Mamba2(nn.Module):
     def step(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
     ) -> tuple[HiddenStreams, Tensor]:
-        """One step."""
+        """Reads one step."""
         z, x, b, c, dt, past, memory = self._project(stream.main, state)
         decay = -self.log_rate.exp()[:, None] * dt
         c, b, written = c[:, :, 0], b[:, :, 0], (x * dt[..., None])[:, :, 0]
@@ -75,7 +75,10 @@ class Mamba2(nn.Module):
         return mixed, torch.cat([past.flatten(1), memory.flatten(1)], 1)
 
     def _project(self, main: Tensor, state: Tensor) -> tuple[Tensor, ...]:
-        """z [B, T, inner]; x [B, H, T, P], B and C [B, 1, T, N], dt [B, H, T]; past inputs; the memory."""
+        """Returns z [B, T, inner].
+
+        X [B, H, T, P], B and C [B, 1, T, N], dt [B, H, T]; past inputs; the memory.
+        """
         z, raw, dt = self.to_all(self.norm(main)).split(
             [self.inner, self.convolved, self.heads], -1
         )
@@ -96,7 +99,10 @@ class Mamba2(nn.Module):
 def recurrent(
     c: Tensor, b: Tensor, x: Tensor, decay: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """One step: C, B [B, 1, N], x [B, H, P], log decay [B, H]; (output [B, H, P], state after)."""
+    """Reads one step: C, B [B, 1, N], x [B, H, P], log decay [B, H].
+
+    Returns (output [B, H, P], state after).
+    """
     state = state * decay.exp()[..., None, None] + b[..., None] * x[:, :, None]
     return torch.einsum("bhnp,bhn->bhp", state, c.expand(-1, x.shape[1], -1)), state
 
@@ -104,7 +110,10 @@ def recurrent(
 def chunkwise(
     c: Tensor, b: Tensor, x: Tensor, decay: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """A segment: C, B [B, 1, T, N], x [B, H, T, P], log decay [B, H, T]; (output, state after), float32."""
+    """Reads a segment: C, B [B, 1, T, N], x [B, H, T, P], log decay [B, H, T].
+
+    Returns (output, state after), float32.
+    """
     if kernel := kernels.kernel_for(state, "simple_gla", "chunk_simple_gla"):
         heads = x.shape[1]
         given = kernels.to_kernel(c.expand(-1, heads, -1, -1), b.expand(-1, heads, -1, -1), x)

@@ -61,14 +61,14 @@ class RWKV7(nn.Module):
         self.to_main = nn.Linear(width, width, bias=False)
 
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
-        """Zeros: the token before, then the memory."""
+        """Returns zeros: the token before, then the memory."""
         width = self.heads * self.size
         return torch.zeros(n, width + width * self.size, device=self.to_main.weight.device)
 
     def forward(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
     ) -> tuple[HiddenStreams, Tensor]:
-        """A segment, chunk by chunk."""
+        """Reads a segment, chunk by chunk."""
         (r, log, k, v, kappa, b), gate, bonus, token, memory = self._project(stream.main, state)
         with torch.autocast(state.device.type, enabled=False):
             out, memory = chunkwise(r, log, k, v, kappa, b, memory)
@@ -77,7 +77,7 @@ class RWKV7(nn.Module):
     def step(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
     ) -> tuple[HiddenStreams, Tensor]:
-        """One step."""
+        """Reads one step."""
         given, gate, bonus, token, memory = self._project(stream.main, state)
         r, log, k, v, kappa, b = (x[:, :, 0] for x in given)
         out, memory = recurrent(r, log, k, v, kappa, b, memory)
@@ -85,7 +85,7 @@ class RWKV7(nn.Module):
         return mixed, torch.cat([token, memory.flatten(1)], 1)
 
     def _project(self, main: Tensor, state: Tensor):
-        """((r, log w, k, v, kappa, b) [B, H, T, size], gate, bonus [B, T, width], last token, memory)."""
+        """Returns ((r, log w, k, v, kappa, b) [B, H, T, size], gate, bonus [B, T, width], token, memory)."""
         x = self.norm(main).float()
         width = x.shape[-1]
         before = torch.cat([state[:, None, :width], x[:, :-1]], 1)
@@ -116,7 +116,10 @@ class RWKV7(nn.Module):
 def recurrent(
     r: Tensor, log: Tensor, k: Tensor, v: Tensor, kappa: Tensor, b: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """One step: [B, H, size] each, `log` of the decay, b = a * kappa; (output [B, H, size], state after)."""
+    """Reads one step: [B, H, size] each, `log` of the decay, b = a * kappa.
+
+    Returns (output [B, H, size], state after).
+    """
     u = -torch.einsum("bhkv,bhk->bhv", state, kappa)
     state = log.exp()[..., None] * state
     state = state + torch.einsum("bhk,bhv->bhkv", b, u) + torch.einsum("bhk,bhv->bhkv", k, v)
@@ -126,7 +129,7 @@ def recurrent(
 def chunkwise(
     r: Tensor, log: Tensor, k: Tensor, v: Tensor, kappa: Tensor, b: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """A segment: [B, H, T, size] each; (output, state after), float32."""
+    """Reads a segment: [B, H, T, size] each; returns (output, state after), float32."""
     name = "chunk_dplr_delta_rule"
     if kernel := kernels.kernel_for(state, "generalized_delta_rule", name):
         out, state = kernel(

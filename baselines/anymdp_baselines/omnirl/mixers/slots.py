@@ -28,7 +28,10 @@ from torch import Tensor
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
 def scan_step(slot, seen, value, beta, g, memory, read, wrote, error):
-    """Recurrent form; changes `memory` [B, O * A, V]; writes read [B, T, A, V], wrote, error [B, T, V]."""
+    """Computes the recurrent form.
+
+    Changes `memory` [B, O * A, V]; writes read [B, T, A, V], wrote, error [B, T, V].
+    """
     n, length = slot.shape
     heads, n_actions = g.shape[2:]
     size = memory.shape[2] // heads
@@ -57,7 +60,10 @@ def scan_step(slot, seen, value, beta, g, memory, read, wrote, error):
 def _scan_back(
     slot, seen, beta, g, read, wrote, error, d_read, d_wrote, ahead, d_value, d_beta, d_g
 ):
-    """Adjoint of `scan_step`; `ahead` [B, O * A, V]: gradient of the memory, after and then before."""
+    """Computes the adjoint of `scan_step`.
+
+    `ahead` [B, O * A, V]: gradient of the memory, after and then before.
+    """
     n, length = slot.shape
     heads, n_actions = g.shape[2:]
     size = ahead.shape[2] // heads
@@ -159,7 +165,10 @@ def _rows(memory: Tensor) -> Tensor:
 def scan_(
     slot: Tensor, seen: Tensor, value: Tensor, beta: Tensor, g: Tensor, memory: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Recurrent form, without gradients: (read [B, T, A, V], wrote [B, T, V], error); changes `memory`."""
+    """Computes the recurrent form without gradients.
+
+    Returns (read [B, T, A, V], wrote [B, T, V], error); changes `memory`.
+    """
     n, length = slot.shape
     read = torch.empty(n, length, g.shape[3], value.shape[2])
     wrote, error = torch.empty_like(value), torch.empty_like(value)
@@ -171,7 +180,10 @@ def scan_(
 def scan(
     slot: Tensor, seen: Tensor, value: Tensor, beta: Tensor, g: Tensor, memory: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Recurrent form with gradients, on the CPU: (read [B, T, A, V], wrote [B, T, V], memory after)."""
+    """Computes the recurrent form with gradients, on the CPU.
+
+    Returns (read [B, T, A, V], wrote [B, T, V], memory after).
+    """
     given = (x.contiguous() for x in (slot, seen, value, beta, g, memory))
     read, wrote, _, after = _slot_scan(*given)
     return read, wrote, after
@@ -180,7 +192,9 @@ def scan(
 def at_once(
     slot: Tensor, seen: Tensor, value: Tensor, beta: Tensor, g: Tensor, memory: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """One step (T = 1) of `scan` without gradients, for accelerators: (read, wrote); changes `memory`.
+    """Computes one step (T = 1) of `scan` without gradients, for accelerators; changes `memory`.
+
+    Returns (read, wrote).
 
     It asks nothing of the device and so can be captured in a graph.
     """
@@ -207,7 +221,7 @@ def chunkwise(
     memory: Tensor,
     chunk: int = 128,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The same as `scan` in parallel over chunks, for accelerators: matrix products and one solve a chunk."""
+    """Computes `scan` in parallel over chunks, for accelerators: matrix products and one solve a chunk."""
     parts = [x.split(chunk, dim=1) for x in (slot, seen, value, beta, g)]
     reads, wrotes = [], []
     for slot, seen, value, beta, g in zip(*parts, strict=True):
