@@ -1,6 +1,7 @@
-"""Layers of small networks, compiled: as in PyTorch, without what a call costs there.
+"""Layers of small networks, compiled.
 
-Arrays are float32 and C-contiguous unless said. Equal to PyTorch's but for rounding (tested).
+They compute what PyTorch's layers compute, but for rounding (tested), without the cost of a call. Arrays are
+float32 and C-contiguous unless said.
 """
 
 from __future__ import annotations

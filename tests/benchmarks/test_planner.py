@@ -56,16 +56,16 @@ def matmul_rate():
     return 2 * 1024**3 / best / 1e9
 
 
-def network_cost(mind):
+def network_cost(planned):
     """(Floating-point operations of the products, seconds) of the networks' part of all runs' plans."""
-    reading, out = allocate_features(STREAMS, *mind.shape[1:]), np.empty(mind.shape[1:])
-    compute_features(mind.memory, np.arange(STREAMS), reading)
-    net, n_actions, products = mind.planner, mind.shape[2], 0
+    features, out = allocate_features(STREAMS, *planned.shape[1:]), np.empty(planned.shape[1:])
+    compute_features(planned.memory, np.arange(STREAMS), features)
+    net, n_actions, products = planned.planner, planned.shape[2], 0
     d = len(net.head)
     for row in range(STREAMS):
-        who, _, acted = _find_distinct_states(reading.state[row])
-        k, slots = len(who), acted * n_actions + len(who) - acted
-        edges = np.count_nonzero(reading.onward[row]) + np.count_nonzero(reading.inward[row])
+        distinct, _, acted = _find_distinct_states(features.state[row])
+        k, slots = len(distinct), acted * n_actions + len(distinct) - acted
+        edges = np.count_nonzero(features.onward[row]) + np.count_nonzero(features.inward[row])
         products += slots * len(net.slot) * 2 * d + k * len(net.state) * 2 * d
         products += net.loops * (k * d * 2 * d + edges * d + k * 3 * d * d)
         products += slots * d * d + k * d * d + slots * d
@@ -73,7 +73,7 @@ def network_cost(mind):
     for _ in range(10):
         begin = time.process_time()
         for row in range(STREAMS):
-            compute_logits(net, reading, row, out)
+            compute_logits(net, features, row, out)
         best = min(best, time.process_time() - begin)
     return 2 * products, best
 
@@ -89,9 +89,9 @@ def test_a_plan_of_64_runs(benchmark, n_states):
     play = Interaction(agent, make_simulator(runs))
     for _ in range(2000):
         play.step()
-    mind = agent._by_observation
-    benchmark.pedantic(mind.plan, (np.arange(STREAMS),), rounds=10, warmup_rounds=1)
-    flops, seconds = network_cost(mind)
+    planned = agent._by_observation
+    benchmark.pedantic(planned.plan, (np.arange(STREAMS),), rounds=10, warmup_rounds=1)
+    flops, seconds = network_cost(planned)
     plans = 1 + int(np.log(2000 * PLAN_GROWTH) / np.log1p(PLAN_GROWTH)) + int(1 / PLAN_GROWTH)
     _note(benchmark, flops)
     info = benchmark.extra_info
@@ -114,17 +114,24 @@ def test_plans_to_the_end_of_64_runs(benchmark, n_states):
     play = Interaction(agent, make_simulator(runs))
     for _ in range(2000):
         play.step()
-    mind, every = agent._by_observation, np.arange(STREAMS)
+    planned, every = agent._by_observation, np.arange(STREAMS)
     benchmark.pedantic(
         plan_remaining_steps_of_runs,
-        (mind.memory, every, mind._episode_limit, mind._timed_action),
+        (planned.memory, every, planned._episode_limit, planned._timed_action),
         rounds=10,
         warmup_rounds=1,
     )
     best = math.inf
     for _ in range(10):
         begin = time.process_time()
-        plan_runs(mind.planner, mind.memory, every, mind._features, mind._logit, mind._advantage)
+        plan_runs(
+            planned.planner,
+            planned.memory,
+            every,
+            planned._features,
+            planned._logit,
+            planned._advantage,
+        )
         best = min(best, time.process_time() - begin)
     benchmark.extra_info["of a plan's time"] = benchmark.stats.stats.min / best
     benchmark.extra_info["ms a run"] = benchmark.stats.stats.min / STREAMS * 1e3

@@ -270,7 +270,7 @@ class ByHeart:
         return None
 """
 LAKE = "FrozenLake4x4-v0"
-LAKES = Suite("lakes", "", (Row(LAKE, 1, 12),), Limits(200, None), Limits(30, None))
+LAKES = Suite("lakes", "", (Row(LAKE, 1, 12),), Limits(60, None), Limits(30, None))
 
 
 def lake_submission(agent, out):
@@ -299,8 +299,8 @@ def test_an_agent_that_knows_a_fixed_task_by_heart_is_refused(monkeypatch, tmp_p
 @pytest.mark.parametrize("agent", ["psrl", "tql-ucb"])
 def test_an_honest_learner_passes_on_a_fixed_task(agent, tmp_path):
     found, tasks = lake_submission(agent, tmp_path)
-    receipt = verify(found, tasks, "a nonce", fresh=8, sample=2, episodes=200)
-    assert receipt.environments[0].reproduced == 2
+    receipt = verify(found, tasks, "a nonce", fresh=4, sample=1)
+    assert receipt.environments[0].reproduced == 1
     assert receipt.holds
     receipt.save(tmp_path / "receipt.json")
     assert load_receipt(tmp_path / "receipt.json") == receipt

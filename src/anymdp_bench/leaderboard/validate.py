@@ -12,7 +12,7 @@ from anymdp_bench.results.schema import RecordError
 
 
 def validate(path: Path) -> tuple[Submission, Tasks]:
-    """Reads a submission and checks form, completeness and plausibility.
+    """Reads a submission and checks its form, its completeness and its values.
 
     Returns:
         The submission, and its suite's tasks.
