@@ -14,6 +14,7 @@ from anymdp_baselines.training import checkpoint
 from anymdp_baselines.training.evaluate import online_scores
 from anymdp_baselines.training.temperature import TemperatureSchedule
 from anymdp_bench.agents import AgentError, AgentSpec, RunBatch
+from anymdp_bench.engine.transition import Transition
 from anymdp_bench.testing import AgentConformance
 
 SIZE = ModelSize("delta", 16, 2, 4, 16, 8)
@@ -65,7 +66,7 @@ def test_the_shipped_weights_are_above_random_on_unseen_tasks(make):
 @pytest.mark.parametrize("kind", ["delta", "linear"])
 def test_an_agent_in_bfloat16_plays_much_the_same(kind):
     model = SequenceModel(replace(SIZE, kind=kind)).eval().requires_grad_(False)
-    streams = RunBatch("AnyMDP-16s5a-v0", 16, 5, np.arange(3, dtype=np.uint64))
+    streams = RunBatch(16, 5, np.arange(3, dtype=np.uint64))
     logits = []
     for half in (False, True):
         agent = SequenceAgent(model, TemperatureSchedule(0.8), half)
@@ -98,7 +99,7 @@ def test_a_size_that_the_weights_cannot_take_is_refused_in_one_line(tmp_path):
     weights(tmp_path / "w", ModelSize("linear", 16, 1, 4, 16, 8, n_observations=16))
     agent = omnirl_linear(str(tmp_path / "w"))
     with pytest.raises(AgentError, match="takes at most 16 observations and 5 actions") as caught:
-        agent.start(RunBatch("AnyMDP-64s5a-v0", 64, 5, np.zeros(1, np.uint64)))
+        agent.start(RunBatch(64, 5, np.zeros(1, np.uint64)))
     assert "\n" not in str(caught.value)
 
 
@@ -106,14 +107,16 @@ def test_a_size_that_the_weights_cannot_take_is_refused_in_one_line(tmp_path):
 def test_a_run_goes_on_from_its_saved_context(tmp_path, kind):
     size = SIZE if kind == "delta" else ModelSize("linear", 16, 1, 4, 16, 8)
     weights(tmp_path / "w", size)
-    streams = RunBatch("AnyMDP-16s5a-v0", 16, 5, np.arange(3, dtype=np.uint64))
+    streams = RunBatch(16, 5, np.arange(3, dtype=np.uint64))
     rng = np.random.default_rng(0)
 
     def go_on(agent, steps):
         actions, never = [], np.zeros(3, np.bool_)
         for observation, reward in steps:
             actions.append(agent.act(observation))
-            agent.learn(observation, actions[-1], reward, observation[::-1].copy(), never, never)
+            agent.learn(
+                Transition(observation, actions[-1], reward, observation[::-1].copy(), never, never)
+            )
         return np.array(actions)
 
     steps = [(rng.integers(0, 16, 3), rng.standard_normal(3)) for _ in range(40)]
@@ -128,7 +131,7 @@ def test_a_run_goes_on_from_its_saved_context(tmp_path, kind):
     resumed.load_context(tmp_path / "context")
     np.testing.assert_array_equal(go_on(resumed, steps[25:]), whole[25:])
     assert resumed.memory_bytes == straight.memory_bytes == before
-    resumed.start(RunBatch("AnyMDP-16s5a-v0", 16, 5, np.arange(2, dtype=np.uint64)))
+    resumed.start(RunBatch(16, 5, np.arange(2, dtype=np.uint64)))
     with pytest.raises(ValueError, match="other runs"):
         resumed.load_context(tmp_path / "context")
     with pytest.raises(ValueError, match="holds no context"):

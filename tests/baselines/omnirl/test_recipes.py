@@ -18,6 +18,7 @@ from anymdp_baselines.training.trainer import Trainer  # noqa: E402
 from anymdp_bench.agents import RunBatch  # noqa: E402
 from anymdp_bench.datasets.codes import TAG_MODEL, TAG_RANDOM, TAG_UNKNOWN  # noqa: E402
 from anymdp_bench.datasets.sequences import synthesise  # noqa: E402
+from anymdp_bench.engine.transition import Transition  # noqa: E402
 from anymdp_bench.tasks.family import PUBLIC_SEEDS  # noqa: E402
 
 SEEDS = range(PUBLIC_SEEDS, PUBLIC_SEEDS + 24)
@@ -114,10 +115,11 @@ def test_a_round_trains_and_goes_on_exactly(name):
 def test_a_demonstrators_steps_carry_the_tag_that_the_agent_is_given():
     model = SequenceObjective(method_preset("tiny", "omnirl")).model
     agent = SequenceAgent(model, TemperatureSchedule(0.8), shown_tag=3)
-    agent.start(RunBatch("AnyMDP-16s5a-v0", 16, 5, np.arange(2, dtype=np.uint64)))
+    agent.start(RunBatch(16, 5, np.arange(2, dtype=np.uint64)))
     ids, flags = np.array([0, 1]), np.zeros(2, np.bool_)
     agent.act(ids)
-    agent.demonstrate(ids, ids, np.zeros(2), ids, flags, flags, np.array([True, False]))
+    step = Transition(ids, ids, np.zeros(2), ids, flags, flags)
+    agent.demonstrate(step, np.array([True, False]))
     assert agent._player.last[:, 4].tolist() == [3, TAG_UNKNOWN]
-    agent.learn(ids, ids, np.zeros(2), ids, flags, flags)
+    agent.learn(step)
     assert agent._player.last[:, 4].tolist() == [TAG_UNKNOWN] * 2
