@@ -189,7 +189,7 @@ def test_the_shortest_agent_has_two_methods():
 
 def test_agents_are_not_told_the_environment():
     batch = RunBatch(16, 5, np.zeros(1, np.uint64))
-    with pytest.raises(AttributeError, match=r"not told the environment's name; .* settings_for"):
+    with pytest.raises(AttributeError, match=r"not told the environment's name; .*settings_for"):
         batch.env_id  # noqa: B018
     assert not hasattr(batch, "env_id")
 
