@@ -69,10 +69,6 @@ ROWS = {
     "d6": Row("Darkroom-6x6-v0", (845,), 1, 32),
     "d8": Row("Darkroom-8x8-v0", (1500,), 1, 32),
     "d10": Row("Darkroom-10x10-v0", (2800,), 1, 32),
-    "sw": Row("Switch2-v0", (2800, 8000), 1, 32),
-    "p1": Row("DiscretePendulum-g1-v0", (8000,), 1, 16),
-    "off": Row("AnyMDP-16s5a-v0", (500,), context="offline"),
-    "imi": Row("AnyMDP-16s5a-v0", (500,), context="imitation"),
 }
 
 

@@ -112,6 +112,21 @@ def test_a_saved_context_goes_on_as_if_never_interrupted(runs, tmp_path, familia
         other.load_context(shipped())
 
 
+RUN_ARRAYS = """onward paid visits reward square ends paid_end shown arrival total familiar preference logit
+    known scouted rng scout_rng age next_plan branching refuted value clock limit ending renewal_begin"""
+HISTORY_ARRAYS = "evidence hidden before ids known whose"
+
+
+def test_the_names_of_arrays_in_saved_contexts_stay(runs, tmp_path):
+    """Contexts were saved by them before the code had other names."""
+    agent = NeuralPlanner()
+    agent.start(_batch(runs))
+    agent.save_context(tmp_path / "context.safetensors")
+    arrays, _ = load_arrays(tmp_path / "context.safetensors")
+    expected = {f"{part}.{name}" for part in ("mind", "deep") for name in RUN_ARRAYS.split()}
+    assert arrays.keys() == expected | {f"history.{name}" for name in HISTORY_ARRAYS.split()}
+
+
 def test_a_context_of_version_8_goes_on(runs, tmp_path):
     """It lacks the times of exploring anew, and is played on by those that were drawn at the start."""
     path, old = tmp_path / "context.safetensors", tmp_path / "old.safetensors"
