@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from anymdp_bench.agents import AgentError, AgentSpec
+from anymdp_bench.agents import AgentError, AgentSpec, RunBatch
 from anymdp_bench.cli.app import run
 from anymdp_bench.evaluation import Budget, Run, play_in_context, play_training
 from anymdp_bench.leaderboard.permutation_test import p_fresh, p_paired
 from anymdp_bench.leaderboard.rerun import remote, remote_players, replay
-from anymdp_bench.leaderboard.submission import Submission
+from anymdp_bench.leaderboard.submission import Submission, read_submission
 from anymdp_bench.leaderboard.validate import validate
 from anymdp_bench.leaderboard.verify import load_receipt, verify
 from anymdp_bench.results.records import read_header, read_rows
@@ -25,6 +25,7 @@ from anymdp_bench.tasks.selection import select_tasks
 
 AGENTS = """
 import json, os, sys, time
+import numpy as np
 from anymdp_baselines.tabular.random import Random
 
 class Talks(Random):
@@ -54,6 +55,13 @@ class Rambles(Random):
 
 class Peeks(Random):
     privileged = True
+
+class Chosen(Random):
+    def __init__(self, action):
+        self.action = action
+
+    def act(self, observation, test=False):
+        return np.full(len(observation), self.action)
 """
 
 
@@ -125,6 +133,18 @@ def test_the_agent_is_told_what_the_contract_says_and_no_more(strangers, tmp_pat
     assert told == ["n_actions", "n_observations", "seeds"]
 
 
+def test_an_agent_that_runs_again_gets_the_arguments_it_was_run_with(strangers, tmp_path):
+    """`--agent-arg` is part of what a submission claims, so `verify` gives it to the agent."""
+    words = ["--suite", "smoke", "--agent", f"{strangers}:Chosen", "--agent-arg", "action=1"]
+    assert run(["run", *words, "--out", str(tmp_path), "--quiet"]) == 0
+    found = read_submission(next(tmp_path.glob("smoke-*.csv")))
+    assert found.agent_arguments == {"action": 1}
+    with remote(AgentSpec(found.agent, None, tuple(found.agent_arguments.items()))) as agent:
+        agent.env_id = "AnyMDP-1s5a-v0"
+        agent.start(RunBatch(1, 5, np.zeros(2, np.uint64)))
+        assert agent.act(np.zeros(2, np.int64)).tolist() == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -177,6 +197,7 @@ def test_the_host_tells_the_version_of_a_compiled_agent():
 
 
 SIXTEEN = """
+import numpy as np
 from anymdp_baselines.tabular.random import Random
 
 class Sixteen(Random):
@@ -203,6 +224,7 @@ def test_a_learner_of_several_streams_is_rerun_with_as_many(monkeypatch, tmp_pat
 
 
 REWARDED = """
+import numpy as np
 import numpy as np
 from anymdp_baselines.tabular.random import Random
 

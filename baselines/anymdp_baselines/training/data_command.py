@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from anymdp_bench.runner.executor import Executor, Where
+from anymdp_bench.runner.executor import Backend, Executor
 
 app = typer.Typer(help="Write and read recorded training data: behaviours, labelled by the oracle.")
 
@@ -28,8 +28,8 @@ def write(
         typer.Option(min=1, max=10**4, help="Processes; default: one with a thread a core."),
     ] = None,
     executor: Annotated[
-        Where, typer.Option(help="Where to run; on ray the default is a worker a core.")
-    ] = Where.LOCAL,
+        Backend, typer.Option(help="Where to run; on ray the default is a worker a core.")
+    ] = Backend.LOCAL,
     ray_address: Annotated[
         str | None,
         typer.Option(help="A Ray cluster; default: RAY_ADDRESS, or else one of its own."),
@@ -45,7 +45,7 @@ def write(
     from anymdp_bench.runner.output import OutputError
     from anymdp_bench.runner.worker_pool import ExecutorError, JobError
 
-    ray = executor is Where.RAY
+    ray = executor is Backend.RAY
     if ray_address is not None and not ray:
         raise typer.BadParameter("--ray-address goes with --executor ray")
     chosen = Executor(workers if ray else workers or 1, ray, ray_address)

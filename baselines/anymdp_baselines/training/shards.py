@@ -20,7 +20,7 @@ from anymdp_bench.datasets.sequences import Sequences, synthesise
 from anymdp_bench.mdp.file_bytes import sort_metadata
 from anymdp_bench.runner.executor import Executor
 from anymdp_bench.runner.output import locked, writable
-from anymdp_bench.runner.worker_pool import JobError, Lost
+from anymdp_bench.runner.worker_pool import JobError, JobFailed
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
 FORMAT = "anymdp-bench data 1"
@@ -64,7 +64,7 @@ def write_shards(
         with closing(executor.run(work, list(missing.items()))) as answers:
             for k, answer in answers:
                 begin, n = missing[k]
-                if isinstance(answer, Lost):
+                if isinstance(answer, JobFailed):
                     raise JobError(f"shard {k} of {folder}: {answer.reason}")
                 path = _path(folder, k)
                 fresh = path.with_suffix(".new")

@@ -1,4 +1,4 @@
-"""`anymdp-bench list envs|agents|suites|tasks`: lists what there is."""
+"""`anymdp-bench list envs|agents|suites|studies|tasks`: lists what there is."""
 
 from __future__ import annotations
 
@@ -66,6 +66,19 @@ def suites(as_json: AsJson = False) -> None:
         )
         lines.append(f"{name:16} {len(ids)} environments  {suite.hash}  {suite.description}")
     _print_rows(rows, lines, as_json)
+
+
+@app.command("studies")
+def studies(as_json: AsJson = False) -> None:
+    """Studies and what each one asks, one a line.
+
+    Example: `anymdp-bench list studies`
+    """
+    from anymdp_bench.studies import load_study, study_names
+
+    about = {name: (load_study(name).__doc__ or "").splitlines()[0] for name in study_names()}
+    rows = [{"study": name, "question": line} for name, line in about.items()]
+    _print_rows(rows, [f"{name:16} {line}" for name, line in about.items()], as_json)
 
 
 @app.command("tasks")

@@ -12,6 +12,7 @@ import typer
 
 from anymdp_bench.cli.console import say
 from anymdp_bench.cli.json_output import AsJson, print_value
+from anymdp_bench.cli.list import studies as list_studies
 from anymdp_bench.cli.paths import expand_home
 
 
@@ -24,7 +25,7 @@ class Scale(StrEnum):
 
 
 def study(
-    name: Annotated[str, typer.Argument(help="Name of the study; `list` names them all.")],
+    name: Annotated[str, typer.Argument(help="Name of the study; see `list studies`.")],
     scale: Annotated[Scale, typer.Option(help="Size of the study.")] = Scale.SMALL,
     out: Annotated[Path, typer.Option(callback=expand_home, help="Output directory.")] = Path(
         "studies"
@@ -33,22 +34,14 @@ def study(
 ) -> None:
     """Run a study: a table on stdout (with --json on stderr), a picture in --out.
 
-    Example: `anymdp-bench study stationary --scale tiny`; `anymdp-bench study list` names them all.
+    Example: `anymdp-bench study stationary --scale tiny`; `anymdp-bench list studies` names them all.
     """
     from anymdp_bench.runner.output import writable
-    from anymdp_bench.studies import load_study, study_names
+    from anymdp_bench.studies import load_study
     from anymdp_bench.suites import SuiteError
 
-    if name == "list":
-        about = {
-            known: (load_study(known).__doc__ or "").splitlines()[0] for known in study_names()
-        }
-        if as_json:
-            print_value([{"study": known, "question": line} for known, line in about.items()])
-            return
-        for known, line in about.items():
-            print(f"{known:16} {line}")
-        return
+    if name == "list":  # the former way to `list studies`
+        return list_studies(as_json)
     chosen = load_study(name)
     with writable(out), redirect_stdout(sys.stderr) if as_json else nullcontext():
         try:

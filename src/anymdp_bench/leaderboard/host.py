@@ -1,6 +1,8 @@
 """An agent in a process of its own, which sees observations, rewards and flags and nothing else.
 
-    python -m anymdp_bench.leaderboard.host NAME [CHECKPOINT]
+    python -m anymdp_bench.leaderboard.host NAME CHECKPOINT ARGUMENTS
+
+CHECKPOINT is empty where the agent has none, and ARGUMENTS is a JSON object of further keywords.
 
 One JSON object a line: requests on stdin, answers on what was stdout when the process began; whatever the
 agent prints goes to stderr. A compiled learner is played step by step here, with the same numbers as in
@@ -89,7 +91,8 @@ def main(arguments: list[str]) -> None:
         answers.flush()
 
     try:
-        host = Host(AgentSpec(arguments[0], arguments[1] if len(arguments) > 1 else None))
+        name, checkpoint, keywords = arguments
+        host = Host(AgentSpec(name, checkpoint or None, tuple(json.loads(keywords).items())))
         reply({"ok": host.describe()})
         for line in sys.stdin:
             reply({"ok": host.answer(json.loads(line))})

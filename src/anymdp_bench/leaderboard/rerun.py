@@ -134,7 +134,7 @@ def remote(spec: AgentSpec, patience: float = PATIENCE) -> Iterator[RemoteAgent]
         AgentError: there is no such agent, or it broke the contract.
     """
     words = [sys.executable, "-m", "anymdp_bench.leaderboard.host", spec.name]
-    words += [] if spec.checkpoint is None else [spec.checkpoint]
+    words += [spec.checkpoint or "", json.dumps(dict(spec.arguments))]
     pipe = subprocess.PIPE
     with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
         try:

@@ -15,6 +15,7 @@ import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from anymdp_bench.evaluation import test_points
 from anymdp_bench.leaderboard.check_file import check_file
 from anymdp_bench.results.records import is_marked_tuned, read_header, read_rows
 from anymdp_bench.results.schema import RecordError, make_record_error
+from anymdp_bench.runner.plan import ARGUMENTS
 from anymdp_bench.suites import CUSTOM, Limits, Suite, load_suite, suite_names
 
 BARRED = frozenset({"oracle"})
@@ -75,11 +77,22 @@ class Submission:
     @property
     def checkpoint(self) -> str | None:
         """The `--checkpoint` that the header names."""
-        try:
-            found = json.loads(self.header.get("settings", "{}")).get("checkpoint")
-        except (ValueError, AttributeError, RecursionError):
-            return None
+        found = self._settings.get("checkpoint")
         return found if isinstance(found, str) else None
+
+    @property
+    def agent_arguments(self) -> dict[str, Any]:
+        """The `--agent-arg`s that the header names."""
+        found = self._settings.get(ARGUMENTS)
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self.header.get("settings", "{}"))
+        except (ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     @property
     def is_tuned(self) -> bool:

@@ -182,7 +182,7 @@ def verify(
     most = [n for n in (episodes, limits.episodes) if n is not None]
     budget = Budget(min(most) if most else None, limits.steps)
     rows, sampled, strata = [], [], []
-    spec = AgentSpec(found.agent, found.checkpoint)
+    spec = AgentSpec(found.agent, found.checkpoint, tuple(found.agent_arguments.items()))
     with remote_players(spec, max(task.players for task in tasks.values())) as agents:
         if agents[0].version != found.version:
             what = f"is version {agents[0].version!r} here and {found.version!r} in the submission"

@@ -22,9 +22,6 @@ class Backend(StrEnum):
     RAY = "ray"
 
 
-Where = Backend  # the name that anymdp_baselines.training still imports
-
-
 def _ignore_report(index: int, share: float, score: float) -> None:
     pass
 

@@ -235,6 +235,3 @@ def run_jobs(
             yield from finished
     finally:
         pool.close()
-
-
-Lost = JobFailed  # the name that anymdp_baselines.training still imports
