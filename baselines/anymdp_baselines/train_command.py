@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from anymdp_baselines.training.objective import Compute, Objective
 
 NETWORKS = {
-    "omnirl": "Train the planner, on the CPU.",
+    "neural-planner": "Train the planner, on the CPU.",
+    "omnirl": "Train the sequence model of the agent omnirl; the same as omnirl-delta.",
     "omnirl-delta": "Train the sequence model with the hard-addressed memory.",
     "omnirl-linear": "Train the sequence model with learned keys only, as in the paper.",
 }
@@ -69,7 +70,7 @@ def train_network(
         torch.set_num_threads(threads)
         make, folder, weights = _choose(name, preset, rounds, micro, layout)
         if device == "auto":
-            has_gpu = name != "omnirl" and torch.cuda.is_available()
+            has_gpu = name != "neural-planner" and torch.cuda.is_available()
             device = "cuda" if has_gpu else "cpu"
         if workers is None:
             workers = max(1, (os.cpu_count() or 1) - 2)
@@ -99,7 +100,7 @@ def _choose(
     Raises:
         ValueError: there is no such preset, or the network has no such layout.
     """
-    if name == "omnirl":
+    if name == "neural-planner":
         from anymdp_baselines.planner.objective import WEIGHTS, PlannerObjective
         from anymdp_baselines.planner.presets import find_preset as find_planner_preset
 
@@ -109,13 +110,13 @@ def _choose(
     from anymdp_baselines.omnirl.objective import SequenceObjective
     from anymdp_baselines.omnirl.presets import find_preset
 
-    kinds = {"one": name.removeprefix("omnirl-"), "four": "gated"}
+    kinds = {"one": "linear" if name == "omnirl-linear" else "delta", "four": "gated"}
     if layout not in kinds or (layout == "four" and name != "omnirl-linear"):
         raise ValueError(f"{name} has no layout {layout!r}; omnirl-linear has one and four")
     kind = kinds[layout]
     chosen = replace(find_preset(preset, kind), micro=micro)
     chosen = chosen if rounds is None else replace(chosen, rounds=rounds)
-    folder = _folder(f"omnirl-{kind}", preset)
+    folder = _folder("omnirl-gated" if layout == "four" else name, preset)
     return lambda compute: SequenceObjective(chosen, compute), folder, "weights"
 
 

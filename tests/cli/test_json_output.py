@@ -35,7 +35,7 @@ def test_lists(answer):
     assert [row["suite"] for row in answer("list", "suites")] == suite_names()
     assert "tql-ucb" in [row["agent"] for row in answer("list", "agents")]
     assert "Switch2-v0" in [row["env_id"] for row in answer("list", "envs")]
-    assert [row["study"] for row in answer("study", "list")] == study_names()
+    assert [row["study"] for row in answer("list", "studies")] == study_names()
 
 
 def test_tables(answer, results):

@@ -32,7 +32,7 @@ from anymdp_baselines.training.task_pool import first_task_seed
 
 REPORT, SAVE, EVALUATE = 200, 1000, 5000  # updates between log lines, checkpoints, evaluations
 EVALUATION_TASKS = 32
-WEIGHTS = "omnirl.safetensors"
+WEIGHTS = "neural-planner.safetensors"
 _WARM_UP, _AVERAGE_DECAY = 100, 0.998
 _SEEN_FEATURE = 5  # column of the state features: whether the state was ever acted in
 

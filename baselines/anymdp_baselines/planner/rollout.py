@@ -110,7 +110,7 @@ def demonstrate(tasks, memory, advantage, i, episodes, noise):
         if uniform(tasks.rng, i) < noise:
             action = integer(tasks.rng, i, n_actions)
         score = _step(tasks, memory, i, action)
-        memory.shown[i, o, action] += 1.0
+        memory.demonstrated[i, o, action] += 1.0
         steps += 1
         if not np.isnan(score):
             episodes -= 1

@@ -57,13 +57,13 @@ def test_demonstrations_are_the_oracles_and_are_marked():
     pool, memory = in_play(2)
     steps = demonstrate(pool.arrays, memory, pool.advantage, 0, 7, 0.0)
     demonstrate(pool.arrays, memory, pool.advantage, 1, 200, 0.3)
-    np.testing.assert_array_equal(memory.shown, memory.visits)
+    np.testing.assert_array_equal(memory.demonstrated, memory.visits)
     assert memory.total[0].tolist()[::3] == [steps, 7]
     best = pool.advantage.argmax(-1)
     for o in range(S):
-        assert memory.shown[0, o].sum() == memory.shown[0, o, best[0, o]]
-    chosen = memory.shown[1, np.arange(S), best[1]].sum()
-    n = memory.shown[1].sum()
+        assert memory.demonstrated[0, o].sum() == memory.demonstrated[0, o, best[0, o]]
+    chosen = memory.demonstrated[1, np.arange(S), best[1]].sum()
+    n = memory.demonstrated[1].sum()
     share = 0.7 + 0.3 / A  # false-alarm rate of five standard deviations: 6e-7
     assert abs(chosen / n - share) < 5 * np.sqrt(share * (1 - share) / n)
 
@@ -75,4 +75,4 @@ def test_experts_settle_in_training_as_at_play():
     rollout.age[:] = 4 * rollout.slots
     expected = np.where(rollout.schedule_of % 2, 1 / 16, 1.0)
     np.testing.assert_allclose(rollout.temperatures(), expected)
-    assert rollout.memory.familiar.all()
+    assert rollout.memory.assumes_anymdp.all()
