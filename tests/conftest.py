@@ -1,5 +1,11 @@
 """What many tests share: small random tasks, and a few sampled ones."""
 
+import os
+
+# The processes of pytest-xdist share the cores already. With more threads each, they wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ |= {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # before NumPy and Numba begin
+
 import numpy as np
 import pytest
 from hypothesis import settings

@@ -65,11 +65,11 @@ def run_python(*words, **environ):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_number_of_threads_changes_nothing(tmp_path):
-    """The golden bytes come from as many threads as there are cores; here there is one."""
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_the_number_of_threads_changes_nothing(tmp_path, threads):
     names = ["tql-ucb", "psrl", "oracle"]
-    one = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    run_python(TOOLS / "families.py", tmp_path, *names, **one)
+    given = {"NUMBA_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
+    run_python(TOOLS / "families.py", tmp_path, *names, **given)
     for name in names:
         [csv] = (tmp_path / name).glob("*.csv")
         assert csv.read_bytes() == (GOLDEN / f"{name}.csv").read_bytes()
