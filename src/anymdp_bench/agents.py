@@ -2,9 +2,8 @@
 
 There are two kinds of agents:
 
-`Agent`          an agent in plain Python (NumPy, PyTorch, ...). It plays `n` runs at once, and each run has
-one
-                 element of every array;
+`Agent`          an agent in plain Python (NumPy, PyTorch, ...). It plays `n` runs at once: every array has
+                 one element for each run;
 `CompiledAgent`  a tabular learner of three compiled functions. It runs in one compiled loop with its task.
 
 An agent gets the sizes of its runs and one random seed for each run (`RunBatch`). After that it gets
