@@ -48,6 +48,31 @@ class Faulty:
 """
 
 
+ASKS = """
+import os
+from anymdp_baselines.tabular.random import Random
+
+class Asks(Random):
+    def start(self, batch):
+        super().start(batch)
+        with open(f"{os.environ['FAULT']}.txt", "w"):
+            pass
+"""
+
+
+def test_workers_see_the_environment_variables_of_the_moment(tmp_path, monkeypatch):
+    """Workers are forked from one process, which is older than the second of these values."""
+    (tmp_path / "asks.py").write_text(ASKS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    suite = custom_suite(["AnyMDP-1s5a-v0"]).with_overrides(2, None, Limits(None, 5))
+    plan = make_plan(suite, AgentSpec("asks:Asks"))
+    for value in ("first", "second"):
+        monkeypatch.setenv("FAULT", value)
+        run_plan(plan, tmp_path / value, executor=Executor(2, time_limit=60.0), command="test")
+        assert (tmp_path / f"{value}.txt").exists()
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

@@ -25,7 +25,9 @@ class LocalWorker:
 
     def __init__(self, context: Any, work: Work) -> None:
         self.pipe, their_end = context.Pipe()
-        self._process = context.Process(target=_serve, args=(their_end, work), daemon=True)
+        # A worker is forked from a process that may have started before the environment was changed.
+        given = (their_end, work, dict(os.environ))
+        self._process = context.Process(target=_serve, args=given, daemon=True)
         self._process.start()
         their_end.close()  # so that the pipe ends when the process dies
 
@@ -112,8 +114,10 @@ class LocalWorkerPool:
             worker.kill()
 
 
-def _serve(pipe: connection.Connection, work: Work) -> None:
+def _serve(pipe: connection.Connection, work: Work, environ: dict[str, str]) -> None:
     """Runs in a worker: does one job after another until the driver is gone."""
+    os.environ.clear()
+    os.environ.update(environ)
     _end_with_driver()
     try:
         pipe.send(_READY)
