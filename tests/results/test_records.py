@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from anymdp_bench.results import records
 from anymdp_bench.results.records import RecordError, RunRecord
+from anymdp_bench.results.results import Results
 
 
 def a_run(n: int = 3, **changes: object) -> RunRecord:
@@ -409,3 +410,14 @@ def test_a_path_is_a_string_or_a_path_and_may_begin_at_home(tmp_path, monkeypatc
         assert records.read_header(path) == records.read_header(tmp_path / "a.csv")
     for paths in ("~/a.csv", tmp_path, [str(tmp_path)]):
         pd.testing.assert_frame_equal(records.read_many(paths), expected)
+
+
+def test_tables_of_results_mark_the_tuned_agents(tmp_path: Path) -> None:
+    """Read alone, read as one of a folder, and as `evaluate` gives it: the header says so each time."""
+    path = tmp_path / "two.csv"
+    records.write_csv(
+        path, [a_run(agent="ppo", context="none", measure="test")], {"tuned": "yes: x"}
+    )
+    for results in (Results.read(path), Results.read(tmp_path)):
+        assert "ppo †" in results.table("markdown")
+        assert "ppo 1.0 †" in results.table("markdown", overall=True)

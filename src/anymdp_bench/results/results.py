@@ -20,6 +20,7 @@ from anymdp_bench.results.records import (
     COLUMNS,
     AnyPath,
     RunRecord,
+    is_marked_tuned,
     read_csv,
     read_header,
     read_many,
@@ -254,12 +255,16 @@ class Results(pd.DataFrame):
         return score or (self.origin.score if self.origin else "corrected")
 
     def _ordered_rows(self) -> pd.DataFrame:
-        """An ordinary frame with the rows of each run in order and text columns categorical.
+        """An ordinary frame: the rows of each run in order, text categorical, `tuned` where it is known.
 
         Raises:
             RecordError: an episode of a run is there twice.
         """
         rows = pd.DataFrame(self)[list(COLUMNS)]
+        if "tuned" in self.columns:
+            rows["tuned"] = pd.DataFrame(self)["tuned"].eq(True)
+        elif is_marked_tuned(self.header):
+            rows["tuned"] = True
         for name in TEXT:
             if not isinstance(rows[name].dtype, pd.CategoricalDtype):
                 rows[name] = rows[name].astype("category")
