@@ -54,7 +54,9 @@ class SequenceObjective:
         self.device = self.compute.device
         self.recipe, self.schedule = RECIPES[preset.recipe], preset.schedules[1]
         updates = preset.rounds * preset.minibatches
-        settings = OptimizerSettings(preset.learning_rate, updates, max(updates // 50, 10))
+        settings = OptimizerSettings(
+            preset.learning_rate, updates, max(updates // 50, 10), preset.average_decay
+        )
         self.plan = TrainingPlan(
             preset.rounds, preset.minibatches, settings, REPORT, SAVE, EVALUATE
         )
@@ -73,11 +75,14 @@ class SequenceObjective:
         first = first_task_seed(self.preset.seed, k, distributed.rank())
         given = (self.preset.groups[k], self.model, (first, first + _RECORDED_SEEDS), self.recipe)
         if self.device == "cpu":  # where a step in bfloat16 costs more than it saves
-            return CpuRollout(*given, self.preset.schedules)
+            return CpuRollout(
+                *given, self.preset.schedules, reward_spread=self.preset.reward_spread
+            )
         compute = self.compute
         return GpuRollout(
-            *given, self.preset.schedules, compute.is_half, self._workers, compute.uses_graphs
-        )
+            *given, self.preset.schedules, compute.is_half, self._workers, compute.uses_graphs,
+            self.preset.reward_spread,
+        )  # fmt: skip
 
     def record(self) -> dict[str, Any]:
         """Returns the settings as plain values."""

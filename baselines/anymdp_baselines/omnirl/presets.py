@@ -61,6 +61,9 @@ class SequencePreset:
         seed: seed of weights, choices and tasks.
         recipe: key of `recipes.RECIPES`, which says what is recorded and how it is labelled.
         schedules: the temperatures that the model plays at; its runs are divided evenly among them.
+        average_decay: decay of the exponential average of the weights, which is what is saved; 0 for none.
+        reward_spread: standard deviation of the logarithm of the factor that the rewards of every second
+            task are multiplied by; 0 leaves all rewards as they are.
     """
 
     model: ModelSize
@@ -73,6 +76,8 @@ class SequencePreset:
     seed: int = 0
     recipe: str = "omnirl"
     schedules: tuple[TemperatureSchedule, ...] = COOLING
+    average_decay: float = 0.0
+    reward_spread: float = 0.0
 
     def record(self) -> dict[str, Any]:
         """Returns the settings as plain values for a checkpoint, whose format names the groups "rooms"."""
@@ -128,6 +133,16 @@ _MANY = (
 )
 """As many runs as fill an accelerator."""
 
+_ALL_SIZES = (
+    TaskGroup(1, 5, 32, 0, 32, 128, 0.05),
+    TaskGroup(8, 3, 24, 8, 128, 1280, 0.08),
+    TaskGroup(16, 5, 32, 8, 256, 4096, 0.22),
+    TaskGroup(32, 5, 32, 8, 256, 8192, 0.2),
+    TaskGroup(64, 5, 24, 8, 512, 20480, 0.28),
+    TaskGroup(128, 5, 12, 4, 512, 40960, 0.17),
+)
+"""All sizes of the paper, for one core: with N processes there are N times as many runs."""
+
 _TINY = (TaskGroup(1, 3, 8, 0, 32, 64, 0.25), TaskGroup(8, 3, 8, 4, 128, 512, 0.75))
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -141,6 +156,17 @@ PRESETS: dict[str, dict[str, Any]] = {
         "rounds": 180,
         "learning_rate": 1.5e-3,
         "schedules": SCHEDULES,
+    },
+    "all-sizes": {
+        "width": 128,
+        "size": {"blocks": 6, "per_action": 32, "slot_size": 48},
+        "groups": _ALL_SIZES,
+        "minibatches": 4,
+        "rounds": 1000,
+        "learning_rate": 4e-4,
+        "schedules": SCHEDULES,
+        "average_decay": 0.995,
+        "reward_spread": 1.5,
     },
     "paper": {"width": 256, "groups": default_groups(512, 2048, 12288), "rounds": 12000},
 }

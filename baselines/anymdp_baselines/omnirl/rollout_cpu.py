@@ -32,13 +32,16 @@ class RecordedRuns:
         group: the tasks.
         first_seed: the first task seed.
         recipe: what is recorded.
+        reward_spread: of the factors of rewards (`task_pool.reward_factor`).
     """
 
-    def __init__(self, group: TaskGroup, first_seed: int, recipe: DataRecipe) -> None:
+    def __init__(
+        self, group: TaskGroup, first_seed: int, recipe: DataRecipe, reward_spread: float = 0.0
+    ) -> None:
         self._length, n = group.context_length, group.recorded_runs
         self._record = partial(
             record_runs, group.n_states, group.n_actions, length=group.context_length,
-            mixture=recipe.mixture, has_tags=recipe.has_tags,
+            mixture=recipe.mixture, has_tags=recipe.has_tags, reward_spread=reward_spread,
         )  # fmt: skip
         self.next_seed = first_seed
         self.seeds = np.full(n, -1, np.int64)
@@ -100,6 +103,7 @@ class CpuRollout:
         recipe: what is recorded.
         schedules: the temperatures that the model plays at; its runs are divided evenly among them.
         is_half: whether the model plays in bfloat16.
+        reward_spread: of the factors of rewards (`task_pool.reward_factor`).
 
     Raises:
         ValueError: a seed is public.
@@ -113,13 +117,14 @@ class CpuRollout:
         recipe: DataRecipe = RECIPES["omnirl"],
         schedules: Sequence[TemperatureSchedule] = COOLING,
         is_half: bool = False,
+        reward_spread: float = 0.0,
     ) -> None:
         self.group, self._model, self.schedules = group, model, schedules
         n, size = group.own_runs, (group.n_states, group.n_actions)
         source = task_source("AnyMDP-v0", n_states=group.n_states, n_actions=group.n_actions)
-        self.tasks = TaskPool(n, source, *size)
+        self.tasks = TaskPool(n, source, *size, reward_spread)
         self.player = Player(model, n, *size, is_half)
-        self.recorded = RecordedRuns(group, seeds[1], recipe)
+        self.recorded = RecordedRuns(group, seeds[1], recipe, reward_spread)
         self.recorded_player = Player(model, group.recorded_runs, *size)
         self.next_seed = seeds[0]
         self.tasks.assign(np.arange(n), self._take_seeds(n))

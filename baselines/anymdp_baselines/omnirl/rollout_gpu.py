@@ -45,6 +45,7 @@ class GpuRollout:
         is_half: whether the model plays in bfloat16.
         workers: processes that make tasks and recorded runs ahead.
         uses_graphs: whether a step is captured as a graph, on CUDA.
+        reward_spread: of the factors of rewards (`task_pool.reward_factor`).
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class GpuRollout:
         is_half: bool = False,
         workers: Executor | None = None,
         uses_graphs: bool = True,
+        reward_spread: float = 0.0,
     ) -> None:
         self.group, self._model, self._is_half, self.schedules = group, model, is_half, schedules
         self.schedule_of = np.arange(group.own_runs) % len(schedules)
@@ -64,9 +66,11 @@ class GpuRollout:
         self.device = model.sharpness.device
         n, k, segments = group.own_runs, group.recorded_runs, length // group.segment
         record = partial(
-            record_runs, *size, length=length, mixture=recipe.mixture, has_tags=recipe.has_tags
-        )
-        self._tasks = Prefetcher(partial(make_tasks, *size), seeds[0], 2 * n // segments, workers)
+            record_runs, *size, length=length, mixture=recipe.mixture, has_tags=recipe.has_tags,
+            reward_spread=reward_spread,
+        )  # fmt: skip
+        make = partial(make_tasks, *size, reward_spread=reward_spread)
+        self._tasks = Prefetcher(make, seeds[0], 2 * n // segments, workers)
         self._runs = Prefetcher(record, seeds[1], 2 * k // segments, workers)
         self._codes = model.codes(group.n_states)
         self.memory = [m.contiguous() for m in model.initial_state(n + k, *size)]

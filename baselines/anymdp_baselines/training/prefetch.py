@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import set_num_threads
 
-from anymdp_baselines.training.task_pool import refuse_public
+from anymdp_baselines.training.task_pool import refuse_public, reward_factor
 from anymdp_bench.datasets.codes import TAG_UNKNOWN
 from anymdp_bench.datasets.sequences import Mixture, Sequences, synthesise
 from anymdp_bench.engine.arrays import Float64s
@@ -38,8 +38,10 @@ class DenseTasks(NamedTuple):
     entropy: Float32s  # [k, O, A]
 
 
-def make_tasks(n_states: int, n_actions: int, seeds: range) -> DenseTasks:
-    """Returns the training tasks `seeds` of tau(S, A).
+def make_tasks(
+    n_states: int, n_actions: int, seeds: range, reward_spread: float = 0.0
+) -> DenseTasks:
+    """Returns the training tasks `seeds` of tau(S, A), with rewards multiplied by `reward_factor`.
 
     Raises:
         ValueError: a seed is public (below 2**32).
@@ -50,10 +52,12 @@ def make_tasks(n_states: int, n_actions: int, seeds: range) -> DenseTasks:
     for seed in seeds:
         mdp = source.sample(seed)
         labels = label_task(mdp, compute_references(mdp))
-        dynamics = (_accumulate(mdp.transition), mdp.reward, mdp.reward_noise)
+        factor = reward_factor(seed, reward_spread)
+        rewards = factor * mdp.reward, factor * mdp.reward_noise
         rows.append(
             (
-                *dynamics,
+                _accumulate(mdp.transition),
+                *rewards,
                 _accumulate(mdp.start),
                 mdp.terminal,
                 mdp.observation,
@@ -74,10 +78,21 @@ def _accumulate(prob: Float64s) -> Float64s:
 
 
 def record_runs(
-    n_states: int, n_actions: int, seeds: range, length: int, mixture: Mixture, has_tags: bool
+    n_states: int,
+    n_actions: int,
+    seeds: range,
+    length: int,
+    mixture: Mixture,
+    has_tags: bool,
+    reward_spread: float = 0.0,
 ) -> Sequences:
-    """Returns recorded runs of `length` steps on the training tasks `seeds`; without tags all are unknown."""
+    """Returns recorded runs of `length` steps on the training tasks `seeds`; without tags all are unknown.
+
+    Their rewards are multiplied by `reward_factor`.
+    """
     out = synthesise(n_states, n_actions, seeds, length, mixture)
+    for reward, seed in zip(out.reward, seeds, strict=True):
+        reward *= reward_factor(seed, reward_spread)
     if not has_tags:
         out.tag[:] = TAG_UNKNOWN
     return out

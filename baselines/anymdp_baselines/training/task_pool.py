@@ -46,6 +46,18 @@ def refuse_public(seed: int) -> None:
         raise ValueError(f"task seed {seed} is public; training draws from {PUBLIC_SEEDS} on")
 
 
+def reward_factor(seed: int, spread: float) -> float:
+    """Returns what the rewards of a training task are multiplied by: 1 for every second task.
+
+    For the others its logarithm is normal with a standard deviation of `spread`. Multiplied rewards change
+    neither the best policy nor any score, and teach a network that their scale means nothing.
+    """
+    if not spread or seed % 2 == 0:
+        return 1.0
+    rng = np.random.default_rng(stream("training", "rewards", seed))
+    return float(np.exp(spread * rng.standard_normal()))
+
+
 class TasksInPlay(NamedTuple):
     """The arrays of a pool of n tasks, as kernels take them."""
 
@@ -100,6 +112,7 @@ class TaskPool:
         source: where the tasks come from; all have the same numbers of observations and actions.
         n_observations: O.
         n_actions: A.
+        reward_spread: see `reward_factor`.
 
     Attributes:
         seeds: the task seed of each, int64 [n]; -1 before `assign`.
@@ -108,8 +121,16 @@ class TaskPool:
         horizon: steps an episode of each lasts at most, int64 [n].
     """
 
-    def __init__(self, n: int, source: TaskSource, n_observations: int, n_actions: int) -> None:
+    def __init__(
+        self,
+        n: int,
+        source: TaskSource,
+        n_observations: int,
+        n_actions: int,
+        reward_spread: float = 0.0,
+    ) -> None:
         self.n, self.n_actions, self._source = n, n_actions, source
+        self._reward_spread, self._factor = reward_spread, np.ones(n)
         self.seeds, self.horizon = np.full(n, -1, np.int64), np.zeros(n, np.int64)
         self.advantage = np.zeros((n, n_observations, n_actions), np.float32)
         self.entropy = np.zeros_like(self.advantage)
@@ -157,6 +178,7 @@ class TaskPool:
         self._mdps[i], self.seeds[i], self.horizon[i] = mdp, seed, mdp.max_steps
         self.is_scorable[i], self._score[i] = scale.is_scorable, 1.0
         self._rng[i] = stream("training", "dynamics", seed)[0]
+        self._factor[i] = reward_factor(seed, self._reward_spread)
 
     def step(self, action: Int64s) -> tuple[Float64s, Int64s, Int64s, Float64s, Bools]:
         """Steps every task by its action, int64 [n].
@@ -167,7 +189,7 @@ class TaskPool:
         reward, score = np.empty((2, self.n))
         ending, arrival = np.empty((2, self.n), np.int64)
         _step_all(self.arrays, self.n_actions, action, reward, ending, arrival, score)
-        return reward, ending, arrival, score, ending != WENT_ON
+        return self._factor * reward, ending, arrival, score, ending != WENT_ON
 
     def state(self) -> dict[str, AnyArray]:
         """Returns what `restore` needs to continue exactly."""
