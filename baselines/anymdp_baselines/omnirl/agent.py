@@ -16,11 +16,15 @@ import math
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import njit
 
+from anymdp_baselines.omnirl.checkpoint import read_checkpoint, trained_sizes
+from anymdp_baselines.omnirl.play import Network, Player
+from anymdp_baselines.training.checkpoint import load_arrays, save
+from anymdp_baselines.training.temperature import TemperatureSchedule
 from anymdp_bench.agents import Agent, AgentError, RunBatch, Transition
 from anymdp_bench.datasets.codes import TAG_UNKNOWN as _UNKNOWN
 from anymdp_bench.datasets.codes import TERMINATED as _TERMINATED
@@ -28,9 +32,6 @@ from anymdp_bench.datasets.codes import TRUNCATED as _TRUNCATED
 from anymdp_bench.datasets.codes import WENT_ON as _WENT_ON
 from anymdp_bench.engine.arrays import Bools, Int64s
 from anymdp_bench.engine.rng import uniform
-
-if TYPE_CHECKING:
-    from anymdp_baselines.training.temperature import TemperatureSchedule
 
 
 @njit(cache=True)
@@ -53,9 +54,8 @@ class SequenceAgent(Agent):
     """An in-context agent around a sequence model.
 
     Args:
-        model: a `SequenceModel`.
+        network: the model, in the form that is played with.
         how: the temperatures that it plays at.
-        half: matrix products in bfloat16.
         trained: the sizes of tasks it was trained on, in words.
         shown_tag: what it takes a demonstrator's steps for (`behaviours`): 3 the oracle's, by default 7,
             anybody's.
@@ -63,13 +63,12 @@ class SequenceAgent(Agent):
 
     def __init__(
         self,
-        model: Any,
+        network: Network,
         how: TemperatureSchedule,
-        half: bool = False,
         trained: str = "unknown sizes",
         shown_tag: int = _UNKNOWN,
     ) -> None:
-        self._model, self._how, self._half = model, how, half
+        self._network, self._how = network, how
         self._trained, self._shown_tag = trained, shown_tag
 
     def start(self, batch: RunBatch) -> None:
@@ -78,9 +77,7 @@ class SequenceAgent(Agent):
         Raises:
             AgentError: the weights cannot take this size.
         """
-        from anymdp_baselines.omnirl.play import Player
-
-        size = self._model.size
+        size = self._network.size
         if not size.takes(batch.n_observations, batch.n_actions):
             raise AgentError(
                 f"this checkpoint was trained on {self._trained} and takes at most"
@@ -90,16 +87,13 @@ class SequenceAgent(Agent):
             )
         self._rng = batch.seeds.copy()
         shape = (batch.n, batch.n_observations, batch.n_actions)
-        self._player = Player(self._model, *shape, self._half)
+        self._player = Player(self._network, *shape)
         self._n_slots = batch.n_observations * batch.n_actions
         self._steps = 0
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
         """Actions sampled from the model's preferences, int64 [n]; the likeliest where `test`."""
-        import torch
-
-        with torch.inference_mode():
-            logits = self._player.logits(observation)
+        logits = self._player.logits(observation)
         temperature = self._how.temperature(self._steps, self._n_slots)
         out: Int64s = _choose(logits / temperature, self._rng, test)
         return out
@@ -123,8 +117,6 @@ class SequenceAgent(Agent):
 
     def save_context(self, path: str | os.PathLike[str]) -> None:
         """Writes all that the runs remember to the folder `path` (safetensors), whole or not at all."""
-        from anymdp_baselines.training.checkpoint import save
-
         save(Path(path), self._tensors(), {"context": {"steps": self._steps}})
 
     def load_context(self, path: str | os.PathLike[str]) -> None:
@@ -133,9 +125,7 @@ class SequenceAgent(Agent):
         Raises:
             ValueError: it is no context, or of other runs; the message is one line.
         """
-        from anymdp_baselines.training.checkpoint import load
-
-        tensors, numbers = load(Path(path))
+        tensors, numbers = load_arrays(Path(path))
         if "context" not in numbers:
             raise ValueError(f"{path} holds no context; give a folder that save_context wrote")
         mine = self._tensors()
@@ -148,15 +138,13 @@ class SequenceAgent(Agent):
             steps = -1
         if steps < 0:
             raise ValueError(f"{path} is a context after no number of steps")
-        self._rng = tensors.pop("rng").numpy().view(np.uint64).copy()
+        self._rng = tensors.pop("rng").view(np.uint64).copy()
         self._player.resume(tensors)
         self._steps = steps
 
     def _tensors(self) -> dict[str, Any]:
         """All that the runs remember, by name."""
-        import torch
-
-        return self._player.context() | {"rng": torch.from_numpy(self._rng.view(np.int64))}
+        return self._player.context() | {"rng": self._rng.view(np.int64)}
 
 
 class OmniRL(SequenceAgent):
@@ -207,24 +195,16 @@ def load_agent(
 ) -> SequenceAgent:
     """The agent of a checkpoint, by default of the weights `name` that ship.
 
-    On a GPU in bfloat16 where there is one, else on the CPU in float32.
-
     Raises:
-        AgentError: there is no PyTorch, or the checkpoint is none; the message is one line.
+        AgentError: the checkpoint is none, or is of a kind that needs PyTorch where there is none; the
+            message is one line.
     """
-    try:
-        import torch
-    except ImportError:
-        raise AgentError(f"{name} needs PyTorch: pip install 'anymdp-bench[torch]'") from None
-    from anymdp_baselines.omnirl.checkpoint import load_model, trained_sizes
-    from anymdp_baselines.training.temperature import TemperatureSchedule
-
     shipped = Path(str(files("anymdp_baselines.omnirl") / "weights" / name))
     try:
-        model, numbers = load_model(Path(checkpoint) if checkpoint else shipped, kinds)
+        found = read_checkpoint(Path(checkpoint) if checkpoint else shipped, kinds)
+        network = found.network()
+    except ModuleNotFoundError:
+        raise AgentError(f"{checkpoint} needs PyTorch: pip install 'anymdp-bench[torch]'") from None
     except ValueError as error:
         raise AgentError(str(error)) from None
-    gpu = torch.cuda.is_available()
-    model = model.to("cuda" if gpu else "cpu")
-    how = TemperatureSchedule(float(numbers["temperature"]), float(numbers.get("settled", 0.0)))
-    return made(model, how, gpu, trained_sizes(numbers), shown_tag)
+    return made(network, found.schedule, trained_sizes(found.numbers), shown_tag)

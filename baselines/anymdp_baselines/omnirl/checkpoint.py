@@ -2,63 +2,112 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from anymdp_baselines.training.checkpoint import READ_ERRORS, load, one_line
+import numpy as np
+
+from anymdp_baselines.omnirl.inference import CompiledNetwork
+from anymdp_baselines.omnirl.size import ModelSize
+from anymdp_baselines.training.checkpoint import READ_ERRORS, load_arrays, one_line
+from anymdp_baselines.training.temperature import TemperatureSchedule
+from anymdp_bench.engine.arrays import AnyArray
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from anymdp_baselines.omnirl.model import SequenceModel
+    from anymdp_baselines.omnirl.play import Network
 
-    from anymdp_baselines.omnirl.model import ModelSize, SequenceModel
+
+class Checkpoint(NamedTuple):
+    """What a checkpoint holds."""
+
+    size: ModelSize
+    tensors: dict[str, AnyArray]
+    numbers: dict[str, Any]
+
+    @property
+    def schedule(self) -> TemperatureSchedule:
+        """The temperatures that it is played at."""
+        first, settled = self.numbers["temperature"], self.numbers.get("settled", 0.0)
+        return TemperatureSchedule(float(first), float(settled))
+
+    def network(self) -> Network:
+        """Returns what plays it: compiled code, or for kinds without it PyTorch, which must be there."""
+        if CompiledNetwork.supports(self.size.kind):
+            return CompiledNetwork(self.size, self.tensors)
+        from anymdp_baselines.omnirl.play_torch import TorchNetwork
+
+        return TorchNetwork(self.model())
+
+    def model(self) -> SequenceModel:
+        """Returns the model, for PyTorch."""
+        import torch
+
+        from anymdp_baselines.omnirl.model import SequenceModel
+
+        with torch.device("meta"):
+            model = SequenceModel(self.size)
+        tensors = {name: torch.from_numpy(array) for name, array in self.tensors.items()}
+        model.load_state_dict(tensors, assign=True)
+        return model.eval().requires_grad_(False)
 
 
-def load_model(path: Path, kinds: tuple[str, ...]) -> tuple[SequenceModel, dict[str, Any]]:
-    """Returns (model ready for inference, its numbers); nothing that the file lacks is allocated.
+def read_checkpoint(path: Path, kinds: tuple[str, ...]) -> Checkpoint:
+    """Reads and checks a checkpoint; nothing that the file lacks is allocated.
 
     Raises:
-        ValueError: the checkpoint holds no weights of a model of these `kinds`; the message is one line.
+        ValueError: it holds no weights of a model of these `kinds`; the message is one line.
     """
-    import torch
-
-    from anymdp_baselines.omnirl.model import SequenceModel
-
-    tensors, numbers = load(path)
+    tensors, numbers = load_arrays(path)
     try:
         size = _read_size(numbers["model"], tensors)
         if size.kind not in kinds:
             raise ValueError(f"it is of kind {size.kind}, not {' or '.join(kinds)}")
-        with torch.device("meta"):
-            model = SequenceModel(size)
-        model.load_state_dict(tensors, assign=True)
+        found = Checkpoint(size, tensors, numbers)
+        for name, array in tensors.items():
+            if array.dtype != np.float32 or not np.isfinite(array).all():
+                raise ValueError(f"{name} is not float32, or not finite")
+        if CompiledNetwork.supports(size.kind):
+            _check_shapes(size, tensors)
+        else:
+            found.model()
         if not 0.0 < float(numbers["temperature"]) < float("inf"):
             raise ValueError(f"temperature {numbers['temperature']} is not positive and finite")
         if not 0.0 <= float(numbers.get("settled", 0.0)) < float("inf"):
             raise ValueError(f"settled is {numbers['settled']}, not a number of visits")
         trained_sizes(numbers)
-        for name, tensor in tensors.items():
-            if tensor.dtype != torch.float32 or not bool(torch.isfinite(tensor).all()):
-                raise ValueError(f"{name} is not float32, or not finite")
     except READ_ERRORS as error:
         which = " or ".join(f"omnirl-{kind}" for kind in kinds)
         reason = one_line(error)
         raise ValueError(f"{path} does not hold the weights of {which} ({reason})") from None
-    return model.eval().requires_grad_(False), numbers
+    return found
 
 
-def _read_size(record: dict[str, Any], tensors: dict[str, Tensor]) -> ModelSize:
+def _read_size(record: dict[str, Any], tensors: Mapping[str, AnyArray]) -> ModelSize:
     """Returns the size that a file claims; raises ValueError where it is larger than the file."""
-    from anymdp_baselines.omnirl.model import ModelSize
-
-    size, most = ModelSize(**record), sum(tensor.numel() for tensor in tensors.values())
+    size, most = ModelSize(**record), sum(array.size for array in tensors.values())
     for name, value in size.record().items():
         if name not in ("kind", "bootstrap") and not (
             isinstance(value, int) and 1 <= value <= most + 1000
         ):
             raise ValueError(f"{name} is {value!r}")
+    if not isinstance(size.bootstrap, bool):
+        raise ValueError(f"bootstrap is {size.bootstrap!r}")
     if size.blocks > len(tensors):
         raise ValueError(f"it has {len(tensors)} tensors for {size.blocks} blocks")
     return size
+
+
+def _check_shapes(size: ModelSize, tensors: Mapping[str, AnyArray]) -> None:
+    """Raises ValueError unless the tensors are those of a model of this size, in name and shape."""
+    expected = size.shapes()
+    if set(expected) != set(tensors):
+        name = min(set(expected) ^ set(tensors))
+        raise ValueError(f"{name} is {'missing' if name in expected else 'unknown'}")
+    for name, shape in expected.items():
+        if tensors[name].shape != shape:
+            raise ValueError(f"{name} has shape {tensors[name].shape}, not {shape}")
 
 
 def trained_sizes(numbers: dict[str, Any]) -> str:

@@ -1,144 +1,189 @@
-"""A step of `omnirl-delta` and `omnirl-linear` in compiled code: `SequenceModel.forward` for one step.
+"""`omnirl-delta` and `omnirl-linear` in compiled code, without PyTorch: one call a step for all runs.
 
-On the CPU PyTorch's calls cost more than the arithmetic of a step; here all runs go through a block in one
-piece. The weights are the model's own memory, so they follow it through training. The numbers equal those of
-the model but for rounding (tested). The equations and names are those of `model` and `mixers.delta_memory`.
+The equations and names are those of `model` and `mixers.delta_memory`; the numbers equal theirs but for
+rounding (tested). A run's numbers do not depend on the runs beside it, to the bit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
-from torch import Tensor, nn
 
-from anymdp_baselines.layers import gelu, product
-from anymdp_baselines.omnirl.mixers import keys, slots
-from anymdp_baselines.omnirl.mixers.delta_memory import DeltaMemory
-from anymdp_baselines.omnirl.mixers.learned_memory import LearnedMemory
-from anymdp_baselines.omnirl.model import FeedForward, SequenceModel, find_addresses
-from anymdp_baselines.omnirl.tokens import StepInputs
-from anymdp_bench.engine.arrays import AnyArray
+from anymdp_baselines.layers import gelu, matmul
+from anymdp_baselines.omnirl.codes import REWARD_FEATURES, state_codes
+from anymdp_baselines.omnirl.recurrence import key_step, slot_step
+from anymdp_baselines.omnirl.size import ModelSize
+from anymdp_bench.datasets.codes import ENDINGS, NOTHING, TAGS, WENT_ON
+from anymdp_bench.engine.arrays import AnyArray, Float32s, Float64s
 
 _EPSILON = np.float32(np.finfo(np.float32).eps)  # of PyTorch's RMSNorm
 
 
-class Layer(NamedTuple):
-    """A linear layer."""
+class Weights(NamedTuple):
+    """The weights of a model; matrices are [in, out], and those of L blocks are stacked, [L, ...]."""
 
-    weight: AnyArray  # [in, out], transposed in memory
-    bias: AnyArray  # [out]
-
-
-class Block(NamedTuple):
-    """The weights of a mixer and of the network after it."""
-
+    embed: AnyArray
+    embed_bias: AnyArray
     norm_main: AnyArray
     norm_actions: AnyArray
-    to_write: Layer
-    policy: AnyArray  # [per_action, heads]
-    from_slots: Layer
-    from_main: AnyArray  # [width, hidden]
-    to_actions: Layer
-    to_main: Layer
+    to_write: AnyArray
+    to_write_bias: AnyArray
+    policy: AnyArray
+    from_slots: AnyArray
+    from_slots_bias: AnyArray
+    from_main: AnyArray
+    to_actions: AnyArray
+    to_actions_bias: AnyArray
+    to_main: AnyArray
+    to_main_bias: AnyArray
     norm: AnyArray
-    widen: Layer
-    narrow: Layer
+    widen: AnyArray
+    widen_bias: AnyArray
+    narrow: AnyArray
+    narrow_bias: AnyArray
+    last_norm: AnyArray
+    last_norm_actions: AnyArray
+    last_from_main: AnyArray
+    last_from_main_bias: AnyArray
+    last_from_actions: AnyArray
+    last_from_actions_bias: AnyArray
+    to_action: AnyArray
+    to_action_bias: AnyArray
 
 
-class Head(NamedTuple):
-    """The weights after the last block."""
+def stack_weights(tensors: Mapping[str, AnyArray], n_blocks: int) -> Weights:
+    """Returns the weights of a model by the names that its state dict has for them."""
 
-    norm: AnyArray
-    norm_actions: AnyArray
-    from_main: Layer
-    from_actions: Layer
-    to_action: Layer
+    def one(name: str) -> AnyArray:
+        array = np.asarray(tensors[name], np.float32)
+        return np.ascontiguousarray(array.T if array.ndim == 2 else array)
+
+    def each(name: str) -> AnyArray:
+        return np.stack([one(name.format(k)) for k in range(n_blocks)])
+
+    def layer(name: str, get: Any = each) -> tuple[AnyArray, AnyArray]:
+        return get(f"{name}.weight"), get(f"{name}.bias")
+
+    return Weights(
+        *layer("tokens.embed", one),
+        each("mixers.{}.norm_main.weight"),
+        each("mixers.{}.norm_actions.weight"),
+        *layer("mixers.{}.to_write"),
+        each("mixers.{}.policy.weight"),
+        *layer("mixers.{}.from_slots"),
+        each("mixers.{}.from_main.weight"),
+        *layer("mixers.{}.to_actions"),
+        *layer("mixers.{}.to_main"),
+        each("feeds.{}.norm.weight"),
+        *layer("feeds.{}.widen"),
+        *layer("feeds.{}.narrow"),
+        one("norm.weight"),
+        one("norm_actions.weight"),
+        *layer("from_main", one),
+        *layer("from_actions", one),
+        *layer("to_action", one),
+    )
 
 
-def _array(tensor: Tensor) -> Any:
-    return tensor.detach().numpy()
+def key_tables(
+    tensors: Mapping[str, AnyArray], n_blocks: int, n_observations: int, n_actions: int
+) -> tuple[Float32s, Float32s]:
+    """Returns the learned keys of all slots, [L, O A, K], and their products, [L, O A, O A]."""
+    tables = []
+    for k in range(n_blocks):
+        of_state = np.asarray(tensors[f"mixers.{k}.of_state"])[:n_observations]
+        of_action = np.asarray(tensors[f"mixers.{k}.of_action"])[:n_actions]
+        both = (of_state[:, None] * of_action[None]).reshape(-1, of_state.shape[1])
+        length = np.sqrt((both * both).sum(1, dtype=np.float32, keepdims=True))
+        tables.append(both / np.maximum(length, np.float32(1e-12)))
+    table = np.stack(tables).astype(np.float32)
+    return table, (table @ table.transpose(0, 2, 1)).astype(np.float32)
 
 
-def _layer(layer: nn.Linear) -> Layer:
-    return Layer(_array(layer.weight).T, _array(layer.bias))
-
-
-def _block(mixer: DeltaMemory, feed: FeedForward) -> Block:
-    return Block(
-        _array(mixer.norm_main.weight), _array(mixer.norm_actions.weight), _layer(mixer.to_write),
-        _array(mixer.policy.weight).T, _layer(mixer.from_slots), _array(mixer.from_main.weight).T,
-        _layer(mixer.to_actions), _layer(mixer.to_main),
-        _array(feed.norm.weight), _layer(feed.widen), _layer(feed.narrow),
-    )  # fmt: skip
-
-
-class CompiledStep:
-    """One step of a model, compiled, for those that it `supports`.
+class CompiledNetwork:
+    """A network that plays in compiled code, for those whose kind it `supports`.
 
     Args:
-        model: the model, on the CPU; its parameters may change in place.
+        size: the size of the model.
+        tensors: its weights by name, as NumPy arrays.
     """
 
-    def __init__(self, model: SequenceModel) -> None:
-        self._model, size = model, model.size
-        pairs = zip(model.mixers, model.feeds, strict=True)
-        self._blocks = [_block(mixer, feed) for mixer, feed in pairs]  # type: ignore[arg-type]
-        self._head = Head(
-            _array(model.norm.weight), _array(model.norm_actions.weight), _layer(model.from_main),
-            _layer(model.from_actions), _layer(model.to_action),
-        )  # fmt: skip
-        self._shape = (size.heads, size.bootstrap)
-        # By block: versions of the embeddings, the table of keys that they make, its Gram matrix.
-        self._keys: dict[int, tuple[Any, ...]] = {}
+    def __init__(self, size: ModelSize, tensors: Mapping[str, AnyArray]) -> None:
+        self.size = size
+        self._tables: dict[tuple[int, int], tuple[Float32s, Float32s]] = {}
+        self._codes = np.zeros((0, 0), np.float32)
+        self.load(tensors)
 
     @staticmethod
-    def supports(model: SequenceModel) -> bool:
-        """Returns whether there is a compiled step: for a model without ids in its tokens, on the CPU."""
-        return model.nameless and model.sharpness.device.type == "cpu"
+    def supports(kind: str) -> bool:
+        """Returns whether models of this kind can be played."""
+        return kind in ("delta", "linear")
 
-    def __call__(
-        self, steps: StepInputs, state: list[Tensor], codes: Tensor, n_actions: int
-    ) -> AnyArray:
-        """Returns preferences of actions, float32 [n, A], after a step [n, 1]; changes `state`."""
-        main: AnyArray = _array(self._model.tokens(steps, codes))[:, 0].copy()
-        n = len(main)
-        actions = np.zeros((n * n_actions, self._model.size.per_action), np.float32)
-        addresses = find_addresses(steps, n_actions)
-        slot, seen, going = (_array(x) for x in addresses)
-        for k, (block, memory) in enumerate(zip(self._blocks, state, strict=True)):
-            projected = _project(block, main, actions, going[:, 0], *self._shape)
-            main_, actions_, value, beta, g = projected
-            rows = memory.view(n, -1, memory.shape[-1]).numpy()
-            read, wrote = self._scan(k, (slot, seen, value, beta, g), rows)
-            _mix(block, main, actions, main_, actions_, read, wrote)
-        out: AnyArray = _read_out(self._head, main, actions)
-        return out
+    def load(self, tensors: Mapping[str, AnyArray]) -> None:
+        """Takes over other weights of the same size."""
+        self._tensors = tensors
+        self._weights = stack_weights(tensors, self.size.blocks)
+        self._tables.clear()
 
-    def _scan(
-        self, k: int, given: tuple[AnyArray, ...], memory: AnyArray
-    ) -> tuple[AnyArray, AnyArray]:
-        value, g = given[2], given[4]
-        n, _, _, n_actions = g.shape
-        read = np.empty((n, 1, n_actions, value.shape[2]), np.float32)
-        wrote, error = np.empty_like(value), np.empty_like(value)
-        mixer = self._model.mixers[k]
-        if isinstance(mixer, LearnedMemory):
-            args = (*given, *self._table(k, mixer, n_actions), memory, read, wrote, error)
-            keys.scan_step(*args)
-        else:
-            args = (*given, memory, read, wrote, error)
-            slots.scan_step(*args)
-        return read, wrote
+    def initial_state(self, n: int, n_observations: int, n_actions: int) -> Float32s:
+        """Returns the memories of `n` runs that have seen nothing, [L, n, ...]."""
+        size = self.size
+        rows = (n_observations, n_actions, size.slot_size)
+        shape = rows if size.kind == "delta" else (size.slot_size, size.key_size)
+        return np.zeros((size.blocks, n, *shape), np.float32)
 
-    def _table(self, k: int, mixer: LearnedMemory, n_actions: int) -> tuple[AnyArray, AnyArray]:
-        """Returns the keys of all slots and their products, made anew when embeddings have changed."""
-        now = (mixer.of_state._version, mixer.of_action._version, n_actions)
-        if k not in self._keys or self._keys[k][0] != now:
-            table = mixer._table(n_actions).detach()
-            self._keys[k] = (now, table.numpy(), (table @ table.T).numpy())
-        return self._keys[k][1:]
+    def logits(
+        self, steps: tuple[AnyArray, ...], state: Float32s, n_observations: int, n_actions: int
+    ) -> Float64s:
+        """Writes a step to memory; returns preferences of actions, float64 [n, A]. Changes `state`.
+
+        Args:
+            steps: the fields of `tokens.StepInputs`, [n] each.
+            state: the memories (see `initial_state`).
+            n_observations: O of the tasks.
+            n_actions: A of them.
+        """
+        if len(self._codes) < n_observations:
+            self._codes = state_codes(n_observations)
+        table, gram = self._keys(n_observations, n_actions)
+        rows = state.reshape(*state.shape[:2], -1, state.shape[-1])
+        given = (*steps, self._codes, rows, table, gram, self.size.heads, self.size.bootstrap)
+        return _step(self._weights, *given, n_actions).astype(np.float64)
+
+    def _keys(self, n_observations: int, n_actions: int) -> tuple[Float32s, Float32s]:
+        shape = (n_observations, n_actions)
+        if shape not in self._tables:
+            if self.size.kind == "linear":
+                self._tables[shape] = key_tables(self._tensors, self.size.blocks, *shape)
+            else:
+                none = np.empty((self.size.blocks, 0, 0), np.float32)
+                self._tables[shape] = none, none
+        return self._tables[shape]
+
+
+@njit(cache=True, nogil=True)
+def _fill_features(out, seen, left, action, reward, scale, ending, arrival, tag, codes):
+    """Writes what `tokens.NamelessTokens` embeds of each step, [n, F]."""
+    low, high = np.float32(-4.0), np.float32(4.0)
+    for i in range(len(seen)):
+        r, s = reward[i], max(scale[i], np.float32(1e-6))
+        row = out[i]
+        row[:] = np.float32(0.0)
+        row[0] = min(max(r / s, low), high)
+        row[1] = np.log(s) / np.float32(2.0)
+        row[2] = min(max(r, low), high) / np.float32(2.0)
+        row[3] = np.arcsinh(r)
+        row[4] = np.arcsinh(np.float32(10.0) * r) / np.float32(2.0)
+        row[5] = np.tanh(r)
+        row[REWARD_FEATURES + ending[i]] = np.float32(1.0)
+        row[REWARD_FEATURES + ENDINGS + tag[i]] = np.float32(1.0)
+        k = REWARD_FEATURES + ENDINGS + TAGS
+        if seen[i] == left[i]:
+            row[k] = np.float32(1.0)
+        row[k + 1 :] = codes[arrival[i]]
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -156,98 +201,155 @@ def _rms_norm(x, weight):
     return out
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _add(x, more, bias):
-    """x <- x + more + bias."""
+@njit(cache=True, nogil=True)
+def _add_bias(x, bias):
+    """x <- x + bias."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            x[i, j] += bias[j]
+
+
+@njit(cache=True, nogil=True)
+def _add_layer(x, inputs, weight, bias):
+    """x <- x + inputs @ weight + bias."""
+    more = np.empty(x.shape, np.float32)
+    matmul(inputs, weight, more)
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
             x[i, j] += more[i, j] + bias[j]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _hidden(x, layer, each):
-    """Returns gelu(layer(x) + each); `each` [n, out] is for n equal parts of the rows of x."""
-    out = product(x, layer.weight)
+@njit(cache=True, nogil=True)
+def _hidden(x, weight, bias, each):
+    """Returns gelu(x @ weight + each + bias); `each` [n, out] is for n equal parts of the rows of x."""
+    out = np.empty((len(x), weight.shape[1]), np.float32)
+    matmul(x, weight, out)
     many = len(out) // len(each)
     for i in range(len(out)):
         k = i // many
         for j in range(out.shape[1]):
-            out[i, j] += each[k, j] + layer.bias[j]
-    gelu(out.ravel())
+            out[i, j] += each[k, j] + bias[j]
+        gelu(out[i])
     return out
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _project(block, main, actions, going, heads, bootstrap):
-    """Returns (normalised main and actions; value [n, 1, V], beta [n, 1, H], g [n, 1, H, A] of `slots`)."""
-    n, n_actions = len(main), len(actions) // len(main)
-    main_ = _rms_norm(main, block.norm_main)
-    actions_ = _rms_norm(actions, block.norm_actions)
-    given = product(main_, block.to_write.weight)
-    policy = product(actions_, block.policy)
-    size = given.shape[1] - 2 * heads
-    value, beta = np.empty((n, 1, size), np.float32), np.empty((n, 1, heads), np.float32)
-    g = np.zeros((n, 1, heads, n_actions), np.float32)
-    one = np.float32(1.0)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _gates(given, policy, bias, going, heads, bootstrap, n_actions):
+    """Returns (value [n, V], beta [n, H], g [n, H, A]) of `recurrence`."""
+    n, size = len(given), given.shape[1] - 2 * heads
+    value, beta = np.empty((n, size), np.float32), np.empty((n, heads), np.float32)
+    g = np.zeros((n, heads, n_actions), np.float32)
+    one, each = np.float32(1.0), size // heads
     for i in range(n):
         for j in range(size + 2 * heads):
-            given[i, j] += block.to_write.bias[j]
+            given[i, j] += bias[j]
         for h in range(heads):
-            beta[i, 0, h] = one / (one + np.exp(-given[i, size + h]))
+            beta[i, h] = one / (one + np.exp(-given[i, size + h]))
             discount = one / (one + np.exp(-given[i, size + heads + h]))
             if not bootstrap:
                 discount = np.float32(0.0)
-            for j in range(h * (size // heads), (h + 1) * (size // heads)):
-                value[i, 0, j] = given[i, j] * (one - discount)
+            for j in range(h * each, (h + 1) * each):
+                value[i, j] = given[i, j] * (one - discount)
             most, total = policy[i * n_actions, h], np.float32(0.0)
             for a in range(n_actions):
                 most = max(most, policy[i * n_actions + a, h])
             for a in range(n_actions):
-                g[i, 0, h, a] = np.exp(policy[i * n_actions + a, h] - most)
-                total += g[i, 0, h, a]
+                g[i, h, a] = np.exp(policy[i * n_actions + a, h] - most)
+                total += g[i, h, a]
             for a in range(n_actions):
-                g[i, 0, h, a] *= discount * going[i] / total
-    return main_, actions_, value, beta, g
+                g[i, h, a] *= discount * going[i] / total
+    return value, beta, g
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _mix(block, main, actions, main_, actions_, read, wrote):
-    """Adds to `main` [n, width] and `actions` [n A, per_action] what the block makes of the rows read."""
-    n, n_actions, size = len(main), read.shape[2], read.shape[3]
-    d = actions.shape[1]
-    rows = np.empty((n * n_actions, size + d), np.float32)
-    rows[:, :size] = read.reshape(n * n_actions, size)
-    rows[:, size:] = actions_
-    hidden = _hidden(rows, block.from_slots, product(main_, block.from_main))
-    _add(actions, product(hidden, block.to_actions.weight), block.to_actions.bias)
+@njit(cache=True, nogil=True)
+def _block(
+    weights, k, main, actions, memory, slot, seen, going, table, gram, heads, bootstrap
+):  # fmt: skip
+    """Takes `main` [n, width], `actions` [n A, per_action] and `memory` [n, rows, V] through block `k`."""
+    n, d = len(main), actions.shape[1]
+    n_actions = len(actions) // n
+    main_ = _rms_norm(main, weights.norm_main[k])
+    actions_ = _rms_norm(actions, weights.norm_actions[k])
+    given = np.empty((n, weights.to_write.shape[2]), np.float32)
+    matmul(main_, weights.to_write[k], given)
+    policy = np.empty((len(actions), heads), np.float32)
+    matmul(actions_, weights.policy[k], policy)
+    value, beta, g = _gates(
+        given, policy, weights.to_write_bias[k], going, heads, bootstrap, n_actions
+    )
+    size = value.shape[1]
+    rows = np.empty((n, n_actions, size + d), np.float32)
     pooled = np.empty((n, size + 2 * d), np.float32)
+    read = np.empty((n_actions, size), np.float32)
+    wrote, error = np.empty(size, np.float32), np.empty(size, np.float32)
+    for i in range(n):
+        base = seen[i] * n_actions
+        if len(table):
+            key_step(
+                slot[i], base, value[i], beta[i], g[i], table, gram, memory[i], read, wrote, error
+            )
+        else:
+            slot_step(slot[i], base, value[i], beta[i], g[i], memory[i], read, wrote, error)
+        for a in range(n_actions):
+            rows[i, a, :size] = read[a]
+            rows[i, a, size:] = actions_[i * n_actions + a]
+        pooled[i, :size] = wrote
+    each = np.empty((n, weights.from_main.shape[2]), np.float32)
+    matmul(main_, weights.from_main[k], each)
+    flat = rows.reshape(n * n_actions, size + d)
+    hidden = _hidden(flat, weights.from_slots[k], weights.from_slots_bias[k], each)
+    _add_layer(actions, hidden, weights.to_actions[k], weights.to_actions_bias[k])
     share = np.float32(1.0 / n_actions)
     for i in range(n):
-        for j in range(size):
-            pooled[i, j] = wrote[i, 0, j]
         for j in range(d):
             total = most = actions[i * n_actions, j]
             for a in range(i * n_actions + 1, (i + 1) * n_actions):
                 total += actions[a, j]
                 most = max(most, actions[a, j])
             pooled[i, size + j], pooled[i, size + d + j] = total * share, most
-    _add(main, product(pooled, block.to_main.weight), block.to_main.bias)
-    inside = product(_rms_norm(main, block.norm), block.widen.weight)
+    _add_layer(main, pooled, weights.to_main[k], weights.to_main_bias[k])
+    none = np.zeros((n, weights.widen.shape[2]), np.float32)
+    inside = _hidden(
+        _rms_norm(main, weights.norm[k]), weights.widen[k], weights.widen_bias[k], none
+    )
+    _add_layer(main, inside, weights.narrow[k], weights.narrow_bias[k])
+
+
+@njit(cache=True, nogil=True)
+def _step(
+    weights, seen, left, action, reward, scale, ending, arrival, tag, codes, memory, table, gram,
+    heads, bootstrap, n_actions,
+):  # fmt: skip
+    """Returns preferences of actions, [n, A]; writes to `memory` [L, n, rows, V]."""
+    n = len(seen)
+    features = np.empty((n, weights.embed.shape[0]), np.float32)
+    _fill_features(features, seen, left, action, reward, scale, ending, arrival, tag, codes)
+    slot, going = np.empty(n, np.int64), np.zeros(n, np.float32)
     for i in range(n):
-        for j in range(inside.shape[1]):
-            inside[i, j] += block.widen.bias[j]
-    gelu(inside.ravel())
-    _add(main, product(inside, block.narrow.weight), block.narrow.bias)
+        slot[i] = -1 if ending[i] == NOTHING else left[i] * n_actions + action[i]
+        if ending[i] == WENT_ON:
+            going[i] = np.float32(1.0)
+    main = np.empty((n, weights.embed.shape[1]), np.float32)
+    matmul(features, weights.embed, main)
+    _add_bias(main, weights.embed_bias)
+    actions = np.zeros((n * n_actions, weights.norm_actions.shape[1]), np.float32)
+    for k in range(len(memory)):
+        _block(
+            weights, k, main, actions, memory[k], slot, seen, going, table[k], gram[k], heads,
+            bootstrap,
+        )  # fmt: skip
+    return _read_out(weights, main, actions)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _read_out(head, main, actions):
-    """Returns logits [n, A]."""
+@njit(cache=True, nogil=True)
+def _read_out(weights, main, actions):
+    """Returns preferences of actions, [n, A]."""
     n = len(main)
-    each = product(_rms_norm(main, head.norm), head.from_main.weight)
-    for i in range(n):
-        for j in range(each.shape[1]):
-            each[i, j] += head.from_main.bias[j]
-    hidden = _hidden(_rms_norm(actions, head.norm_actions), head.from_actions, each)
-    both = product(hidden, head.to_action.weight)
-    return (both[:, 0] + head.to_action.bias[0]).copy().reshape(n, len(actions) // n)
+    each = np.empty((n, weights.last_from_main.shape[1]), np.float32)
+    matmul(_rms_norm(main, weights.last_norm), weights.last_from_main, each)
+    _add_bias(each, weights.last_from_main_bias)
+    rows = _rms_norm(actions, weights.last_norm_actions)
+    hidden = _hidden(rows, weights.last_from_actions, weights.last_from_actions_bias, each)
+    out = np.empty((len(actions), weights.to_action.shape[1]), np.float32)
+    matmul(hidden, weights.to_action, out)
+    return out[:, 0].copy().reshape(n, -1) + weights.to_action_bias[0]

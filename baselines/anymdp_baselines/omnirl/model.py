@@ -9,66 +9,24 @@ place.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu
 
+from anymdp_baselines.omnirl.codes import CODE, state_codes
+from anymdp_baselines.omnirl.fused import RMSNorm, linear_gelu
 from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams, mixers
 from anymdp_baselines.omnirl.mixers.delta_memory import DeltaMemory
 from anymdp_baselines.omnirl.mixers.learned_memory import LearnedMemory
+from anymdp_baselines.omnirl.size import ModelSize
 from anymdp_baselines.omnirl.tokens import (
-    CODE,
     FourTokens,
     NamelessTokens,
     OneToken,
     StepInputs,
-    state_codes,
 )
 from anymdp_bench.datasets.codes import NOTHING, WENT_ON
-
-
-@dataclass(frozen=True)
-class ModelSize:
-    """The sizes of a model.
-
-    Attributes:
-        kind: "delta", "linear", or a mixer: "gated", "gsa", "mamba2", "rwkv7", "window", "lstm".
-        width: width of the main stream.
-        blocks: number of blocks.
-        heads: heads of each mixer.
-        per_action: width of the streams of actions (`delta`, `linear`).
-        slot_size: columns of the memory (`delta`, `linear`).
-        bootstrap: whether the heads may bootstrap (`delta`, `linear`).
-        tokens: tokens of a step, 1 or 4 (for a mixer).
-        n_observations: number of ids known (all kinds but `delta`).
-        n_actions: number of actions known (all kinds but `delta`).
-        key_size: size of the learned keys (`linear`).
-    """
-
-    kind: str = "delta"
-    width: int = 128
-    blocks: int = 4
-    heads: int = 4
-    per_action: int = 32
-    slot_size: int = 32
-    bootstrap: bool = True
-    tokens: int = 1
-    n_observations: int = 128
-    n_actions: int = 5
-    key_size: int = 96
-
-    def takes(self, n_observations: int, n_actions: int) -> bool:
-        """Returns whether a model of this size can play a task of so many observations and actions."""
-        return self.kind == "delta" or (
-            n_observations <= self.n_observations and n_actions <= self.n_actions
-        )
-
-    def record(self) -> dict[str, int | str | bool]:
-        """Returns the sizes as plain values, for a checkpoint."""
-        return asdict(self)
 
 
 class PolicyOutput(NamedTuple):
@@ -94,12 +52,12 @@ class FeedForward(nn.Module):
     def __init__(self, width: int, hidden: int = 0) -> None:
         super().__init__()
         hidden = hidden or 2 * width
-        self.norm = nn.RMSNorm(width)
+        self.norm = RMSNorm(width)
         self.widen, self.narrow = nn.Linear(width, hidden), nn.Linear(hidden, width)
 
     def forward(self, stream: HiddenStreams) -> HiddenStreams:
         """Returns the stream with the output of the network added."""
-        hidden = gelu(self.widen(self.norm(stream.main)), approximate="tanh")
+        hidden = linear_gelu(self.widen, self.norm(stream.main))
         return HiddenStreams(stream.main + self.narrow(hidden), stream.actions)
 
 
@@ -122,9 +80,9 @@ class SequenceModel(nn.Module):
             found = [mixers()[size.kind](width, size.heads) for _ in range(size.blocks)]
         self.mixers = nn.ModuleList(found)
         self.feeds = nn.ModuleList(FeedForward(width) for _ in range(size.blocks))
-        self.norm = nn.RMSNorm(width)
+        self.norm = RMSNorm(width)
         if self.nameless:
-            self.norm_actions = nn.RMSNorm(d)
+            self.norm_actions = RMSNorm(d)
             self.from_main = nn.Linear(width, 2 * d)
             self.from_actions, self.to_action = nn.Linear(d, 2 * d), nn.Linear(2 * d, 2)
         else:
@@ -165,8 +123,8 @@ class SequenceModel(nn.Module):
     def _read_out(self, main: Tensor, actions: Tensor, n_actions: int) -> PolicyOutput:
         if self.nameless:
             actions = self.norm_actions(actions)
-            hidden = self.from_actions(actions) + self.from_main(main)[:, :, None]
-            both = self.to_action(gelu(hidden, approximate="tanh")).float()
+            hidden = linear_gelu(self.from_actions, actions, self.from_main(main))
+            both = self.to_action(hidden).float()
             return PolicyOutput(both[..., 0], both[..., 1], main, actions)
         both = self.to_action(main).float().unflatten(-1, (2, self.size.n_actions))
         both = both[..., :n_actions]
@@ -180,7 +138,7 @@ class SequenceModel(nn.Module):
             main = torch.cat([output.main, taken.to(output.main.dtype)], -1)
         else:
             main = output.main + self.taken(action)
-        hidden = gelu(self.ahead(main), approximate="tanh")
+        hidden = linear_gelu(self.ahead, main)
         following = self.to_code(hidden).float()
         if self.nameless:
             following = self.sharpness.exp() * (following @ codes.T)
@@ -190,7 +148,7 @@ class SequenceModel(nn.Module):
 
     def codes(self, n_observations: int) -> Tensor:
         """Returns the codes of the ids, float32 [O, CODE]."""
-        return state_codes(n_observations).to(self.sharpness.device)
+        return torch.from_numpy(state_codes(n_observations)).to(self.sharpness.device)
 
 
 def _memory(size: ModelSize) -> DeltaMemory:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from anymdp_baselines.omnirl.agent import SequenceAgent
+from anymdp_baselines.omnirl.checkpoint import read_checkpoint
 from anymdp_baselines.omnirl.loss import LOSSES, Targets, compute_losses
 from anymdp_baselines.omnirl.model import SequenceModel
 from anymdp_baselines.omnirl.presets import SequencePreset, TaskGroup
@@ -33,7 +34,6 @@ from anymdp_baselines.training.objective import Compute, Losses, TrainingPlan
 from anymdp_baselines.training.optimizer import OptimizerSettings, take_prefix
 from anymdp_baselines.training.prefetch import start_workers
 from anymdp_baselines.training.task_pool import first_task_seed
-from anymdp_baselines.training.temperature import TemperatureSchedule
 from anymdp_bench.engine.arrays import Int64s
 
 REPORT, SAVE, EVALUATE = 10, 20, 100  # rounds between log lines, checkpoints, evaluations
@@ -174,22 +174,22 @@ class SequenceObjective:
         In the end it chooses the schedule that the weights are played by, on held-out tasks of the last
         group, and the scores are on public tasks.
         """
-        self.model.eval()
         n_tasks = 2 * EVALUATION_TASKS if is_final else EVALUATION_TASKS
+        network = read_checkpoint(folder / "weights", (self.preset.model.kind,)).network()
         if is_final:
             found = {}
             for schedule in self.preset.schedules:
-                found[schedule] = self._late_score(schedule, n_tasks)
+                found[schedule] = self._late_score(SequenceAgent(network, schedule), n_tasks)
                 yield f"temperature {schedule.words}: {found[schedule]:.3f}"
             self.schedule = max(found, key=lambda schedule: found[schedule])
-        agent = SequenceAgent(self.model, self.schedule)
+        agent = SequenceAgent(network, self.schedule)
         for group in self.preset.groups:
             size, start = (group.n_states, group.n_actions), 0 if is_final else HELD_OUT
             yield describe_scores(agent, *size, _evaluated_steps(group), n_tasks, start)
 
-    def _late_score(self, schedule: TemperatureSchedule, n_tasks: int) -> float:
+    def _late_score(self, agent: SequenceAgent, n_tasks: int) -> float:
         """Returns the online score on held-out tasks of the last group, but for its first third."""
-        group, agent = self.preset.groups[-1], SequenceAgent(self.model, schedule)
+        group = self.preset.groups[-1]
         ends = _evaluated_steps(group)
         score = online_scores(agent, group.n_states, group.n_actions, ends, n_tasks, HELD_OUT)
         return float(np.nanmean(score[:, 1:]))

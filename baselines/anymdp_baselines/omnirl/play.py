@@ -1,54 +1,55 @@
-"""One recurrent forward a step: how a model plays many runs side by side."""
+"""Runs that a sequence model plays side by side, one recurrent step at a time."""
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import numpy as np
-import torch
-from torch import Tensor
 
-from anymdp_baselines.omnirl.inference import CompiledStep
-from anymdp_baselines.omnirl.model import SequenceModel
-from anymdp_baselines.omnirl.tokens import StepInputs
 from anymdp_bench.datasets.codes import NOTHING, TAG_UNKNOWN
-from anymdp_bench.engine.arrays import Float64s, Int64s
+from anymdp_bench.engine.arrays import AnyArray, Float32s, Float64s, Int64s
 
 
-def root_mean_square(power: Tensor) -> Tensor:
-    """Returns root mean squares of rewards, float32, from (sum of squares, number) [..., 2]; 0 for none."""
-    return (power[..., 0] / power[..., 1].clamp(min=1.0)).sqrt().float()
+def root_mean_square(power: Float64s) -> Float32s:
+    """Returns root mean squares of rewards, from (sum of squares, number) [..., 2]; 0 for none."""
+    return np.sqrt(power[..., 0] / np.maximum(power[..., 1], 1.0)).astype(np.float32)
+
+
+class Network(Protocol):
+    """A model in the form that is played with."""
+
+    @property
+    def size(self) -> Any:
+        """Its `ModelSize`."""
+
+    def initial_state(self, n: int, n_observations: int, n_actions: int) -> Any:
+        """Returns the memories of `n` runs that have seen nothing: a sequence of arrays, one a block."""
+
+    def logits(
+        self, steps: tuple[AnyArray, ...], state: Any, n_observations: int, n_actions: int
+    ) -> Float64s:
+        """Writes steps (`tokens.StepInputs`, [n] each) to `state`; returns preferences, [n, A]."""
 
 
 class Player:
-    """Runs that a model plays side by side, on its device: their memories and the last step of each.
+    """Runs side by side: their memories and the last step of each.
 
     Args:
-        model: the model.
+        network: what plays.
         n: number of runs.
         n_observations: O of their tasks.
         n_actions: A of their tasks.
-        is_half: whether matrix products are in bfloat16; memories stay float32.
 
     Attributes:
-        state: the memories, a list of tensors.
+        state: the memories, one array (or tensor) for each block.
         last: the step before, int64 [n, 5]: the state left, action, ending, arrival, tag.
         reward: the reward of that step, float32 [n].
         power: sum of squared rewards and number of steps so far, float64 [n, 2].
     """
 
-    def __init__(
-        self,
-        model: SequenceModel,
-        n: int,
-        n_observations: int,
-        n_actions: int,
-        is_half: bool = False,
-    ) -> None:
-        self.model, self.n_actions, self._is_half = model, n_actions, is_half
-        is_compiled = CompiledStep.supports(model) and not is_half
-        self._compiled = CompiledStep(model) if is_compiled else None
-        self._codes = model.codes(n_observations)
-        self._shape = (n_observations, n_actions)
-        self.state = model.initial_state(n, n_observations, n_actions)
+    def __init__(self, network: Network, n: int, n_observations: int, n_actions: int) -> None:
+        self.network, self._shape = network, (n_observations, n_actions)
+        self.state = network.initial_state(n, n_observations, n_actions)
         self.last = np.zeros((n, 5), np.int64)
         self.reward = np.zeros(n, np.float32)
         self.power = np.zeros((n, 2))
@@ -60,24 +61,15 @@ class Player:
         self.reward[runs] = 0.0
         self.power[runs] = 0.0
         for memory in self.state:
-            memory[torch.from_numpy(runs)] = 0.0
+            memory[runs] = 0.0
 
     def logits(self, seen: Int64s) -> Float64s:
         """Writes the step before to memory; returns preferences of actions in the states `seen`, [n, A]."""
-        left, action, ending, arrival, tag = self.last.T
+        left, action, ending, arrival, tag = self.last.T.copy()
         arrival = np.where(ending == NOTHING, seen, arrival)
-        scale = root_mean_square(torch.from_numpy(self.power)).numpy()
-        columns = (seen, left, action, self.reward, scale, ending, arrival, tag)
-        device = self._codes.device
-        steps = StepInputs(*(torch.from_numpy(x[:, None].copy()).to(device) for x in columns))
-        if self._compiled is not None:
-            return self._compiled(steps, self.state, self._codes, self.n_actions).astype(np.float64)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self._is_half):
-            output, self.state = self.model(
-                steps, self.state, self._codes, self.n_actions, one_step=True
-            )
-        out: Float64s = output.logit[:, 0].double().cpu().numpy()
-        return out
+        scale = root_mean_square(self.power)
+        steps = (seen, left, action, self.reward, scale, ending, arrival, tag)
+        return self.network.logits(steps, self.state, *self._shape)
 
     def note(
         self,
@@ -93,16 +85,15 @@ class Player:
         self.reward = reward.astype(np.float32)
         self.power += np.stack([self.reward.astype(np.float64) ** 2, np.ones(len(seen))], 1)
 
-    def context(self) -> dict[str, Tensor]:
+    def context(self) -> dict[str, AnyArray]:
         """Returns all that the runs remember, by name."""
-        out = {f"memory.{k}": memory.cpu() for k, memory in enumerate(self.state)}
-        arrays = {"last": self.last, "reward": self.reward, "power": self.power}
-        return out | {name: torch.from_numpy(array) for name, array in arrays.items()}
+        out = {f"memory.{k}": np.array(memory) for k, memory in enumerate(self.state)}
+        return out | {"last": self.last, "reward": self.reward, "power": self.power}
 
-    def resume(self, context: dict[str, Tensor]) -> None:
+    def resume(self, context: dict[str, AnyArray]) -> None:
         """Continues from a `context` of as many runs of the same model and size."""
-        device = self._codes.device
-        self.state = [context[f"memory.{k}"].clone().to(device) for k in range(len(self.state))]
+        for k in range(len(self.state)):
+            self.state[k] = context[f"memory.{k}"].copy()
         self.last, self.reward, self.power = (
-            context[name].numpy().copy() for name in ("last", "reward", "power")
+            context[name].copy() for name in ("last", "reward", "power")
         )

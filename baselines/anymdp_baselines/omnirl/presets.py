@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from anymdp_baselines.omnirl.model import ModelSize
+from anymdp_baselines.omnirl.size import ModelSize
 from anymdp_baselines.training.temperature import TemperatureSchedule
 
 COOLING = (TemperatureSchedule(0.5), TemperatureSchedule(0.8), TemperatureSchedule(1.2))

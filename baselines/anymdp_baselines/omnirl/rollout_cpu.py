@@ -11,6 +11,7 @@ from torch import Tensor
 
 from anymdp_baselines.omnirl.model import SequenceModel
 from anymdp_baselines.omnirl.play import Player
+from anymdp_baselines.omnirl.play_torch import network_of
 from anymdp_baselines.omnirl.presets import COOLING, TaskGroup
 from anymdp_baselines.omnirl.recipes import RECIPES, DataRecipe
 from anymdp_baselines.omnirl.rollout import ScoreTally, SegmentBatch, first_ends
@@ -102,7 +103,6 @@ class CpuRollout:
         seeds: two first task seeds, of the model's own runs and of the recorded ones.
         recipe: what is recorded.
         schedules: the temperatures that the model plays at; its runs are divided evenly among them.
-        is_half: whether the model plays in bfloat16.
         reward_spread: of the factors of rewards (`task_pool.reward_factor`).
 
     Raises:
@@ -116,16 +116,16 @@ class CpuRollout:
         seeds: tuple[int, int],
         recipe: DataRecipe = RECIPES["omnirl"],
         schedules: Sequence[TemperatureSchedule] = COOLING,
-        is_half: bool = False,
         reward_spread: float = 0.0,
     ) -> None:
         self.group, self._model, self.schedules = group, model, schedules
         n, size = group.own_runs, (group.n_states, group.n_actions)
         source = task_source("AnyMDP-v0", n_states=group.n_states, n_actions=group.n_actions)
         self.tasks = TaskPool(n, source, *size, reward_spread)
-        self.player = Player(model, n, *size, is_half)
+        network = network_of(model)
+        self.player = Player(network, n, *size)
         self.recorded = RecordedRuns(group, seeds[1], recipe, reward_spread)
-        self.recorded_player = Player(model, group.recorded_runs, *size)
+        self.recorded_player = Player(network, group.recorded_runs, *size)
         self.next_seed = seeds[0]
         self.tasks.assign(np.arange(n), self._take_seeds(n))
         self.age = np.zeros(n, np.int64)
@@ -143,7 +143,7 @@ class CpuRollout:
         if not self.group.recorded_runs:
             return self.play(rng)
         self.recorded_player.forget(self.recorded.renew())
-        before = [memory.clone() for memory in self.recorded_player.state]
+        before = _copies(self.recorded_player)
         recorded = self.recorded.take(self.group.segment, self.recorded_player)
         if not self.group.own_runs:
             return SegmentBatch(recorded, before)
@@ -155,23 +155,22 @@ class CpuRollout:
         """Plays a segment of the model's own runs."""
         group, tasks, n = self.group, self.tasks, self.group.own_runs
         self._renew()
-        start = [memory.clone() for memory in self.player.state]
+        self.player.network = network_of(self._model)
+        start = _copies(self.player)
         segment = Segment.empty(n, group.segment, self.player, tasks.advantage, tasks.entropy)
         segment.age[:] = self.age
         gumbel = rng.gumbel(size=(group.segment, n, group.n_actions))
         slots = group.n_states * group.n_actions
-        self._model.eval()
-        with torch.no_grad():
-            for t in range(group.segment):
-                seen, age = tasks.observation.copy(), self.age + t
-                warm = choose_temperatures(self.schedules, self.schedule_of, age, slots)
-                action = (self.player.logits(seen) / warm[:, None] + gumbel[t]).argmax(1)
-                reward, ending, arrival, score, is_over = tasks.step(action)
-                self.player.note(seen, action, reward, ending, arrival, TAG_UNKNOWN)
-                segment.write(t, seen, action, reward, ending, arrival, TAG_UNKNOWN)
-                scored = np.flatnonzero(is_over & tasks.is_scorable)
-                place = self.schedule_of[scored], age[scored] // group.segment
-                self.tally.add(*place, score[scored])
+        for t in range(group.segment):
+            seen, age = tasks.observation.copy(), self.age + t
+            warm = choose_temperatures(self.schedules, self.schedule_of, age, slots)
+            action = (self.player.logits(seen) / warm[:, None] + gumbel[t]).argmax(1)
+            reward, ending, arrival, score, is_over = tasks.step(action)
+            self.player.note(seen, action, reward, ending, arrival, TAG_UNKNOWN)
+            segment.write(t, seen, action, reward, ending, arrival, TAG_UNKNOWN)
+            scored = np.flatnonzero(is_over & tasks.is_scorable)
+            place = self.schedule_of[scored], age[scored] // group.segment
+            self.tally.add(*place, score[scored])
         self.age += group.segment
         return SegmentBatch(segment, start)
 
@@ -185,7 +184,7 @@ class CpuRollout:
     def keep_memories(self, memories: list[Tensor]) -> None:
         """Takes over, for the recorded runs, the memories of all runs after the segment."""
         for own, new in zip(self.recorded_player.state, memories, strict=True):
-            own.copy_(new[self.group.own_runs :])
+            own[:] = new[self.group.own_runs :].numpy()
 
     def scores(self) -> Float64s:
         """Returns mean scores of episodes since the last call, [schedules, ages]; NaN where none ended."""
@@ -193,22 +192,27 @@ class CpuRollout:
 
     def state(self) -> dict[str, Tensor]:
         """Returns what `restore` needs to continue exactly."""
-        out: dict[str, Tensor] = {}
+        arrays: dict[str, AnyArray] = {}
         for name, player in (("own", self.player), ("recorded", self.recorded_player)):
-            out |= {f"{name}.{k}": tensor for k, tensor in player.context().items()}
-        arrays: dict[str, AnyArray] = {f"tasks.{k}": v for k, v in self.tasks.state().items()}
+            arrays |= {f"{name}.{k}": array for k, array in player.context().items()}
+        arrays |= {f"tasks.{k}": v for k, v in self.tasks.state().items()}
         arrays |= {"age": self.age, "end": self.end, "tally": self.tally.sums}
         arrays |= {f"runs.{k}": getattr(self.recorded, k) for k in ("seeds", "age", "end")}
         arrays["next_seeds"] = np.array([self.next_seed, self.recorded.next_seed])
-        return out | {k: torch.from_numpy(np.array(v)) for k, v in arrays.items()}
+        return {k: torch.from_numpy(np.array(v)) for k, v in arrays.items()}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Continues where `state` was taken."""
-        for name, player in (("own", self.player), ("recorded", self.recorded_player)):
-            player.resume(take_prefix(f"{name}.", tensors))
         arrays = {k: v.numpy() for k, v in tensors.items()}
-        self.tasks.restore({k: v.numpy() for k, v in take_prefix("tasks.", tensors).items()})
+        for name, player in (("own", self.player), ("recorded", self.recorded_player)):
+            player.resume(take_prefix(f"{name}.", arrays))
+        self.tasks.restore(take_prefix("tasks.", arrays))
         self.age, self.end, self.tally.sums = (arrays[k].copy() for k in ("age", "end", "tally"))
         self.next_seed, recorded_seed = arrays["next_seeds"].tolist()
         seeds, age, end = (arrays[f"runs.{k}"] for k in ("seeds", "age", "end"))
         self.recorded.restore(seeds, age, end, recorded_seed)
+
+
+def _copies(player: Player) -> list[Tensor]:
+    """Returns copies of the memories of a player's runs."""
+    return [torch.from_numpy(memory.copy()) for memory in player.state]

@@ -17,11 +17,10 @@ import torch
 from torch import Tensor
 
 from anymdp_baselines.omnirl.model import SequenceModel
-from anymdp_baselines.omnirl.play import root_mean_square
 from anymdp_baselines.omnirl.presets import COOLING, TaskGroup
 from anymdp_baselines.omnirl.recipes import RECIPES, DataRecipe
 from anymdp_baselines.omnirl.rollout import ScoreTally, SegmentBatch, first_ends
-from anymdp_baselines.omnirl.segments import Segment
+from anymdp_baselines.omnirl.segments import Segment, root_mean_square
 from anymdp_baselines.omnirl.tokens import StepInputs
 from anymdp_baselines.training.cuda_graph import capture_graph
 from anymdp_baselines.training.prefetch import DenseTasks, Prefetcher, make_tasks, record_runs

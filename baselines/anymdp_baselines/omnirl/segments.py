@@ -11,12 +11,17 @@ import torch
 from torch import Tensor
 
 from anymdp_baselines.omnirl.loss import Targets
-from anymdp_baselines.omnirl.play import Player, root_mean_square
+from anymdp_baselines.omnirl.play import Player
 from anymdp_baselines.omnirl.tokens import StepInputs
 from anymdp_bench.datasets.codes import NOTHING, TERMINATED
 from anymdp_bench.engine.arrays import AnyArray, Int64s
 
 Array: TypeAlias = Any  # of NumPy or PyTorch
+
+
+def root_mean_square(power: Tensor) -> Tensor:
+    """Returns `play.root_mean_square`, of tensors."""
+    return (power[..., 0] / power[..., 1].clamp(min=1.0)).sqrt().float()
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from anymdp_baselines.omnirl.codes import CODE, REWARD_FEATURES
 from anymdp_bench.datasets.codes import ENDINGS, NOTHING, TAGS, WENT_ON
-
-REWARD_FEATURES, CODE = 6, 32
 
 
 class StepInputs(NamedTuple):
@@ -54,13 +52,6 @@ def reward_features(steps: StepInputs) -> Tensor:
         ],
         -1,
     )
-
-
-def state_codes(n: int) -> Tensor:
-    """Returns fixed random codes of `n` ids, float32 [n, CODE], of length 1; they do not depend on n."""
-    rows = np.random.default_rng(0).standard_normal((n, CODE))
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return torch.from_numpy(rows.astype(np.float32))
 
 
 class NamelessTokens(nn.Module):

@@ -10,12 +10,14 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from safetensors import SafetensorError
 
+from anymdp_bench.engine.arrays import AnyArray
 from anymdp_bench.mdp.file_bytes import sort_metadata
 
 if TYPE_CHECKING:
@@ -48,17 +50,24 @@ def former(folder: Path) -> Path:
 
 def save(
     folder: Path,
-    tensors: dict[str, Tensor],
+    tensors: Mapping[str, Any],
     numbers: dict[str, Any],
     ready: Callable[[], object] = lambda: None,
 ) -> None:
-    """Writes a checkpoint, calls `ready`, and replaces what was there in one rename."""
-    from safetensors.torch import save
+    """Writes a checkpoint, calls `ready`, and replaces what was there in one rename.
+
+    Args:
+        folder: the checkpoint.
+        tensors: NumPy arrays, or PyTorch's tensors on the CPU, by name.
+        numbers: what else is kept, as JSON knows it.
+        ready: called when all is written, before it takes its place.
+    """
+    from safetensors.numpy import save
 
     fresh, old = unready(folder), former(folder)
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    shards = _shards(tensors)
+    shards = _shards({name: _array(tensor) for name, tensor in tensors.items()})
     for k, shard in enumerate(shards):
         about = {"format": FORMAT, "shards": str(len(shards)), "numbers": json.dumps(numbers)}
         (fresh / f"{k:03d}.safetensors").write_bytes(sort_metadata(save(shard, metadata=about)))
@@ -70,30 +79,44 @@ def save(
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _shards(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
-    shards: list[dict[str, Tensor]] = [{}]
+def _array(tensor: Any) -> AnyArray:
+    """Returns a tensor or an array as an array."""
+    return np.asarray(tensor.detach() if hasattr(tensor, "detach") else tensor)
+
+
+def _shards(arrays: dict[str, AnyArray]) -> list[dict[str, AnyArray]]:
+    shards: list[dict[str, AnyArray]] = [{}]
     free = SHARD
-    for name, tensor in tensors.items():
-        for part_name, part in _parts(name, tensor.contiguous()):
-            size = part.numel() * part.element_size()
-            if size > free and shards[-1]:
+    for name, array in arrays.items():
+        for part_name, part in _parts(name, array):
+            if part.nbytes > free and shards[-1]:
                 shards.append({})
                 free = SHARD
-            shards[-1][part_name] = part.clone()
-            free -= size
+            shards[-1][part_name] = np.array(part, order="C")
+            free -= part.nbytes
     return shards
 
 
-def _parts(name: str, tensor: Tensor) -> list[tuple[str, Tensor]]:
-    size = tensor.numel() * tensor.element_size()
-    if size <= SHARD:
-        return [(name, tensor)]
-    rows = max(1, SHARD // (size // len(tensor)))
-    return [(f"{name}{_ROWS}{k}", part) for k, part in enumerate(tensor.split(rows))]
+def _parts(name: str, array: AnyArray) -> list[tuple[str, AnyArray]]:
+    if array.nbytes <= SHARD:
+        return [(name, array)]
+    rows = max(1, SHARD // (array.nbytes // len(array)))
+    return [
+        (f"{name}{_ROWS}{k}", array[begin : begin + rows])
+        for k, begin in enumerate(range(0, len(array), rows))
+    ]
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Returns (tensors, numbers) as `save` wrote them; `path` is the folder, or its only shard.
+    """Returns (tensors, numbers) of a checkpoint (see `load_arrays`)."""
+    import torch
+
+    arrays, numbers = load_arrays(path)
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}, numbers
+
+
+def load_arrays(path: Path) -> tuple[dict[str, AnyArray], dict[str, Any]]:
+    """Returns (arrays, numbers) as `save` wrote them; `path` is the folder, or its only shard.
 
     Raises:
         ValueError: it is no checkpoint of this kind; the message is one line.
@@ -106,23 +129,21 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ValueError(f"{path} is no sequence-model checkpoint ({one_line(error)})") from None
 
 
-def _join(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Does the work of `load`, and raises whatever a broken file gives rise to."""
-    import torch
-
-    parts: dict[str, list[tuple[int, Any]]] = {}
+def _join(path: Path) -> tuple[dict[str, AnyArray], dict[str, Any]]:
+    """Does the work of `load_arrays`, and raises whatever a broken file gives rise to."""
+    parts: dict[str, list[tuple[int, AnyArray]]] = {}
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
     if not files:
         raise ValueError("the folder holds no .safetensors file")
     for file in files:
-        tensors, numbers, about = _read(file, FORMAT, "pt")
+        arrays, numbers, about = _read(file, FORMAT)
         if int(about["shards"]) != len(files):
             raise ValueError(f"it has {len(files)} of {about['shards']} shards")
-        for name, tensor in tensors.items():
+        for name, array in arrays.items():
             whole, _, k = name.partition(_ROWS)
-            parts.setdefault(whole, []).append((int(k or 0), tensor))
+            parts.setdefault(whole, []).append((int(k or 0), array))
     joined = {
-        name: torch.cat([t for _, t in sorted(found, key=lambda p: p[0])])
+        name: np.concatenate([t for _, t in sorted(found, key=lambda p: p[0])])
         if len(found) > 1
         else found[0][1]
         for name, found in parts.items()
@@ -134,7 +155,6 @@ def write_file(
     path: Path, arrays: dict[str, Any], numbers: dict[str, Any], file_format: str
 ) -> None:
     """Writes arrays (or tensors on the CPU) and plain numbers to one file, whole or not at all."""
-    import numpy as np
     from safetensors.numpy import save
 
     whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
@@ -157,17 +177,15 @@ def read_file(path: Path, file_format: str) -> tuple[dict[str, Any], dict[str, A
     Raises:
         READ_ERRORS: the file is none of this format.
     """
-    arrays, numbers, _ = _read(path, file_format, "np")
+    arrays, numbers, _ = _read(path, file_format)
     return arrays, numbers
 
 
-def _read(
-    path: Path, file_format: str, framework: str
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
-    """Returns (tensors, numbers, metadata) of one file."""
+def _read(path: Path, file_format: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+    """Returns (NumPy arrays, numbers, metadata) of one file."""
     from safetensors import safe_open
 
-    with safe_open(path, framework=framework) as file:
+    with safe_open(path, framework="np") as file:
         about: dict[str, str] = file.metadata() or {}
         if about.get("format") != file_format:
             raise ValueError(f"its format is {about.get('format')!r}, not {file_format!r}")

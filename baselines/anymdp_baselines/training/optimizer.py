@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from anymdp_baselines.training import distributed
 
 _BETAS, _WEIGHT_DECAY, _CLIP, _LAST_SHARE = (0.9, 0.98), 0.01, 1.0, 0.03
+_Kind = TypeVar("_Kind")
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -117,6 +119,6 @@ class Optimizer:
                 }
 
 
-def take_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Returns the tensors whose names begin with `prefix`, under the rest of their names."""
+def take_prefix(prefix: str, tensors: dict[str, _Kind]) -> dict[str, _Kind]:
+    """Returns the tensors (or arrays) whose names begin with `prefix`, under the rest of their names."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

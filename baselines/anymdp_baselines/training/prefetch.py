@@ -15,9 +15,9 @@ from numba import set_num_threads
 from anymdp_baselines.training.task_pool import refuse_public, reward_factor
 from anymdp_bench.datasets.codes import TAG_UNKNOWN
 from anymdp_bench.datasets.sequences import Mixture, Sequences, synthesise
-from anymdp_bench.engine.arrays import Float64s
+from anymdp_bench.engine.arrays import Float32s, Float64s
 from anymdp_bench.scoring import compute_references
-from anymdp_bench.scoring.labels import Float32s, label_task
+from anymdp_bench.scoring.labels import label_task
 from anymdp_bench.tasks.family import task_source
 
 _BATCH = 16  # tasks that a process makes at a time

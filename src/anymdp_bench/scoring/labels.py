@@ -13,15 +13,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-from anymdp_bench.engine.arrays import Bands, Bools, Float64s, Int64s
+from anymdp_bench.engine.arrays import Bands, Bools, Float32s, Float64s, Int64s
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import solve
 from anymdp_bench.scoring.references import LEAST_GAP_IN_SD, ORACLE_GAMMA, References
-
-Float32s = npt.NDArray[np.float32]
 
 
 @njit(cache=True, nogil=True)

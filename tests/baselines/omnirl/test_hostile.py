@@ -14,7 +14,8 @@ torch = pytest.importorskip("torch")
 from safetensors import safe_open  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
-from anymdp_baselines.omnirl.model import ModelSize, SequenceModel  # noqa: E402
+from anymdp_baselines.omnirl.model import SequenceModel  # noqa: E402
+from anymdp_baselines.omnirl.size import ModelSize  # noqa: E402
 from anymdp_baselines.planner.checkpoint import shipped  # noqa: E402
 from anymdp_bench.agents import AgentError, AgentSpec, RunBatch  # noqa: E402
 

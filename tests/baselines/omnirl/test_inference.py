@@ -1,15 +1,18 @@
+"""Compiled play: the numbers of the PyTorch model, and no run depends on those beside it."""
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from anymdp_baselines.omnirl.inference import CompiledStep  # noqa: E402
-from anymdp_baselines.omnirl.model import ModelSize, SequenceModel  # noqa: E402
+from anymdp_baselines.omnirl.inference import CompiledNetwork  # noqa: E402
+from anymdp_baselines.omnirl.model import SequenceModel  # noqa: E402
 from anymdp_baselines.omnirl.play import Player  # noqa: E402
-from anymdp_baselines.omnirl.tokens import StepInputs  # noqa: E402
+from anymdp_baselines.omnirl.play_torch import TorchNetwork, network_of  # noqa: E402
+from anymdp_baselines.omnirl.size import ModelSize  # noqa: E402
 from anymdp_bench.datasets.codes import NOTHING  # noqa: E402
 
-N, O, A = 5, 6, 3  # noqa: E741
+N, O, A = 7, 6, 3  # noqa: E741
 
 
 def model(kind="delta", bootstrap=True):
@@ -25,28 +28,22 @@ def steps(t, rng):
     ending = np.full(N, NOTHING) if t == 0 else rng.integers(0, 3, N)
     reward, scale = rng.normal(size=N).astype(np.float32), rng.random(N).astype(np.float32)
     seen, left, arrival = rng.integers(0, O, (3, N))
-    given = (seen, left, rng.integers(0, A, N), reward, scale, ending, arrival, np.full(N, 7))
-    return StepInputs(*(torch.from_numpy(x[:, None]) for x in given))
+    return (seen, left, rng.integers(0, A, N), reward, scale, ending, arrival, np.full(N, 7))
 
 
-def both(net, compiled, seed=0):
-    """(Logits step by step, memories at the end) of the model and of its compiled step."""
-    rng, codes = np.random.default_rng(seed), net.codes(O)
-    state, own = net.initial_state(N, O, A), net.initial_state(N, O, A)
-    plain, quick = [], []
-    for t in range(20):
-        now = steps(t, rng)
-        output, state = net(now, state, codes, A, one_step=True)
-        plain.append(output.logit[:, 0].numpy())
-        quick.append(compiled(now, own, codes, A))
-    return (plain, state), (quick, own)
+def played(network, runs=None, seed=0):
+    """Preferences [20, runs, A] and the memories at the end, of some of the N runs or all."""
+    rng, runs = np.random.default_rng(seed), np.arange(N) if runs is None else runs
+    state = network.initial_state(len(runs), O, A)
+    given = [tuple(x[runs] for x in steps(t, rng)) for t in range(20)]
+    return np.array([network.logits(each, state, O, A) for each in given]), list(state)
 
 
 @pytest.mark.parametrize("bootstrap", [True, False])
 @pytest.mark.parametrize("kind", ["delta", "linear"])
-def test_the_compiled_step_is_the_models(kind, bootstrap):
+def test_compiled_code_plays_as_the_model_does(kind, bootstrap):
     net = model(kind, bootstrap)
-    (plain, state), (quick, own) = both(net, CompiledStep(net))
+    (plain, state), (quick, own) = played(TorchNetwork(net)), played(network_of(net))
     np.testing.assert_allclose(quick, plain, atol=1e-4)
     assert np.std(plain) > 0.01
     for a, b in zip(state, own, strict=True):
@@ -54,19 +51,40 @@ def test_the_compiled_step_is_the_models(kind, bootstrap):
 
 
 @pytest.mark.parametrize("kind", ["delta", "linear"])
-def test_it_follows_the_weights_through_training(kind):
-    net = model(kind)
-    compiled = CompiledStep(net)
-    both(net, compiled)
+def test_a_run_is_the_same_to_the_bit_whatever_runs_are_beside_it(kind):
+    network = network_of(model(kind))
+    whole, memories = played(network)
+    for runs in ([0], [3], [2, 5], [6, 1, 4], [0, 1, 2, 3, 4]):
+        own, state = played(network, np.array(runs))
+        np.testing.assert_array_equal(own, whole[:, runs])
+        for a, b in zip(state, memories, strict=True):
+            np.testing.assert_array_equal(a, b[runs])
+
+
+def test_it_takes_over_other_weights():
+    net = model()
+    network = network_of(net)
+    first, _ = played(network)
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.mul_(0.7).add_(0.1)
-    (plain, _), (quick, _) = both(net, compiled)
-    np.testing.assert_allclose(quick, plain, atol=1e-4)
+    network.load({name: tensor.numpy() for name, tensor in net.state_dict().items()})
+    quick, _ = played(network)
+    assert np.abs(quick - first).max() > 0.01
+    np.testing.assert_allclose(quick, played(TorchNetwork(net))[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["delta", "linear"])
+def test_the_sizes_name_every_weight_of_the_model(kind):
+    net = model(kind)
+    shapes = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+    assert net.size.shapes() == shapes
 
 
 def test_other_models_are_played_by_pytorch():
     gated = SequenceModel(ModelSize("gated", 16, 1, 2, n_observations=O, n_actions=A))
-    assert not CompiledStep.supports(gated)
-    player = Player(gated.requires_grad_(False), N, O, A)
+    assert not CompiledNetwork.supports("gated")
+    network = network_of(gated.requires_grad_(False))
+    assert isinstance(network, TorchNetwork)
+    player = Player(network, N, O, A)
     assert player.logits(np.zeros(N, np.int64)).shape == (N, A)

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from anymdp_baselines.omnirl.checkpoint import load_model  # noqa: E402
+from anymdp_baselines.omnirl.checkpoint import read_checkpoint  # noqa: E402
 from anymdp_baselines.omnirl.methods import ad, dpt  # noqa: E402
 from anymdp_baselines.studies.methods import METHODS, method_preset  # noqa: E402
 from anymdp_bench.agents import AgentSpec  # noqa: E402
@@ -31,11 +31,11 @@ def test_the_weights_that_ship_are_those_of_the_study_at_scale_small():
 
     for method, name in zip(METHODS, NAMES, strict=True):
         shipped = Path(str(files("anymdp_baselines.omnirl") / "weights" / name))
-        model, numbers = load_model(shipped, ("delta",))
+        found = read_checkpoint(shipped, ("delta",))
         preset = method_preset("small", method)
-        assert model.size == preset.model
-        assert numbers["preset"]["recipe"] == method
-        assert numbers["updates"] == preset.rounds * preset.minibatches
+        assert found.size == preset.model
+        assert found.numbers["preset"]["recipe"] == method
+        assert found.numbers["updates"] == preset.rounds * preset.minibatches
 
 
 class TestAD(AgentConformance):

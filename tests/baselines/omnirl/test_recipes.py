@@ -9,6 +9,7 @@ from anymdp_baselines.omnirl.agent import SequenceAgent  # noqa: E402
 from anymdp_baselines.omnirl.loss import Targets, compute_losses  # noqa: E402
 from anymdp_baselines.omnirl.model import PolicyOutput, Prediction  # noqa: E402
 from anymdp_baselines.omnirl.objective import SequenceObjective  # noqa: E402
+from anymdp_baselines.omnirl.play_torch import network_of  # noqa: E402
 from anymdp_baselines.omnirl.presets import TaskGroup  # noqa: E402
 from anymdp_baselines.omnirl.recipes import RECIPES  # noqa: E402
 from anymdp_baselines.omnirl.rollout_cpu import RecordedRuns  # noqa: E402
@@ -114,7 +115,7 @@ def test_a_round_trains_and_goes_on_exactly(name):
 
 def test_a_demonstrators_steps_carry_the_tag_that_the_agent_is_given():
     model = SequenceObjective(method_preset("tiny", "omnirl")).model
-    agent = SequenceAgent(model, TemperatureSchedule(0.8), shown_tag=3)
+    agent = SequenceAgent(network_of(model), TemperatureSchedule(0.8), shown_tag=3)
     agent.start(RunBatch(16, 5, np.arange(2, dtype=np.uint64)))
     ids, flags = np.array([0, 1]), np.zeros(2, np.bool_)
     agent.act(ids)

@@ -13,9 +13,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from anymdp_baselines.omnirl.model import ModelSize  # noqa: E402
 from anymdp_baselines.omnirl.objective import SequenceObjective  # noqa: E402
 from anymdp_baselines.omnirl.presets import SequencePreset, TaskGroup  # noqa: E402
+from anymdp_baselines.omnirl.size import ModelSize  # noqa: E402
 from anymdp_baselines.training import checkpoint  # noqa: E402
 from anymdp_baselines.training.train import train  # noqa: E402
 from anymdp_baselines.training.trainer import Trainer  # noqa: E402
@@ -27,7 +27,7 @@ PRESET = SequencePreset(SIZE, (TaskGroup(8, 3, 4, 2, 32, 96),), minibatches=2, r
 PROCESS = """
 import os, sys, torch
 from anymdp_baselines.training import distributed
-from anymdp_baselines.omnirl.model import ModelSize
+from anymdp_baselines.omnirl.size import ModelSize
 from anymdp_baselines.omnirl.objective import SequenceObjective
 from anymdp_baselines.omnirl.presets import SequencePreset, TaskGroup
 from anymdp_baselines.training.temperature import TemperatureSchedule
@@ -54,7 +54,7 @@ from pathlib import Path
 from anymdp_baselines.training import distributed, resume
 from anymdp_baselines.training.train import train
 from anymdp_baselines.omnirl import objective
-from anymdp_baselines.omnirl.model import ModelSize
+from anymdp_baselines.omnirl.size import ModelSize
 from anymdp_baselines.omnirl.presets import SequencePreset, TaskGroup
 from anymdp_baselines.training.temperature import TemperatureSchedule
 torch.set_num_threads(1)

@@ -181,8 +181,9 @@ def shards(folder):
 
 def checkpoints(folder):
     """Weights of both kinds of OmniRL."""
-    from anymdp_baselines.omnirl.checkpoint import load_model
-    from anymdp_baselines.omnirl.model import ModelSize, SequenceModel
+    from anymdp_baselines.omnirl.checkpoint import read_checkpoint
+    from anymdp_baselines.omnirl.model import SequenceModel
+    from anymdp_baselines.omnirl.size import ModelSize
     from anymdp_baselines.planner.checkpoint import load_weights, save_arrays
     from anymdp_baselines.planner.model import Planner, PlannerSize
     from anymdp_baselines.training.checkpoint import save
@@ -202,7 +203,7 @@ def checkpoints(folder):
     sample = (folder / "model" / "000.safetensors").read_bytes()
 
     def load(path):
-        load_model(path, ("delta", "linear"))
+        read_checkpoint(path, ("delta", "linear"))
 
     call = partial(_read, load, ValueError, "g.safetensors")
     yield Target("sequence models", mutated([sample]), call, 3)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu
 
+from anymdp_baselines.omnirl.fused import RMSNorm, linear_gelu
 from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams
 from anymdp_baselines.omnirl.mixers.slots import at_once, chunkwise, scan, scan_
 
@@ -35,7 +35,7 @@ class DeltaMemory(nn.Module):
     ) -> None:
         super().__init__()
         self.size, self.heads, self.bootstrap = size, heads, bootstrap
-        self.norm_main, self.norm_actions = nn.RMSNorm(width), nn.RMSNorm(per_action)
+        self.norm_main, self.norm_actions = RMSNorm(width), RMSNorm(per_action)
         self.to_write = nn.Linear(width, size + 2 * heads)
         with torch.no_grad():
             repeat = (heads + 3) // 4
@@ -108,7 +108,7 @@ class DeltaMemory(nn.Module):
         self, stream: HiddenStreams, main: Tensor, read: Tensor, wrote: Tensor
     ) -> HiddenStreams:
         rows = torch.cat([read, self.norm_actions(stream.actions).to(read.dtype)], -1)
-        hidden = gelu(self.from_slots(rows) + self.from_main(main)[:, :, None], approximate="tanh")
+        hidden = linear_gelu(self.from_slots, rows, self.from_main(main))
         actions = stream.actions + self.to_actions(hidden)
         pooled = torch.cat([wrote.to(actions.dtype), actions.mean(2), actions.amax(2)], -1)
         return HiddenStreams(stream.main + self.to_main(pooled), actions)

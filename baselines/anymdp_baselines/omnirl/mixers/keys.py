@@ -18,87 +18,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit, prange
 from torch import Tensor
 
-
-@njit(cache=True, fastmath=True)
-def _dot(x, y):
-    total = np.float32(0.0)
-    for j in range(len(x)):
-        total += x[j] * y[j]
-    return total
-
-
-@njit(cache=True, fastmath=True)
-def _add(x, scale, y):
-    for j in range(len(x)):
-        x[j] += scale * y[j]
-
-
-@njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def scan_step(slot, seen, value, beta, g, table, gram, memory, read, wrote, error):
-    """Computes the recurrent form; changes `memory`; writes read [B, T, A, V], wrote, error [B, T, V]."""
-    n, length = slot.shape
-    heads, n_actions = g.shape[2:]
-    columns = value.shape[2]
-    for i in prange(n):
-        for t in range(length):
-            k, base = slot[i, t], seen[i, t] * n_actions
-            for c in range(columns):
-                h, row = c * heads // columns, memory[i, c]
-                e = value[i, t, c]
-                for a in range(n_actions):
-                    read[i, t, a, c] = _dot(row, table[base + a])
-                    e += g[i, t, h, a] * read[i, t, a, c]
-                if k < 0:
-                    error[i, t, c] = wrote[i, t, c] = 0.0
-                    continue
-                old = _dot(row, table[k])
-                error[i, t, c] = e - old
-                u = beta[i, t, h] * error[i, t, c]
-                _add(row, u, table[k])
-                wrote[i, t, c] = old + gram[k, k] * u
-                for a in range(n_actions):
-                    read[i, t, a, c] += gram[k, base + a] * u
-
-
-@njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def _scan_back(
-    slot, seen, beta, g, table, gram, memory, read, error, d_read, d_wrote, ahead, d_value, d_beta,
-    d_g, d_table,
-):  # fmt: skip
-    """Computes the adjoint of `scan_step`; takes `memory` and its gradient `ahead` from after to before."""
-    n, length = slot.shape
-    heads, n_actions = g.shape[2:]
-    columns = error.shape[2]
-    for i in prange(n):
-        for t in range(length - 1, -1, -1):
-            k, base = slot[i, t], seen[i, t] * n_actions
-            for c in range(columns):
-                h, row, d = c * heads // columns, memory[i, c], ahead[i, c]
-                for a in range(n_actions):
-                    _add(d, d_read[i, t, a, c], table[base + a])
-                    _add(d_table[i, base + a], d_read[i, t, a, c], row)
-                if k < 0:
-                    continue
-                key, u = table[k], beta[i, t, h] * error[i, t, c]
-                _add(d, d_wrote[i, t, c], key)
-                d_u = _dot(d, key)
-                d_v = beta[i, t, h] * d_u
-                d_value[i, t, c] = d_v
-                d_beta[i, t, h] += error[i, t, c] * d_u
-                _add(d_table[i, k], u, d)
-                _add(d_table[i, k], d_wrote[i, t, c], row)
-                _add(row, -u, key)
-                _add(d_table[i, k], -d_v, row)
-                _add(d, -d_v, key)
-                for a in range(n_actions):
-                    d_g[i, t, h, a] += d_v * (read[i, t, a, c] - gram[k, base + a] * u)
-                    weight = g[i, t, h, a] * d_v
-                    if weight != 0.0:
-                        _add(d, weight, table[base + a])
-                        _add(d_table[i, base + a], weight, row)
+from anymdp_baselines.omnirl.recurrence import key_scan, key_scan_back
 
 
 @torch.library.custom_op("anymdp::key_scan", mutates_args=())
@@ -135,7 +57,7 @@ def _key_scan_back(
         slot, seen, beta, g, table, table @ table.T, after.clone(), read, error, d_read, d_wrote,
         ahead, d_value, d_beta, d_g, d_table,
     )  # fmt: skip
-    _scan_back(*(_array(x) for x in given))
+    key_scan_back(*(_array(x) for x in given))
     return d_value, d_beta, d_g, d_table.sum(0), ahead
 
 
@@ -181,7 +103,7 @@ def scan_(
     read = torch.empty(n, length, g.shape[3], value.shape[2])
     wrote, error = torch.empty(value.shape), torch.empty(value.shape)
     given = (slot, seen, value, beta, g, table, table @ table.T, memory, read, wrote, error)
-    scan_step(*(_array(x) for x in given))
+    key_scan(*(_array(x) for x in given))
     return read, wrote, error
 
 

@@ -22,78 +22,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit, prange
 from torch import Tensor
 
-
-@njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def scan_step(slot, seen, value, beta, g, memory, read, wrote, error):
-    """Computes the recurrent form.
-
-    Changes `memory` [B, O * A, V]; writes read [B, T, A, V], wrote, error [B, T, V].
-    """
-    n, length = slot.shape
-    heads, n_actions = g.shape[2:]
-    size = memory.shape[2] // heads
-    for i in prange(n):
-        for t in range(length):
-            k, base = slot[i, t], seen[i, t] * n_actions
-            if k >= 0:
-                for h in range(heads):
-                    for c in range(h * size, (h + 1) * size):
-                        e = value[i, t, c] - memory[i, k, c]
-                        for a in range(n_actions):
-                            e += g[i, t, h, a] * memory[i, base + a, c]
-                        error[i, t, c] = e
-                for h in range(heads):
-                    for c in range(h * size, (h + 1) * size):
-                        memory[i, k, c] += beta[i, t, h] * error[i, t, c]
-                        wrote[i, t, c] = memory[i, k, c]
-            else:
-                error[i, t] = 0.0
-                wrote[i, t] = 0.0
-            for a in range(n_actions):
-                read[i, t, a] = memory[i, base + a]
-
-
-@njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def _scan_back(
-    slot, seen, beta, g, read, wrote, error, d_read, d_wrote, ahead, d_value, d_beta, d_g
-):
-    """Computes the adjoint of `scan_step`.
-
-    `ahead` [B, O * A, V]: gradient of the memory, after and then before.
-    """
-    n, length = slot.shape
-    heads, n_actions = g.shape[2:]
-    size = ahead.shape[2] // heads
-    for i in prange(n):
-        for t in range(length - 1, -1, -1):
-            k, base = slot[i, t], seen[i, t] * n_actions
-            for a in range(n_actions):
-                ahead[i, base + a] += d_read[i, t, a]
-            if k < 0:
-                continue
-            ahead[i, k] += d_wrote[i, t]
-            for h in range(heads):
-                b = beta[i, t, h]
-                lo, hi = h * size, (h + 1) * size
-                total = np.float32(0.0)
-                for c in range(lo, hi):
-                    total += ahead[i, k, c] * error[i, t, c]
-                    d_value[i, t, c] = b * ahead[i, k, c]
-                    ahead[i, k, c] -= d_value[i, t, c]
-                d_beta[i, t, h] = total
-                for a in range(n_actions):
-                    total = np.float32(0.0)
-                    weight = g[i, t, h, a]
-                    for c in range(lo, hi):
-                        total += d_value[i, t, c] * read[i, t, a, c]
-                        ahead[i, base + a, c] += weight * d_value[i, t, c]
-                    if base + a == k:  # what was read is the row after its change
-                        for c in range(lo, hi):
-                            total -= d_value[i, t, c] * b * error[i, t, c]
-                    d_g[i, t, h, a] = total
+from anymdp_baselines.omnirl.recurrence import slot_scan, slot_scan_back
 
 
 @torch.library.custom_op("anymdp::slot_scan", mutates_args=())
@@ -124,7 +55,7 @@ def _slot_scan_back(
     )
     ahead = d_after.clone(memory_format=torch.contiguous_format)
     given = (slot, seen, beta, g, read, wrote, error, d_read, d_wrote, _rows(ahead))
-    _scan_back(*(_array(x) for x in (*given, d_value, d_beta, d_g)))
+    slot_scan_back(*(_array(x) for x in (*given, d_value, d_beta, d_g)))
     return d_value, d_beta, d_g, ahead
 
 
@@ -173,7 +104,7 @@ def scan_(
     read = torch.empty(n, length, g.shape[3], value.shape[2])
     wrote, error = torch.empty_like(value), torch.empty_like(value)
     given = (slot, seen, value, beta, g, _rows(memory), read, wrote, error)
-    scan_step(*(_array(x) for x in given))
+    slot_scan(*(_array(x) for x in given))
     return read, wrote, error
 
 
