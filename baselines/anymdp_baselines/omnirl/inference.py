@@ -229,7 +229,7 @@ def _hidden(x, weight, bias, each):
         k = i // many
         for j in range(out.shape[1]):
             out[i, j] += each[k, j] + bias[j]
-        gelu(out[i])
+    gelu(out.ravel())
     return out
 
 
@@ -291,9 +291,12 @@ def _block(
         else:
             slot_step(slot[i], base, value[i], beta[i], g[i], memory[i], read, wrote, error)
         for a in range(n_actions):
-            rows[i, a, :size] = read[a]
-            rows[i, a, size:] = actions_[i * n_actions + a]
-        pooled[i, :size] = wrote
+            for j in range(size):
+                rows[i, a, j] = read[a, j]
+            for j in range(d):
+                rows[i, a, size + j] = actions_[i * n_actions + a, j]
+        for j in range(size):
+            pooled[i, j] = wrote[j]
     each = np.empty((n, weights.from_main.shape[2]), np.float32)
     matmul(main_, weights.from_main[k], each)
     flat = rows.reshape(n * n_actions, size + d)

@@ -46,10 +46,11 @@ def slot_step(slot, base, value, beta, g, memory, read, wrote, error):
                 row[c] += beta[h] * error[c]
                 wrote[c] = row[c]
     else:
-        error[:] = np.float32(0.0)
-        wrote[:] = np.float32(0.0)
+        for c in range(memory.shape[1]):
+            error[c] = wrote[c] = np.float32(0.0)
     for a in range(n_actions):
-        read[a] = memory[base + a]
+        for c in range(memory.shape[1]):
+            read[a, c] = memory[base + a, c]
 
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
