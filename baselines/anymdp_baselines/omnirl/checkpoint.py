@@ -88,9 +88,8 @@ def _read_size(record: dict[str, Any], tensors: Mapping[str, AnyArray]) -> Model
     """Returns the size that a file claims; raises ValueError where it is larger than the file."""
     size, most = ModelSize(**record), sum(array.size for array in tensors.values())
     for name, value in size.record().items():
-        least = 0 if name == "trace" else 1
         if name not in ("kind", "bootstrap") and not (
-            isinstance(value, int) and least <= value <= most + 1000
+            isinstance(value, int) and 1 <= value <= most + 1000
         ):
             raise ValueError(f"{name} is {value!r}")
     if not isinstance(size.bootstrap, bool):

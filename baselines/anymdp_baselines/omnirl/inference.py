@@ -14,14 +14,7 @@ from numba import njit
 
 from anymdp_baselines.layers import gelu, matmul
 from anymdp_baselines.omnirl.codes import REWARD_FEATURES, state_codes
-from anymdp_baselines.omnirl.recurrence import (
-    TRACE_STEEPNESS,
-    history_rows,
-    key_step,
-    pack_history,
-    slot_step,
-    unpack_history,
-)
+from anymdp_baselines.omnirl.recurrence import key_step, slot_step
 from anymdp_baselines.omnirl.size import ModelSize
 from anymdp_bench.datasets.codes import ENDINGS, NOTHING, TAGS, WENT_ON
 from anymdp_bench.engine.arrays import AnyArray, Float32s, Float64s
@@ -39,7 +32,6 @@ class Weights(NamedTuple):
     to_write: AnyArray
     to_write_bias: AnyArray
     policy: AnyArray
-    trace: AnyArray  # [L, H], 0 for none
     from_slots: AnyArray
     from_slots_bias: AnyArray
     from_main: AnyArray
@@ -62,9 +54,8 @@ class Weights(NamedTuple):
     to_action_bias: AnyArray
 
 
-def stack_weights(tensors: Mapping[str, AnyArray], size: ModelSize) -> Weights:
+def stack_weights(tensors: Mapping[str, AnyArray], n_blocks: int) -> Weights:
     """Returns the weights of a model by the names that its state dict has for them."""
-    n_blocks = size.blocks
 
     def one(name: str) -> AnyArray:
         array = np.asarray(tensors[name], np.float32)
@@ -76,16 +67,12 @@ def stack_weights(tensors: Mapping[str, AnyArray], size: ModelSize) -> Weights:
     def layer(name: str, get: Any = each) -> tuple[AnyArray, AnyArray]:
         return get(f"{name}.weight"), get(f"{name}.bias")
 
-    trace = np.zeros((n_blocks, size.heads), np.float32)
-    if size.trace:
-        trace = 1.0 / (1.0 + np.exp(-TRACE_STEEPNESS * each("mixers.{}.trace")))
     return Weights(
         *layer("tokens.embed", one),
         each("mixers.{}.norm_main.weight"),
         each("mixers.{}.norm_actions.weight"),
         *layer("mixers.{}.to_write"),
         each("mixers.{}.policy.weight"),
-        trace,
         *layer("mixers.{}.from_slots"),
         each("mixers.{}.from_main.weight"),
         *layer("mixers.{}.to_actions"),
@@ -138,20 +125,15 @@ class CompiledNetwork:
     def load(self, tensors: Mapping[str, AnyArray]) -> None:
         """Takes over other weights of the same size."""
         self._tensors = tensors
-        self._weights = stack_weights(tensors, self.size)
+        self._weights = stack_weights(tensors, self.size.blocks)
         self._tables.clear()
 
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> Float32s:
         """Returns the memories of `n` runs that have seen nothing, [L, n, ...]."""
         size = self.size
-        rows = n_observations + self._history_rows(n_actions)
-        shape: tuple[int, ...] = (rows, n_actions, size.slot_size)
-        if size.kind == "linear":
-            shape = (size.slot_size, size.key_size)
+        rows = (n_observations, n_actions, size.slot_size)
+        shape = rows if size.kind == "delta" else (size.slot_size, size.key_size)
         return np.zeros((size.blocks, n, *shape), np.float32)
-
-    def _history_rows(self, n_actions: int) -> int:
-        return history_rows(self.size.trace, self.size.heads, n_actions, self.size.slot_size)
 
     def logits(
         self, steps: tuple[AnyArray, ...], state: Float32s, n_observations: int, n_actions: int
@@ -169,9 +151,7 @@ class CompiledNetwork:
         table, gram = self._keys(n_observations, n_actions)
         rows = state.reshape(*state.shape[:2], -1, state.shape[-1])
         given = (*steps, self._codes, rows, table, gram, self.size.heads, self.size.bootstrap)
-        shape = n_actions, n_observations * n_actions, self.size.trace
-        out: Float64s = _step(self._weights, *given, *shape).astype(np.float64)
-        return out
+        return _step(self._weights, *given, n_actions).astype(np.float64)
 
     def _keys(self, n_observations: int, n_actions: int) -> tuple[Float32s, Float32s]:
         shape = (n_observations, n_actions)
@@ -283,8 +263,7 @@ def _gates(given, policy, bias, going, heads, bootstrap, n_actions):
 
 @njit(cache=True, nogil=True)
 def _block(
-    weights, k, main, actions, memory, slot, seen, going, table, gram, heads, bootstrap, n_slots,
-    depth,
+    weights, k, main, actions, memory, slot, seen, going, table, gram, heads, bootstrap
 ):  # fmt: skip
     """Takes `main` [n, width], `actions` [n A, per_action] and `memory` [n, rows, V] through block `k`."""
     n, d = len(main), actions.shape[1]
@@ -303,8 +282,6 @@ def _block(
     pooled = np.empty((n, size + 2 * d), np.float32)
     read = np.empty((n_actions, size), np.float32)
     wrote, error = np.empty(size, np.float32), np.empty(size, np.float32)
-    factor, slots = np.empty((depth, heads), np.float32), np.empty(depth + 1, np.int64)
-    past = np.empty((depth + 1, heads, n_actions), np.float32)
     for i in range(n):
         base = seen[i] * n_actions
         if len(table):
@@ -312,16 +289,7 @@ def _block(
                 slot[i], base, value[i], beta[i], g[i], table, gram, memory[i], read, wrote, error
             )
         else:
-            tail = memory[i, n_slots:].ravel()
-            unpack_history(tail, slots[:depth], past[:depth])
-            slots[depth] = slot[i]
-            past[depth] = g[i]
-            slot_step(
-                slots, depth, base, value[i], beta[i], past, weights.trace[k], memory[i], read,
-                wrote, error, factor,
-            )  # fmt: skip
-            if depth:
-                pack_history(tail, slots[1:], past[1:])
+            slot_step(slot[i], base, value[i], beta[i], g[i], memory[i], read, wrote, error)
         for a in range(n_actions):
             for j in range(size):
                 rows[i, a, j] = read[a, j]
@@ -353,7 +321,7 @@ def _block(
 @njit(cache=True, nogil=True)
 def _step(
     weights, seen, left, action, reward, scale, ending, arrival, tag, codes, memory, table, gram,
-    heads, bootstrap, n_actions, n_slots, depth,
+    heads, bootstrap, n_actions,
 ):  # fmt: skip
     """Returns preferences of actions, [n, A]; writes to `memory` [L, n, rows, V]."""
     n = len(seen)
@@ -371,7 +339,7 @@ def _step(
     for k in range(len(memory)):
         _block(
             weights, k, main, actions, memory[k], slot, seen, going, table[k], gram[k], heads,
-            bootstrap, n_slots, depth,
+            bootstrap,
         )  # fmt: skip
     return _read_out(weights, main, actions)
 

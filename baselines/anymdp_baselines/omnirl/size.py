@@ -24,7 +24,6 @@ class ModelSize:
         n_observations: number of ids known (all kinds but `delta`).
         n_actions: number of actions known (all kinds but `delta`).
         key_size: size of the learned keys (`linear`).
-        trace: steps that a change of the memory spreads back over (`delta`).
     """
 
     kind: str = "delta"
@@ -38,7 +37,6 @@ class ModelSize:
     n_observations: int = 128
     n_actions: int = 5
     key_size: int = 96
-    trace: int = 0
 
     def takes(self, n_observations: int, n_actions: int) -> bool:
         """Returns whether a model of this size can play a task of so many observations and actions."""
@@ -48,7 +46,7 @@ class ModelSize:
 
     def record(self) -> dict[str, int | str | bool]:
         """Returns the sizes as plain values, for a checkpoint."""
-        return {name: value for name, value in asdict(self).items() if name != "trace" or value}
+        return asdict(self)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Returns the names and shapes of the weights of a model of kind `delta` or `linear`."""
@@ -86,8 +84,6 @@ class ModelSize:
             if self.kind == "linear":
                 out[f"{mixer}.of_state"] = (self.n_observations, self.key_size)
                 out[f"{mixer}.of_action"] = (self.n_actions, self.key_size)
-            elif self.trace:
-                out[f"{mixer}.trace"] = (heads,)
         for name, shape in layers.items():
             out |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
         return out

@@ -7,16 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anymdp_baselines.omnirl.mixers import convolution, gated_deltanet, keys, slots
-from anymdp_baselines.omnirl.recurrence import history_rows
 
 TOLERANCE = 1e-4
 
 
-DEPTH = 3
-
-
-def naive_slots(slot, seen, value, beta, g, trace, memory, past=(), depth=0):
-    """The recurrence of `slots`, equations (1) and (3), a number at a time; `past` are steps before."""
+def naive_slots(slot, seen, value, beta, g, memory):
+    """The recurrence of `slots`, equation (1), a number at a time."""
     n, length = slot.shape
     n_actions, size = memory.shape[2:]
     heads = beta.shape[2]
@@ -24,9 +20,6 @@ def naive_slots(slot, seen, value, beta, g, trace, memory, past=(), depth=0):
     read = torch.zeros(n, length, n_actions, size)
     wrote = torch.zeros(n, length, size)
     for i in range(n):
-        history = [
-            (int(k), w) for k, w in (zip(*(x[i] for x in past), strict=True) if past else ())
-        ]
         for t in range(length):
             k = int(slot[i, t])
             if k >= 0:
@@ -38,42 +31,19 @@ def naive_slots(slot, seen, value, beta, g, trace, memory, past=(), depth=0):
                     target = value[i, t, c] + (g[i, t, h] * rows[:, c]).sum()
                     after[i, o, a, c] = old[c] + beta[i, t, h] * (target - old[c])
                 wrote[i, t] = after[i, o, a]
-                change, action = after[i, o, a] - old, a
-                for before, weights in history[::-1][:depth]:
-                    if before < 0:
-                        break
-                    share = (trace * weights[:, action]).repeat_interleave(size // heads)
-                    if not share.any():
-                        break
-                    change = share * change
-                    o, action = divmod(before, n_actions)
-                    after[i, o, action] = after[i, o, action] + change
-            history.append((k, g[i, t]))
             read[i, t] = after[i, seen[i, t]]
     return read, wrote, after
 
 
-def slot_case(seed, n=2, length=37, n_observations=4, n_actions=3, size=8, heads=2, depth=0):
+def slot_case(seed, n=2, length=37, n_observations=4, n_actions=3, size=8, heads=2):
     torch.manual_seed(seed)
     slot = torch.randint(-1, n_observations * n_actions, (n, length))
     seen = torch.randint(0, n_observations, (n, length))
     g = torch.rand(n, length, heads, n_actions).softmax(-1) * torch.rand(n, length, heads, 1)
-    g = g * (torch.rand(n, length, 1, 1) > 0.1)  # episodes end
-    rows = n_observations + history_rows(depth, heads, n_actions, size)
-    memory = torch.randn(n, rows, n_actions, size)
-    memory[:, n_observations:] = 0.0
     return (
         slot, seen, torch.randn(n, length, size), torch.rand(n, length, heads), g,
-        torch.rand(heads), memory,
+        torch.randn(n, n_observations, n_actions, size),
     )  # fmt: skip
-
-
-def scan(*case, depth=0):
-    return slots.scan(case[:-1], depth, case[-1])
-
-
-def chunkwise(*case, depth=0, chunk=128):
-    return slots.chunkwise(case[:-1], depth, case[-1], chunk)
 
 
 def with_gradients(function, case):
@@ -81,86 +51,33 @@ def with_gradients(function, case):
     leaves = [x.clone().requires_grad_() for x in case[2:]]
     out = function(*case[:2], *leaves)
     torch.manual_seed(1)
-    rows = case[-1].shape[1] - (1 if len(case) == 7 and case[-1].shape[1] > 4 else 0)
-    mixed = [*out[:-1], out[-1][:, :rows]]  # what is remembered of the history has no gradient
-    sum((x * torch.randn_like(x)).sum() for x in mixed).backward()
-    grads = [torch.zeros_like(x) if x.grad is None else x.grad for x in leaves]
-    return [*(x.detach() for x in out), *grads]
+    sum((x * torch.randn_like(x)).sum() for x in out).backward()
+    return [*(x.detach() for x in out), *(leaf.grad for leaf in leaves)]
 
 
 @settings(max_examples=10, deadline=None)
-@given(st.integers(0, 2**31), st.sampled_from([0, DEPTH]))
-def test_slots_recurrent_is_the_naive_loop(seed, depth):
-    case = slot_case(seed, depth=depth)
-    naive = naive_slots(*case[:-1], case[-1][:, :4], depth=depth)
-    read, wrote, after = scan(*case, depth=depth)
-    for mine, other in zip((read, wrote, after[:, :4]), naive, strict=True):
-        torch.testing.assert_close(mine, other, atol=TOLERANCE, rtol=1e-5)
+@given(st.integers(0, 2**31))
+def test_slots_recurrent_is_the_naive_loop(seed):
+    case = slot_case(seed)
+    for mine, naive in zip(slots.scan(*case), naive_slots(*case), strict=True):
+        torch.testing.assert_close(mine, naive, atol=TOLERANCE, rtol=0)
 
 
-@pytest.mark.parametrize("depth", [0, DEPTH])
 @pytest.mark.parametrize("chunk", [1, 8, 16, 64])
-def test_slots_chunkwise_is_recurrent_with_all_gradients(chunk, depth):
-    """Both also in two segments, the second after the history of the first."""
-    case = slot_case(3, depth=depth)
-    recurrent = with_gradients(lambda *x: scan(*x, depth=depth), case)
-    parallel = with_gradients(lambda *x: chunkwise(*x, depth=depth, chunk=chunk), case)
+def test_slots_chunkwise_is_recurrent_with_all_gradients(chunk):
+    case = slot_case(3)
+    recurrent = with_gradients(slots.scan, case)
+    parallel = with_gradients(lambda *x: slots.chunkwise(*x, chunk=chunk), case)
     for a, b in zip(recurrent, parallel, strict=True):
-        torch.testing.assert_close(a, b, atol=TOLERANCE, rtol=1e-4)
-    next_case = (*slot_case(5, depth=depth)[:-1], recurrent[2])
-    recurrent = with_gradients(lambda *x: scan(*x, depth=depth), next_case)
-    parallel = with_gradients(lambda *x: chunkwise(*x, depth=depth, chunk=chunk), next_case)
-    for a, b in zip(recurrent, parallel, strict=True):
-        torch.testing.assert_close(a, b, atol=TOLERANCE, rtol=1e-4)
+        torch.testing.assert_close(a, b, atol=TOLERANCE, rtol=1e-5)
 
 
-@pytest.mark.parametrize("depth", [0, DEPTH])
-def test_slots_gradients_are_those_of_the_naive_loop(depth):
-    case = slot_case(4, n=1, length=12, depth=depth)
-
-    def naive(*x):
-        *out, after = naive_slots(*x[:-1], x[-1][:, :4], depth=depth)
-        return *out, torch.cat([after, x[-1][:, 4:]], 1)
-
-    ours = with_gradients(lambda *x: scan(*x, depth=depth), case)
-    for k, (a, b) in enumerate(zip(ours, with_gradients(naive, case), strict=True)):
-        if k in (2, len(ours) - 1):
-            a, b = a[:, :4], b[:, :4]
-        torch.testing.assert_close(a, b, atol=TOLERANCE, rtol=1e-4)
-
-
-@settings(max_examples=10, deadline=None)
-@given(st.integers(0, 2**31), st.integers(1, 36), st.sampled_from([0, DEPTH]))
-def test_a_segment_goes_on_where_the_one_before_ended(seed, cut, depth):
-    case = slot_case(seed, depth=depth)
-    whole = scan(*case, depth=depth)
-    parts, memory = [], case[-1]
-    for part in (slice(0, cut), slice(cut, None)):
-        *out, memory = scan(*(x[:, part] for x in case[:5]), case[5], memory, depth=depth)
-        parts.append(out)
-    for k in range(2):
-        joined = torch.cat([out[k] for out in parts], 1)
-        torch.testing.assert_close(joined, whole[k], atol=TOLERANCE, rtol=1e-5)
-    torch.testing.assert_close(memory, whole[2], atol=TOLERANCE, rtol=1e-5)
-
-
-def test_a_trace_carries_a_reward_back_along_the_episode():
-    """States 0, 1, 2 in a row, one action, reward 1 at the end; worked by hand.
-
-    Gate 1 and discount 1: with a trace of 1 all three rows are 1 after one episode, without it the last.
-    """
-    slot, seen = torch.tensor([[0, 1, 2]]), torch.tensor([[1, 2, 0]])
-    value = torch.tensor([[[0.0], [0.0], [1.0]]])
-    g = torch.tensor([1.0, 1.0, 0.0]).view(1, 3, 1, 1)
-    for depth, trace, expected in (
-        (0, 1.0, [0, 0, 1]),
-        (8, 1.0, [1, 1, 1]),
-        (8, 0.5, [0.25, 0.5, 1]),
+def test_slots_gradients_are_those_of_the_naive_loop():
+    case = slot_case(4, n=1, length=12)
+    for a, b in zip(
+        with_gradients(slots.scan, case), with_gradients(naive_slots, case), strict=True
     ):
-        rows = history_rows(depth, 1, 1, 1)
-        given_ = slot, seen, value, torch.ones(1, 3, 1), g, torch.tensor([trace])
-        after = slots.scan(given_, depth, torch.zeros(1, 3 + rows, 1, 1))[2]
-        assert after[0, :3].flatten().tolist() == expected
+        torch.testing.assert_close(a, b, atol=TOLERANCE, rtol=1e-5)
 
 
 def test_a_gate_of_1_writes_and_a_gate_of_0_does_not():
@@ -168,8 +85,8 @@ def test_a_gate_of_1_writes_and_a_gate_of_0_does_not():
     slot, seen = torch.tensor([[0, 0, 0]]), torch.zeros(1, 3, dtype=torch.int64)
     value = torch.tensor([[[5.0], [9.0], [1.0]]])
     beta = torch.tensor([[[1.0], [0.0], [0.5]]])
-    read, wrote, after = scan(
-        slot, seen, value, beta, torch.zeros(1, 3, 1, 2), torch.zeros(1), torch.zeros(1, 1, 2, 1)
+    read, wrote, after = slots.scan(
+        slot, seen, value, beta, torch.zeros(1, 3, 1, 2), torch.zeros(1, 1, 2, 1)
     )
     assert wrote.flatten().tolist() == [5.0, 5.0, 3.0]
     assert read[0, :, 0, 0].tolist() == [5.0, 5.0, 3.0]
@@ -182,16 +99,15 @@ def test_bootstrapping_is_td_learning():
     length, gamma = 400, 0.9
     ones = torch.ones(1, length, 1)
     slot = torch.zeros(1, length, dtype=torch.int64)
-    weights = torch.full((1, length, 1, 1), gamma)
-    _, _, after = scan(
-        slot, slot, ones, 0.5 * ones, weights, torch.zeros(1), torch.zeros(1, 1, 1, 1)
+    _, _, after = slots.scan(
+        slot, slot, ones, 0.5 * ones, torch.full((1, length, 1, 1), gamma), torch.zeros(1, 1, 1, 1)
     )
     assert after.item() == pytest.approx(1 / (1 - gamma), rel=1e-4)
 
 
 def key_case(seed, key_size=10, **changes):
     """As `slot_case`, with a table of 12 keys and a memory [n, V, K]."""
-    *given_, _, _ = slot_case(seed, **changes)
+    *given_, _ = slot_case(seed, **changes)
     table = torch.nn.functional.normalize(torch.randn(12, key_size), dim=-1)
     return *given_, table, torch.randn(len(given_[0]), given_[2].shape[2], key_size)
 
@@ -200,9 +116,9 @@ def key_case(seed, key_size=10, **changes):
 @given(st.integers(0, 2**31))
 def test_orthonormal_learned_keys_are_hard_addresses(seed):
     """Keys that are rows of an orthogonal matrix: rows of `slots`, turned."""
-    *given_, trace, memory = slot_case(seed)
+    *given_, memory = slot_case(seed)
     turn, _ = torch.linalg.qr(torch.randn(12, 12))
-    hard = scan(*given_, trace, memory)
+    hard = slots.scan(*given_, memory)
     soft = keys.scan(*given_, turn, memory.flatten(1, 2).transpose(1, 2) @ turn)
     for a, b in zip(hard[:2], soft[:2], strict=True):
         torch.testing.assert_close(a, b, atol=TOLERANCE, rtol=0)

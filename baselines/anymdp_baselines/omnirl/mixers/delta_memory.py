@@ -14,11 +14,9 @@ from torch import Tensor, nn
 from anymdp_baselines.omnirl.fused import RMSNorm, linear_gelu
 from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams
 from anymdp_baselines.omnirl.mixers.slots import at_once, chunkwise, scan, scan_
-from anymdp_baselines.omnirl.recurrence import TRACE_STEEPNESS, history_rows
 
 _GATES = (-2.0, -1.0, -2.0, -1.0)  # logits of the write gate at first, by head (repeated)
 _DISCOUNTS = (-4.0, -4.0, 1.5, 3.0)  # of the discount: two heads recall, two bootstrap
-_TRACE = 1.0  # of the trace
 
 
 class DeltaMemory(nn.Module):
@@ -30,22 +28,13 @@ class DeltaMemory(nn.Module):
         size: columns of the memory, `heads` equal shares.
         heads: number of gates and discounts.
         bootstrap: whether heads may bootstrap; else it is the plain delta rule.
-        trace: steps that a change spreads back over; 0 for none.
     """
 
     def __init__(
-        self,
-        width: int,
-        per_action: int,
-        size: int = 32,
-        heads: int = 4,
-        bootstrap: bool = True,
-        trace: int = 0,
+        self, width: int, per_action: int, size: int = 32, heads: int = 4, bootstrap: bool = True
     ) -> None:
         super().__init__()
-        self.size, self.heads, self.bootstrap, self.depth = size, heads, bootstrap, trace
-        if trace:
-            self.trace = nn.Parameter(torch.full((heads,), _TRACE / float(TRACE_STEEPNESS)))
+        self.size, self.heads, self.bootstrap = size, heads, bootstrap
         self.norm_main, self.norm_actions = RMSNorm(width), RMSNorm(per_action)
         self.to_write = nn.Linear(width, size + 2 * heads)
         with torch.no_grad():
@@ -60,9 +49,10 @@ class DeltaMemory(nn.Module):
         self.to_main = nn.Linear(size + 2 * per_action, width)
 
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
-        """Returns zeros [n, O + X, A, size]; see `slots`."""
-        rows = n_observations + history_rows(self.depth, self.heads, n_actions, self.size)
-        return torch.zeros(n, rows, n_actions, self.size, device=self.to_main.weight.device)
+        """Returns zeros [n, O, A, size]."""
+        return torch.zeros(
+            n, n_observations, n_actions, self.size, device=self.to_main.weight.device
+        )
 
     def forward(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
@@ -86,22 +76,15 @@ class DeltaMemory(nn.Module):
         self, addresses: Addresses, given: tuple[Tensor, Tensor, Tensor], state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         form = scan if state.device.type == "cpu" else chunkwise
-        return form((addresses.slot, addresses.seen, *given, self._trace()), self.depth, state)
+        return form(addresses.slot, addresses.seen, *given, state)
 
     def _scan_at_once(
         self, addresses: Addresses, given: tuple[Tensor, Tensor, Tensor], state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Does what `_scan` does, without gradients; it writes to `state`."""
         form = scan_ if state.device.type == "cpu" else at_once
-        inputs = addresses.slot, addresses.seen, *given, self._trace()
-        read, wrote = form(inputs, self.depth, state)[:2]
+        read, wrote = form(addresses.slot, addresses.seen, *given, state)[:2]
         return read, wrote, state
-
-    def _trace(self) -> Tensor:
-        """Returns how much of a change spreads one step back, by head."""
-        if not self.depth:
-            return self.to_main.weight.new_zeros(self.heads)
-        return (float(TRACE_STEEPNESS) * self.trace).sigmoid()
 
     def _project(
         self, stream: HiddenStreams, addresses: Addresses
