@@ -140,7 +140,8 @@ class SequenceObjective:
                 output, after = self._forward(inputs, memory, codes, group.n_actions)
                 prediction = self.model.predict(output, targets.action, codes)
             label = self.recipe.label
-            losses = compute_losses(output, prediction, targets, self.preset.softness, label)
+            given_ = self.preset.softness, label, self.preset.regret
+            losses = compute_losses(output, prediction, targets, *given_)
             (weight * losses["total"]).backward()
             scalars = torch.stack([losses[name].detach() for name in LOSSES])
             return [scalars, *(memory.detach() for memory in after)]
