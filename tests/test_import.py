@@ -40,6 +40,16 @@ def test_the_engine_is_loaded_when_it_is_needed():
     assert loaded.isdisjoint(set(HEAVY) - {"numba", "scipy"})  # numba looks for scipy
 
 
+def test_omnirl_plays_without_pytorch():
+    code = (
+        "import anymdp_bench; anymdp_bench.evaluate('omnirl', 'AnyMDP-1s5a-v0', tasks=1, steps=5,"
+        " workers=1, progress=False)"
+    )
+    loaded = loaded_after(code)
+    assert "anymdp_baselines" in loaded
+    assert "torch" not in loaded
+
+
 # Prints the modules that cannot be imported without an extra. Ends at the first use of the network, and fails
 # where a module imports rliable, which is a dependency of the tests only.
 WITHOUT_A_NETWORK = """

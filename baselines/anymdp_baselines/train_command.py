@@ -62,12 +62,15 @@ def train_network(
     name = str(context.info_name)
     try:
         import torch
+        from numba import set_num_threads
+        from numba.core.config import NUMBA_NUM_THREADS
 
         from anymdp_baselines.training import distributed
         from anymdp_baselines.training.objective import Compute
         from anymdp_baselines.training.train import train
 
         torch.set_num_threads(threads)
+        set_num_threads(min(threads, NUMBA_NUM_THREADS))  # of compiled code
         make, folder, weights = _choose(name, preset, rounds, micro, layout)
         if device == "auto":
             has_gpu = name != "neural-planner" and torch.cuda.is_available()

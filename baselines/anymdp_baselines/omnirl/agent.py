@@ -7,7 +7,7 @@ of the context.
 stronger ones ship: 0.66 million parameters, trained on tasks of at most 16 states. Its weaknesses were
 measured. On tau(64,5), a size it was never trained on, it scores 0.79 at 7,700 steps, where the paper's
 model has 0.91. On a few tasks of tau(16,5) it stays far below the oracle (mean 0.945 at 2,000 steps, median
-0.993). Demonstrations and the classic tasks were not part of its training. `docs/sequence.md` has the rest.
+0.993). Demonstrations and the classic tasks were not part of its training. `docs/dev/omnirl-log.md` has the rest.
 """
 
 from __future__ import annotations

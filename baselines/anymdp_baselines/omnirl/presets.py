@@ -103,16 +103,16 @@ def preset_of_width(
         size: numbers of `ModelSize` that differ, for the kinds that know no ids.
         changes: other settings of the preset.
     """
+    chosen = default_groups(width) if groups is None else groups
     if kind == "gated":
         blocks = max(2, min(width // 14, 18))
         model = ModelSize(kind, 2 * width, blocks, max(2, width // 16), tokens=4)
     else:
         model = ModelSize(
             kind, width, max(2, min(width // 16, 18)), 4, max(16, width * 3 // 8), width // 2,
-            n_observations=16,
+            n_observations=max(16, *(group.n_states for group in chosen)),
         )  # fmt: skip
         model = replace(model, **(size or {}))
-    chosen = default_groups(width) if groups is None else groups
     return replace(SequencePreset(model, chosen, rounds=12 * width), **changes)
 
 

@@ -82,6 +82,27 @@ def test_the_actors_label_is_the_action_taken_and_knows_no_oracle():
     assert (-logit.grad[0]).argmax(-1).tolist() == [1, 1]
 
 
+def test_expected_regret_is_what_a_policy_loses_a_step():
+    """Worked by hand: (1/2)(0) + (1/4)(2) + (1/4)(100, the most that counts) = 25.5."""
+    logit = torch.tensor([[[0.5, 0.25, 0.25]]]).log().requires_grad_()
+    output = PolicyOutput(
+        logit, torch.zeros(1, 1, 3), torch.zeros(1, 1, 4), torch.zeros(1, 1, 3, 1)
+    )
+    prediction = Prediction(torch.zeros(1, 1, 5), torch.zeros(1, 1), torch.zeros(1, 1))
+    zeros = torch.zeros(1, 1)
+    targets = Targets(
+        torch.tensor([[[0.0, -2.0, -500.0]]]), zeros.long(), zeros, zeros.long(), zeros,
+        torch.full((1, 1), 99.0),
+    )  # fmt: skip
+    without, with_it = (
+        compute_losses(output, prediction, targets, 0.1, regret=share) for share in (0.0, 2.0)
+    )
+    assert without["regret"].item() == pytest.approx(25.5)
+    assert (with_it["total"] - without["total"]).item() == pytest.approx(51.0, rel=1e-5)
+    actor = compute_losses(output, prediction, targets, 0.1, "actor", 2.0)["total"]
+    assert actor.item() < 5.0  # the actor's label knows no oracle
+
+
 def test_every_method_has_the_same_network_steps_and_updates():
     presets = [method_preset("small", name) for name in METHODS]
     assert len({p.model for p in presets}) == 1

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anymdp_baselines.training.task_pool import TaskPool
+from anymdp_baselines.training.task_pool import TaskPool, reward_factor
 from anymdp_bench.datasets.codes import WENT_ON
 from anymdp_bench.mdp.solution import solve
 from anymdp_bench.scoring import compute_references, oracle_advantages
@@ -58,6 +58,30 @@ def test_the_oracle_scores_one_in_every_episode(source):
         scores += score[is_over].tolist()
     assert scores
     np.testing.assert_allclose(scores, 1.0, atol=1e-9)
+
+
+def test_every_second_task_has_rewards_of_another_scale_and_nothing_else_changes():
+    plain, scaled = (TaskPool(6, FULL, 8, A, spread) for spread in (0.0, 1.5))
+    seeds = np.arange(PUBLIC_SEEDS, PUBLIC_SEEDS + 6)
+    factors = [reward_factor(int(seed), 1.5) for seed in seeds]
+    assert [factor == 1.0 for factor in factors] == [True, False] * 3
+    assert len(set(factors)) == 4
+    for pool in (plain, scaled):
+        pool.assign(np.arange(6), seeds)
+    for t in range(50):
+        action = np.full(6, t % A)
+        (reward, *rest), (other, *same) = plain.step(action), scaled.step(action)
+        np.testing.assert_allclose(other, factors * reward, rtol=1e-12)
+        for x, y in zip(rest, same, strict=True):
+            np.testing.assert_array_equal(x, y)
+    np.testing.assert_array_equal(plain.advantage, scaled.advantage)
+
+
+def test_the_logarithm_of_the_scale_is_normal():
+    """400 draws: the mean and the deviation are off by more than 4 standard errors once in 8,000 times."""
+    found = np.log([reward_factor(seed, 1.5) for seed in range(1, 801, 2)])
+    assert abs(found.mean()) < 4 * 1.5 / 20
+    assert abs(found.std() - 1.5) < 4 * 1.5 / np.sqrt(800)
 
 
 def test_a_pool_goes_on_exactly_from_its_state():
