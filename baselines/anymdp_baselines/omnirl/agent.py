@@ -7,7 +7,7 @@ of the context.
 stronger ones ship: 0.66 million parameters, trained on tasks of at most 16 states. Its weaknesses were
 measured. On tau(64,5), a size it was never trained on, it scores 0.79 at 7,700 steps, where the paper's
 model has 0.91. On a few tasks of tau(16,5) it stays far below the oracle (mean 0.945 at 2,000 steps, median
-0.993). Demonstrations and the classic tasks were not part of its training. `docs/dev/omnirl-log.md` has the rest.
+0.993). Demonstrations and the classic tasks were not part of its training (`docs/dev/omnirl-log.md`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit
 
 from anymdp_baselines.omnirl.checkpoint import read_checkpoint, trained_sizes
-from anymdp_baselines.omnirl.play import Network, Player
+from anymdp_baselines.omnirl.play import Network, Player, blend
 from anymdp_baselines.training.checkpoint import load_arrays, save
 from anymdp_baselines.training.temperature import TemperatureSchedule
 from anymdp_bench.agents import Agent, AgentError, RunBatch, Transition
@@ -93,9 +93,10 @@ class SequenceAgent(Agent):
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
         """Actions sampled from the model's preferences, int64 [n]; the likeliest where `test`."""
-        logits = self._player.logits(observation)
+        share = self._how.share(self._steps, self._n_slots)
+        preference = blend(self._player.logits(observation), share)
         temperature = self._how.temperature(self._steps, self._n_slots)
-        out: Int64s = _choose(logits / temperature, self._rng, test)
+        out: Int64s = _choose(preference / temperature, self._rng, test)
         return out
 
     def learn(self, transition: Transition) -> None:

@@ -138,7 +138,7 @@ class CompiledNetwork:
     def logits(
         self, steps: tuple[AnyArray, ...], state: Float32s, n_observations: int, n_actions: int
     ) -> Float64s:
-        """Writes a step to memory; returns preferences of actions, float64 [n, A]. Changes `state`.
+        """Writes a step to memory; returns `logit` and `exploit`, float64 [2, n, A]. Changes `state`.
 
         Args:
             steps: the fields of `tokens.StepInputs`, [n] each.
@@ -323,7 +323,7 @@ def _step(
     weights, seen, left, action, reward, scale, ending, arrival, tag, codes, memory, table, gram,
     heads, bootstrap, n_actions,
 ):  # fmt: skip
-    """Returns preferences of actions, [n, A]; writes to `memory` [L, n, rows, V]."""
+    """Returns logits of actions, [2, n, A]; writes to `memory` [L, n, rows, V]."""
     n = len(seen)
     features = np.empty((n, weights.embed.shape[0]), np.float32)
     _fill_features(features, seen, left, action, reward, scale, ending, arrival, tag, codes)
@@ -346,7 +346,7 @@ def _step(
 
 @njit(cache=True, nogil=True)
 def _read_out(weights, main, actions):
-    """Returns preferences of actions, [n, A]."""
+    """Returns logits of actions, [2, n, A]: `logit` and `exploit` of the model."""
     n = len(main)
     each = np.empty((n, weights.last_from_main.shape[1]), np.float32)
     matmul(_rms_norm(main, weights.last_norm), weights.last_from_main, each)
@@ -355,4 +355,8 @@ def _read_out(weights, main, actions):
     hidden = _hidden(rows, weights.last_from_actions, weights.last_from_actions_bias, each)
     out = np.empty((len(actions), weights.to_action.shape[1]), np.float32)
     matmul(hidden, weights.to_action, out)
-    return out[:, 0].copy().reshape(n, -1) + weights.to_action_bias[0]
+    logits = np.empty((2, n, len(actions) // n), np.float32)
+    for head in range(2):
+        k = head * (out.shape[1] - 1) if out.shape[1] > 2 else 0
+        logits[head] = out[:, k].copy().reshape(n, -1) + weights.to_action_bias[k]
+    return logits

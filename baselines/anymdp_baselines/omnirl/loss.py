@@ -25,7 +25,7 @@ RAMP = 6.4
 """Visits per slot (512 steps of tau(16,5)) over which the labels of a run come to count in full."""
 LEAST_WEIGHT = 1e-3
 LOSSES = ("policy", "regret", "value", "following", "reward", "ends", "total", "agree")
-MOST_REGRET = 100.0
+MOST_REGRET = 30.0
 """What a step can cost at most, in units of gap / H."""
 SHARES = {"value": 0.2, "following": 0.1, "reward": 0.1, "ends": 0.1}
 
@@ -56,9 +56,10 @@ def compute_losses(
     """Returns scalars by the names of LOSSES.
 
     `policy` asks how probable it is that an action is best, and not what a mistake costs: a step into a
-    terminal state counts no more than one out of a near-tie. `regret` is what the policy is expected to lose
-    in a step, in units of gap / H: its mean over an episode is 1 less the score. It is cost-sensitive
-    imitation (AggreVaTe, Ross and Bagnell 2014), and `regret` says how much it counts.
+    terminal state counts no more than one out of a near-tie. `regret` is what the policy of the head
+    `exploit` is expected to lose in a step, in units of gap / H: its mean over an episode is 1 less the
+    score, but for MOST_REGRET. It is cost-sensitive imitation (AggreVaTe, Ross and Bagnell 2014), and
+    `regret` says how much it counts.
 
     `total` is what is minimised, and `agree` the share of steps with the oracle's action. With the `label`
     "actor" the target is the action taken, and nothing of the oracle's counts.
@@ -77,7 +78,7 @@ def compute_losses(
     following = cross_entropy(prediction.following.flatten(0, 1), targets.following.flatten())
     out = {
         "policy": (weight * divergence).sum(),
-        "regret": (weight * (predicted.exp() * loss).sum(-1)).sum(),
+        "regret": (weight * (output.exploit.softmax(-1) * loss).sum(-1)).sum(),
         "value": (weight * value).sum(),
         "following": following,
         "reward": smooth_l1_loss(prediction.reward, torch.asinh(targets.reward)),

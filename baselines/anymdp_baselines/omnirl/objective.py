@@ -213,6 +213,9 @@ class SequenceObjective:
             ValueError: they are none; the message is one line.
         """
         tensors, _ = load(path)
+        for name in ("to_action.weight", "to_action.bias"):
+            if self.preset.model.exploits and len(tensors.get(name, [])) == 2:
+                tensors[name] = torch.cat([tensors[name], tensors[name][:1]])  # begins as the other
         try:
             self.model.load_state_dict(tensors)
         except RuntimeError as error:

@@ -84,6 +84,7 @@ class SequencePreset:
     def record(self) -> dict[str, Any]:
         """Returns the settings as plain values for a checkpoint, whose format names the groups "rooms"."""
         record = asdict(self) | {"schedules": [list(schedule) for schedule in self.schedules]}
+        record["model"] = self.model.record()
         return record | {"rooms": list(record.pop("groups"))}
 
 
@@ -161,7 +162,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "all-sizes": {
         "width": 128,
-        "size": {"blocks": 6, "per_action": 32, "slot_size": 48},
+        "size": {"blocks": 6, "per_action": 32, "slot_size": 48, "exploits": True},
         "groups": _ALL_SIZES,
         "minibatches": 4,
         "rounds": 1000,
@@ -169,7 +170,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "schedules": SCHEDULES,
         "average_decay": 0.995,
         "reward_spread": 1.5,
-        "regret": 1.0,
+        "regret": 0.1,
     },
     "paper": {"width": 256, "groups": default_groups(512, 2048, 12288), "rounds": 12000},
 }
