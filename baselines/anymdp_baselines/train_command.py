@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 NETWORKS = {
     "neural-planner": "Train the planner, on the CPU.",
-    "omnirl": "Train the sequence model of the agent omnirl; the same as omnirl-delta.",
-    "omnirl-delta": "Train the sequence model with the hard-addressed memory.",
+    "omnirl": "Train the sequence model of the agent omnirl, with hard-addressed memory.",
     "omnirl-linear": "Train the sequence model with learned keys only, as in the paper.",
 }
 
@@ -62,15 +61,14 @@ def train_network(
     name = str(context.info_name)
     try:
         import torch
-        from numba import set_num_threads
-        from numba.core.config import NUMBA_NUM_THREADS
+        from numba import get_num_threads, set_num_threads
 
         from anymdp_baselines.training import distributed
         from anymdp_baselines.training.objective import Compute
         from anymdp_baselines.training.train import train
 
         torch.set_num_threads(threads)
-        set_num_threads(min(threads, NUMBA_NUM_THREADS))  # of compiled code
+        set_num_threads(min(threads, get_num_threads()))  # of compiled code
         make, folder, weights = _choose(name, preset, rounds, micro, layout)
         if device == "auto":
             has_gpu = name != "neural-planner" and torch.cuda.is_available()

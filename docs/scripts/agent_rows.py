@@ -13,6 +13,8 @@ At a number of steps the table gives, of the episodes that end in the last tenth
 score            the mean with a 95% bootstrap interval over tasks (over runs where there is one task);
 median, cut      the median over tasks, and the mean where no task counts for more than 1;
 paper's measure  the mean with the paper's own oracle and its clip to 0..1, luck included.
+
+A run without an episode in that tenth is left out of all of them.
 """
 
 from __future__ import annotations

@@ -25,8 +25,13 @@ from anymdp_bench.results.tables import TUNED, render
 from anymdp_bench.suites import load_suite
 
 DOCS = Path(__file__).parents[1]
-CARD = DOCS.parent / "baselines" / "anymdp_baselines" / "planner" / "weights" / "README.md"
-PAGES = DOCS.parent / "README.md", DOCS / "results.md", DOCS / "neural-planner.md", CARD
+BASELINES = DOCS.parent / "baselines" / "anymdp_baselines"
+CARDS = tuple(BASELINES / name / "weights" / "README.md" for name in ("planner", "omnirl"))
+PAGES = (
+    DOCS.parent / "README.md",
+    *(DOCS / name for name in ("results.md", "neural-planner.md", "omnirl.md")),
+    *CARDS,
+)
 PART = re.compile(r"(<!-- (table|file|steps): (\S+) -->\n).*?(\n<!-- end -->)", flags=re.DOTALL)
 STEPS_ROWS = (
     ("AnyMDP-16s5a-v0", 1_000),

@@ -24,17 +24,14 @@ TABULAR = {
 # Networks, by the extra that each needs; their sums depend on the processor.
 NEURAL = {
     "neural-planner": "torch",
-    "omnirl": "torch",
-    "omnirl-delta": "torch",
-    "omnirl-linear": "torch",
-    "ad": "torch",
+    "omnirl": "numba",
+    "omnirl-linear": "numba",
+    "ad": "numba",
     "ppo": "stable_baselines3",
 }
 
-# The others play 5 episodes. PPO updates rarely, and OmniRL and AD are slow.
-EPISODES = {"ppo": 60} | dict.fromkeys(
-    ["neural-planner", "omnirl", "omnirl-delta", "omnirl-linear", "ad"], 3
-)
+# The others play 5 episodes. PPO updates rarely.
+EPISODES = {"ppo": 60} | dict.fromkeys(["neural-planner", "omnirl", "omnirl-linear", "ad"], 3)
 
 
 def play(name, out, workers=1, tasks=2):

@@ -1,1 +1,1 @@
-"""OmniRL as a sequence model: `omnirl-linear` (learned keys) and `omnirl-delta` (hard-addressed memory)."""
+"""OmniRL as a sequence model: `omnirl` (hard-addressed memory) and `omnirl-linear` (learned keys)."""

@@ -1,13 +1,8 @@
-"""The agents `omnirl`, `omnirl-delta` and `omnirl-linear`: sequence models that play in context.
+"""The agents `omnirl` and `omnirl-linear`: sequence models that play in context.
 
 All runs are batched in one recurrent forward pass a step. The memory's size does not depend on the length
-of the context.
-
-`omnirl` is the sequence model with hard-addressed memory. Its weights are those of `omnirl-delta`, until
-stronger ones ship: 0.66 million parameters, trained on tasks of at most 16 states. Its weaknesses were
-measured. On tau(64,5), a size it was never trained on, it scores 0.79 at 7,700 steps, where the paper's
-model has 0.91. On a few tasks of tau(16,5) it stays far below the oracle (mean 0.945 at 2,000 steps, median
-0.993). Demonstrations and the classic tasks were not part of its training (`docs/dev/omnirl-log.md`).
+of the context. `omnirl` has hard-addressed memory and plays tasks of any size; `omnirl-linear` has learned
+keys. What they reach, and where they lose: `docs/omnirl.md`.
 """
 
 from __future__ import annotations
@@ -151,31 +146,22 @@ class SequenceAgent(Agent):
 class OmniRL(SequenceAgent):
     """`omnirl`, the sequence model under the paper's name; up to version 8 another agent bore that name."""
 
-    version: ClassVar[str] = "9"
+    version: ClassVar[str] = "10"
 
 
-class OmniRLByMemory(SequenceAgent):
-    """`omnirl-delta` and `omnirl-linear`, which are named after the kind of memory."""
+class OmniRLLinear(SequenceAgent):
+    """`omnirl-linear`, with learned keys only."""
 
     version: ClassVar[str] = "2"
 
 
 def omnirl(checkpoint: str | None = None) -> SequenceAgent:
-    """The agent `omnirl`: hard-addressed memory; by default with the weights that ship as `omnirl-delta`.
+    """The agent with hard-addressed memory; by default with the weights that ship.
 
     Raises:
         AgentError: the checkpoint is none; the message is one line.
     """
-    return load_agent("omnirl-delta", checkpoint, ("delta",), made=OmniRL)
-
-
-def omnirl_delta(checkpoint: str | None = None) -> SequenceAgent:
-    """The agent with the hard-addressed delta memory; by default with the weights that ship.
-
-    Raises:
-        AgentError: the checkpoint is none; the message is one line.
-    """
-    return load_agent("omnirl-delta", checkpoint, ("delta",), made=OmniRLByMemory)
+    return load_agent("omnirl", checkpoint, ("delta",), made=OmniRL)
 
 
 def omnirl_linear(checkpoint: str | None = None) -> SequenceAgent:
@@ -184,7 +170,7 @@ def omnirl_linear(checkpoint: str | None = None) -> SequenceAgent:
     Raises:
         AgentError: the checkpoint is none; the message is one line.
     """
-    return load_agent("omnirl-linear", checkpoint, ("linear", "gated"), made=OmniRLByMemory)
+    return load_agent("omnirl-linear", checkpoint, ("linear", "gated"), made=OmniRLLinear)
 
 
 def load_agent(

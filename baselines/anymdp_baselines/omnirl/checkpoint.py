@@ -78,9 +78,11 @@ def read_checkpoint(path: Path, kinds: tuple[str, ...]) -> Checkpoint:
             raise ValueError(f"settled is {numbers['settled']}, not a number of visits")
         trained_sizes(numbers)
     except READ_ERRORS as error:
-        which = " or ".join(f"omnirl-{kind}" for kind in kinds)
+        which = " or ".join(kinds)
         reason = one_line(error)
-        raise ValueError(f"{path} does not hold the weights of {which} ({reason})") from None
+        raise ValueError(
+            f"{path} does not hold the weights of a model of kind {which} ({reason})"
+        ) from None
     return found
 
 

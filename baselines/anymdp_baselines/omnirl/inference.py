@@ -1,4 +1,4 @@
-"""`omnirl-delta` and `omnirl-linear` in compiled code, without PyTorch: one call a step for all runs.
+"""`omnirl` and `omnirl-linear` in compiled code, without PyTorch: one call a step for all runs.
 
 The equations and names are those of `model` and `mixers.delta_memory`; the numbers equal theirs but for
 rounding (tested). A run's numbers do not depend on the runs beside it, to the bit.
@@ -151,7 +151,8 @@ class CompiledNetwork:
         table, gram = self._keys(n_observations, n_actions)
         rows = state.reshape(*state.shape[:2], -1, state.shape[-1])
         given = (*steps, self._codes, rows, table, gram, self.size.heads, self.size.bootstrap)
-        return _step(self._weights, *given, n_actions).astype(np.float64)
+        out: Float64s = _step(self._weights, given, n_actions).astype(np.float64)
+        return out
 
     def _keys(self, n_observations: int, n_actions: int) -> tuple[Float32s, Float32s]:
         shape = (n_observations, n_actions)
@@ -319,11 +320,12 @@ def _block(
 
 
 @njit(cache=True, nogil=True)
-def _step(
-    weights, seen, left, action, reward, scale, ending, arrival, tag, codes, memory, table, gram,
-    heads, bootstrap, n_actions,
-):  # fmt: skip
-    """Returns logits of actions, [2, n, A]; writes to `memory` [L, n, rows, V]."""
+def _step(weights, given, n_actions):
+    """Returns logits of actions, [2, n, A], of what `CompiledNetwork.logits` gives; writes to memory."""
+    (
+        seen, left, action, reward, scale, ending, arrival, tag, codes, memory, table, gram, heads,
+        bootstrap,
+    ) = given  # fmt: skip
     n = len(seen)
     features = np.empty((n, weights.embed.shape[0]), np.float32)
     _fill_features(features, seen, left, action, reward, scale, ending, arrival, tag, codes)

@@ -55,4 +55,4 @@ RECIPES = {
     "omnirl-untagged": DataRecipe("OmniRL, no tags", Mixture(SHARES), has_own_runs=True),
     "omnirl": DataRecipe("OmniRL", Mixture(SHARES), has_tags=True, has_own_runs=True),
 }
-"""All recipes; `omnirl` is what `omnirl-delta` and `omnirl-linear` are trained with."""
+"""All recipes; `omnirl` is what `omnirl` and `omnirl-linear` are trained with."""

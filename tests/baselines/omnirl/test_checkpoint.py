@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from anymdp_baselines.omnirl.agent import omnirl_delta, omnirl_linear
+from anymdp_baselines.omnirl.agent import omnirl, omnirl_linear
 from anymdp_baselines.omnirl.checkpoint import read_checkpoint
 from anymdp_baselines.omnirl.model import SequenceModel
 from anymdp_baselines.omnirl.size import ModelSize
@@ -46,16 +46,16 @@ def refused(make, path):
 
 
 def test_what_is_no_checkpoint_is_refused_in_one_line(tmp_path):
-    assert "no sequence-model checkpoint" in refused(omnirl_delta, tmp_path / "nowhere")
-    assert "holds no .safetensors" in refused(omnirl_delta, tmp_path)
+    assert "no sequence-model checkpoint" in refused(omnirl, tmp_path / "nowhere")
+    assert "holds no .safetensors" in refused(omnirl, tmp_path)
     text = tmp_path / "text.safetensors"
     text.write_text("not at all")
-    refused(omnirl_delta, text)
+    refused(omnirl, text)
     save_file({"a": torch.ones(1)}, tmp_path / "foreign.safetensors")
-    assert "its format is None" in refused(omnirl_delta, tmp_path / "foreign.safetensors")
+    assert "its format is None" in refused(omnirl, tmp_path / "foreign.safetensors")
 
 
-@pytest.mark.parametrize("make", [omnirl_delta, omnirl_linear])
+@pytest.mark.parametrize("make", [omnirl, omnirl_linear])
 def test_the_shipped_weights_are_above_random_on_unseen_tasks(make):
     """Bandits, after 100 steps: the shortest of the rungs."""
     score = online_scores(make(), 1, 5, [100], n_tasks=32)
@@ -67,9 +67,9 @@ def test_what_is_broken_is_refused_in_one_line(tmp_path):
     assert "kind delta, not linear or gated" in refused(omnirl_linear, tmp_path / "w")
     shard = tmp_path / "w" / "000.safetensors"
     shard.write_bytes(shard.read_bytes()[:-10])
-    refused(omnirl_delta, tmp_path / "w")
+    refused(omnirl, tmp_path / "w")
     weights(tmp_path / "nan", spoil=True)
-    assert "not finite" in refused(omnirl_delta, tmp_path / "nan")
+    assert "not finite" in refused(omnirl, tmp_path / "nan")
     torch.manual_seed(0)
     tensors = {k: v.detach() for k, v in SequenceModel(SIZE).state_dict().items()}
     checkpoint.save(
@@ -77,7 +77,7 @@ def test_what_is_broken_is_refused_in_one_line(tmp_path):
         dict(list(tensors.items())[1:]),
         {"model": SIZE.record(), "temperature": 1},
     )
-    assert "does not hold the weights" in refused(omnirl_delta, tmp_path / "less")
+    assert "does not hold the weights" in refused(omnirl, tmp_path / "less")
 
 
 def test_a_size_that_the_weights_cannot_take_is_refused_in_one_line(tmp_path):
@@ -105,7 +105,8 @@ def test_a_run_goes_on_from_its_saved_context(tmp_path, kind):
         return np.array(actions)
 
     steps = [(rng.integers(0, 16, 3), rng.standard_normal(3)) for _ in range(40)]
-    agents = [AgentSpec(f"omnirl-{kind}", str(tmp_path / "w")).make() for _ in range(3)]
+    name = {"delta": "omnirl", "linear": "omnirl-linear"}[kind]
+    agents = [AgentSpec(name, str(tmp_path / "w")).make() for _ in range(3)]
     straight, cut, resumed = agents
     for agent in agents:
         agent.start(streams)
@@ -130,7 +131,7 @@ class TestDelta(AgentConformance):
         self.path = str(tmp_path / "w")
 
     def make_agent(self):
-        return AgentSpec("omnirl-delta", self.path).make()
+        return AgentSpec("omnirl", self.path).make()
 
 
 class TestLinear(TestDelta):

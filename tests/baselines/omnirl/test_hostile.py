@@ -21,7 +21,7 @@ from anymdp_bench.agents import AgentError, AgentSpec, RunBatch  # noqa: E402
 
 SCRIPT = Path(sys.executable).with_name("anymdp-bench")
 SIZES = {
-    "omnirl-delta": ModelSize("delta", 16, 2, 4, 16, 8),
+    "omnirl": ModelSize("delta", 16, 2, 4, 16, 8),
     "omnirl-linear": ModelSize("linear", 16, 2, 4, 16, 8, n_observations=16),
 }
 AGENTS = ["neural-planner", *SIZES]

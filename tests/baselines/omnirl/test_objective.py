@@ -170,7 +170,7 @@ def test_the_papers_preset_is_of_the_published_size():
 def test_a_killed_training_goes_on_with_the_same_losses(tmp_path):
     """kill -9 in the middle, then --resume: the rows of the log are those of a run left alone."""
     rounds = objective.SAVE + 5
-    words = [SCRIPT, "train", "omnirl-delta", "--preset", "tiny", "--device", "cpu"]
+    words = [SCRIPT, "train", "omnirl", "--preset", "tiny", "--device", "cpu"]
     words += ["--rounds", str(rounds)]
 
     def rows(folder):
