@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from anymdp_baselines.omnirl.checkpoint import read_checkpoint, trained_sizes
-from anymdp_baselines.omnirl.play import Network, Player, blend
+from anymdp_baselines.omnirl.play import Network, Player
 from anymdp_baselines.training.checkpoint import load_arrays, save
 from anymdp_baselines.training.temperature import TemperatureSchedule
 from anymdp_bench.agents import Agent, AgentError, RunBatch, Transition
@@ -88,10 +88,9 @@ class SequenceAgent(Agent):
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
         """Actions sampled from the model's preferences, int64 [n]; the likeliest where `test`."""
-        share = self._how.share(self._steps, self._n_slots)
-        preference = blend(self._player.logits(observation), share)
+        logits = self._player.logits(observation)
         temperature = self._how.temperature(self._steps, self._n_slots)
-        out: Int64s = _choose(preference / temperature, self._rng, test)
+        out: Int64s = _choose(logits / temperature, self._rng, test)
         return out
 
     def learn(self, transition: Transition) -> None:

@@ -138,7 +138,7 @@ class CompiledNetwork:
     def logits(
         self, steps: tuple[AnyArray, ...], state: Float32s, n_observations: int, n_actions: int
     ) -> Float64s:
-        """Writes a step to memory; returns `logit` and `exploit`, float64 [2, n, A]. Changes `state`.
+        """Writes a step to memory; returns preferences of actions, float64 [n, A]. Changes `state`.
 
         Args:
             steps: the fields of `tokens.StepInputs`, [n] each.
@@ -321,7 +321,7 @@ def _block(
 
 @njit(cache=True, nogil=True)
 def _step(weights, given, n_actions):
-    """Returns logits of actions, [2, n, A], of what `CompiledNetwork.logits` gives; writes to memory."""
+    """Returns preferences of actions, [n, A], of what `CompiledNetwork.logits` gives; writes to memory."""
     (
         seen, left, action, reward, scale, ending, arrival, tag, codes, memory, table, gram, heads,
         bootstrap,
@@ -348,7 +348,7 @@ def _step(weights, given, n_actions):
 
 @njit(cache=True, nogil=True)
 def _read_out(weights, main, actions):
-    """Returns logits of actions, [2, n, A]: `logit` and `exploit` of the model."""
+    """Returns preferences of actions, [n, A]."""
     n = len(main)
     each = np.empty((n, weights.last_from_main.shape[1]), np.float32)
     matmul(_rms_norm(main, weights.last_norm), weights.last_from_main, each)
@@ -357,8 +357,4 @@ def _read_out(weights, main, actions):
     hidden = _hidden(rows, weights.last_from_actions, weights.last_from_actions_bias, each)
     out = np.empty((len(actions), weights.to_action.shape[1]), np.float32)
     matmul(hidden, weights.to_action, out)
-    logits = np.empty((2, n, len(actions) // n), np.float32)
-    for head in range(2):
-        k = head * (out.shape[1] - 1) if out.shape[1] > 2 else 0
-        logits[head] = out[:, k].copy().reshape(n, -1) + weights.to_action_bias[k]
-    return logits
+    return out[:, 0].copy().reshape(n, -1) + weights.to_action_bias[0]

@@ -24,9 +24,7 @@ from anymdp_baselines.omnirl.model import PolicyOutput, Prediction
 RAMP = 6.4
 """Visits per slot (512 steps of tau(16,5)) over which the labels of a run come to count in full."""
 LEAST_WEIGHT = 1e-3
-LOSSES = ("policy", "regret", "value", "following", "reward", "ends", "total", "agree")
-MOST_REGRET = 30.0
-"""What a step can cost at most, in units of gap / H."""
+LOSSES = ("policy", "value", "following", "reward", "ends", "total", "agree")
 SHARES = {"value": 0.2, "following": 0.1, "reward": 0.1, "ends": 0.1}
 
 
@@ -51,15 +49,8 @@ def compute_losses(
     targets: Targets,
     softness: float,
     label: str = "oracle",
-    regret: float = 0.0,
 ) -> dict[str, Tensor]:
     """Returns scalars by the names of LOSSES.
-
-    `policy` asks how probable it is that an action is best, and not what a mistake costs: a step into a
-    terminal state counts no more than one out of a near-tie. `regret` is what the policy of the head
-    `exploit` is expected to lose in a step, in units of gap / H: its mean over an episode is 1 less the
-    score, but for MOST_REGRET. It is cost-sensitive imitation (AggreVaTe, Ross and Bagnell 2014), and
-    `regret` says how much it counts.
 
     `total` is what is minimised, and `agree` the share of steps with the oracle's action. With the `label`
     "actor" the target is the action taken, and nothing of the oracle's counts.
@@ -73,12 +64,10 @@ def compute_losses(
         goal = one_hot(targets.action, advantage.shape[-1]).float()
     predicted = log_softmax(output.logit, -1)
     divergence = (goal * (torch.log(goal + 1e-9) - predicted)).sum(-1)
-    loss = (-advantage).clamp(max=MOST_REGRET)
     value = smooth_l1_loss(output.value, torch.log1p(-advantage), reduction="none").mean(-1)
     following = cross_entropy(prediction.following.flatten(0, 1), targets.following.flatten())
     out = {
         "policy": (weight * divergence).sum(),
-        "regret": (weight * (output.exploit.softmax(-1) * loss).sum(-1)).sum(),
         "value": (weight * value).sum(),
         "following": following,
         "reward": smooth_l1_loss(prediction.reward, torch.asinh(targets.reward)),
@@ -86,8 +75,6 @@ def compute_losses(
     }
     known = [k for k in SHARES if k != "value" or label == "oracle"]
     out["total"] = out["policy"] + sum(SHARES[k] * out[k] for k in known)
-    if regret and label == "oracle":
-        out["total"] = out["total"] + regret * out["regret"]
     with torch.no_grad():
         is_best = output.logit.argmax(-1) == advantage.argmax(-1)
         out["agree"] = (weight * is_best).sum()

@@ -32,8 +32,7 @@ from anymdp_bench.datasets.codes import NOTHING, WENT_ON
 class PolicyOutput(NamedTuple):
     """The outputs of a model at every step."""
 
-    logit: Tensor  # [B, T, A]  how probable it is that an action is the best
-    exploit: Tensor  # [B, T, A]  preferences that cost least; `logit` in a model without this head
+    logit: Tensor  # [B, T, A]  preferences of actions
     value: Tensor  # [B, T, A]  log(1 - advantage), advantage in units of gap / H
     main: Tensor  # [B, T, width]
     actions: Tensor  # [B, T, A, per_action]
@@ -85,10 +84,7 @@ class SequenceModel(nn.Module):
         if self.nameless:
             self.norm_actions = RMSNorm(d)
             self.from_main = nn.Linear(width, 2 * d)
-            self.from_actions, self.to_action = (
-                nn.Linear(d, 2 * d),
-                nn.Linear(2 * d, 2 + size.exploits),
-            )
+            self.from_actions, self.to_action = nn.Linear(d, 2 * d), nn.Linear(2 * d, 2)
         else:
             self.to_action = nn.Linear(width, 2 * size.n_actions)
             self.taken = nn.Embedding(size.n_actions, width)
@@ -128,12 +124,11 @@ class SequenceModel(nn.Module):
         if self.nameless:
             actions = self.norm_actions(actions)
             hidden = linear_gelu(self.from_actions, actions, self.from_main(main))
-            heads = self.to_action(hidden).float()
-            exploit = heads[..., 2 if self.size.exploits else 0]
-            return PolicyOutput(heads[..., 0], exploit, heads[..., 1], main, actions)
+            both = self.to_action(hidden).float()
+            return PolicyOutput(both[..., 0], both[..., 1], main, actions)
         both = self.to_action(main).float().unflatten(-1, (2, self.size.n_actions))
         both = both[..., :n_actions]
-        return PolicyOutput(both[:, :, 0], both[:, :, 0], both[:, :, 1], main, actions)
+        return PolicyOutput(both[:, :, 0], both[:, :, 1], main, actions)
 
     def predict(self, output: PolicyOutput, action: Tensor, codes: Tensor) -> Prediction:
         """Returns what the model predicts of `action` (int64 [B, T])."""

@@ -140,8 +140,7 @@ class SequenceObjective:
                 output, after = self._forward(inputs, memory, codes, group.n_actions)
                 prediction = self.model.predict(output, targets.action, codes)
             label = self.recipe.label
-            given_ = self.preset.softness, label, self.preset.regret
-            losses = compute_losses(output, prediction, targets, *given_)
+            losses = compute_losses(output, prediction, targets, self.preset.softness, label)
             (weight * losses["total"]).backward()
             scalars = torch.stack([losses[name].detach() for name in LOSSES])
             return [scalars, *(memory.detach() for memory in after)]
@@ -213,9 +212,6 @@ class SequenceObjective:
             ValueError: they are none; the message is one line.
         """
         tensors, _ = load(path)
-        for name in ("to_action.weight", "to_action.bias"):
-            if self.preset.model.exploits and len(tensors.get(name, [])) == 2:
-                tensors[name] = torch.cat([tensors[name], tensors[name][:1]])  # begins as the other
         try:
             self.model.load_state_dict(tensors)
         except RuntimeError as error:

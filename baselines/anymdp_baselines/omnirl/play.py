@@ -15,16 +15,6 @@ def root_mean_square(power: Float64s) -> Float32s:
     return np.sqrt(power[..., 0] / np.maximum(power[..., 1], 1.0)).astype(np.float32)
 
 
-def blend(logits: Float64s, share: Float64s) -> Float64s:
-    """Returns what actions are sampled from, [n, A], of `logit` and `exploit`, [2, n, A].
-
-    A run explores by the first and settles on the second: `share` (a number, or [n, 1]) is the share of its
-    first temperature that is left.
-    """
-    out: Float64s = share * logits[0] + (1.0 - share) * logits[1]
-    return out
-
-
 class Network(Protocol):
     """A model in the form that is played with."""
 
@@ -38,10 +28,7 @@ class Network(Protocol):
     def logits(
         self, steps: tuple[AnyArray, ...], state: Any, n_observations: int, n_actions: int
     ) -> Float64s:
-        """Writes steps (`tokens.StepInputs`, [n] each) to `state`; returns logits, [2, n, A].
-
-        They are `logit` and `exploit` of `model.PolicyOutput`.
-        """
+        """Writes steps (`tokens.StepInputs`, [n] each) to `state`; returns preferences, [n, A]."""
 
 
 class Player:
@@ -77,7 +64,7 @@ class Player:
             memory[runs] = 0.0
 
     def logits(self, seen: Int64s) -> Float64s:
-        """Writes the step before to memory; returns logits in the states `seen`, [2, n, A]."""
+        """Writes the step before to memory; returns preferences of actions in the states `seen`, [n, A]."""
         left, action, ending, arrival, tag = self.last.T.copy()
         arrival = np.where(ending == NOTHING, seen, arrival)
         scale = root_mean_square(self.power)

@@ -48,12 +48,12 @@ class TorchNetwork:
         n_observations: int,
         n_actions: int,
     ) -> Float64s:
-        """Writes a step to memory; returns `logit` and `exploit`, float64 [2, n, A]. Changes `state`."""
+        """Writes a step to memory; returns preferences of actions, float64 [n, A]. Changes `state`."""
         inputs = StepInputs(*(torch.from_numpy(x[:, None].copy()) for x in steps))
         codes = self._model.codes(n_observations)
         memories = [torch.from_numpy(memory) for memory in state]
         with torch.no_grad():
             output, after = self._model(inputs, memories, codes, n_actions, one_step=True)
         state[:] = [memory.numpy() for memory in after]
-        out: Float64s = torch.stack([output.logit, output.exploit])[:, :, 0].double().numpy()
+        out: Float64s = output.logit[:, 0].double().numpy()
         return out

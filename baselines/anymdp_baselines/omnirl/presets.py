@@ -64,7 +64,6 @@ class SequencePreset:
         average_decay: decay of the exponential average of the weights, which is what is saved; 0 for none.
         reward_spread: standard deviation of the logarithm of the factor that the rewards of every second
             task are multiplied by; 0 leaves all rewards as they are.
-        regret: how much the expected regret counts beside the labels (`loss.compute_losses`).
     """
 
     model: ModelSize
@@ -79,12 +78,10 @@ class SequencePreset:
     schedules: tuple[TemperatureSchedule, ...] = COOLING
     average_decay: float = 0.0
     reward_spread: float = 0.0
-    regret: float = 0.0
 
     def record(self) -> dict[str, Any]:
         """Returns the settings as plain values for a checkpoint, whose format names the groups "rooms"."""
         record = asdict(self) | {"schedules": [list(schedule) for schedule in self.schedules]}
-        record["model"] = self.model.record()
         return record | {"rooms": list(record.pop("groups"))}
 
 
@@ -162,7 +159,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "all-sizes": {
         "width": 128,
-        "size": {"blocks": 6, "per_action": 32, "slot_size": 48, "exploits": True},
+        "size": {"blocks": 6, "per_action": 32, "slot_size": 48},
         "groups": _ALL_SIZES,
         "minibatches": 4,
         "rounds": 1000,
@@ -170,7 +167,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "schedules": SCHEDULES,
         "average_decay": 0.995,
         "reward_spread": 1.5,
-        "regret": 0.1,
     },
     "paper": {"width": 256, "groups": default_groups(512, 2048, 12288), "rounds": 12000},
 }

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from anymdp_baselines.omnirl.model import SequenceModel
-from anymdp_baselines.omnirl.play import Player, blend
+from anymdp_baselines.omnirl.play import Player
 from anymdp_baselines.omnirl.play_torch import network_of
 from anymdp_baselines.omnirl.presets import COOLING, TaskGroup
 from anymdp_baselines.omnirl.recipes import RECIPES, DataRecipe
@@ -19,11 +19,7 @@ from anymdp_baselines.omnirl.segments import Segment
 from anymdp_baselines.training.optimizer import take_prefix
 from anymdp_baselines.training.prefetch import record_runs
 from anymdp_baselines.training.task_pool import TaskPool
-from anymdp_baselines.training.temperature import (
-    TemperatureSchedule,
-    choose_shares,
-    choose_temperatures,
-)
+from anymdp_baselines.training.temperature import TemperatureSchedule, choose_temperatures
 from anymdp_bench.datasets.codes import TAG_UNKNOWN
 from anymdp_bench.datasets.sequences import Sequences
 from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
@@ -167,10 +163,8 @@ class CpuRollout:
         slots = group.n_states * group.n_actions
         for t in range(group.segment):
             seen, age = tasks.observation.copy(), self.age + t
-            of = self.schedules, self.schedule_of, age, slots
-            warm, share = choose_temperatures(*of), choose_shares(*of)
-            preference = blend(self.player.logits(seen), share[:, None])
-            action = (preference / warm[:, None] + gumbel[t]).argmax(1)
+            warm = choose_temperatures(self.schedules, self.schedule_of, age, slots)
+            action = (self.player.logits(seen) / warm[:, None] + gumbel[t]).argmax(1)
             reward, ending, arrival, score, is_over = tasks.step(action)
             self.player.note(seen, action, reward, ending, arrival, TAG_UNKNOWN)
             segment.write(t, seen, action, reward, ending, arrival, TAG_UNKNOWN)

@@ -24,11 +24,7 @@ from anymdp_baselines.omnirl.segments import Segment, root_mean_square
 from anymdp_baselines.omnirl.tokens import StepInputs
 from anymdp_baselines.training.cuda_graph import capture_graph
 from anymdp_baselines.training.prefetch import DenseTasks, Prefetcher, make_tasks, record_runs
-from anymdp_baselines.training.temperature import (
-    TemperatureSchedule,
-    choose_shares,
-    choose_temperatures,
-)
+from anymdp_baselines.training.temperature import TemperatureSchedule, choose_temperatures
 from anymdp_bench.datasets.codes import NOTHING, TAG_UNKNOWN, TERMINATED, TRUNCATED, WENT_ON
 from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
 
@@ -89,7 +85,7 @@ class GpuRollout:
         self._last = zeros(n + k, 5)  # the step before: state left, action, ending, arrival, tag
         self._reward = torch.zeros(n + k, device=self.device)
         self._power = torch.zeros(n + k, 2, dtype=torch.float64, device=self.device)
-        self._temperature, self._share = torch.ones(2, group.segment, n, device=self.device)
+        self._temperature = torch.ones(group.segment, n, device=self.device)
         # a captured step works on these very tensors
         self._own_memory = [memory[:n] for memory in self.memory]
         self._own_last = [x[:n].clone() for x in (self._last, self._reward, self._power)]
@@ -173,9 +169,8 @@ class GpuRollout:
         n, length = self.group.own_runs, self.group.segment
         ages = self.age[:n] + np.arange(length)[:, None]
         slots = self.group.n_states * self.group.n_actions
-        of = self.schedules, self.schedule_of, ages, slots
-        self._temperature.copy_(self._put(choose_temperatures(*of)))
-        self._share.copy_(self._put(choose_shares(*of)))
+        warm = choose_temperatures(self.schedules, self.schedule_of, ages, slots)
+        self._temperature.copy_(self._put(warm))
         self._time.zero_()
         self._model.eval()
         for own, now in zip(self._own_last, (self._last, self._reward, self._power), strict=True):
@@ -210,9 +205,7 @@ class GpuRollout:
             if new is not own:
                 own.copy_(new)
         temperature = self._temperature.index_select(0, self._time)[0]
-        share = self._share.index_select(0, self._time)[0][:, None]
-        logit = share * output.logit[:, 0].float() + (1.0 - share) * output.exploit[:, 0].float()
-        logit = logit / temperature[:, None]
+        logit = output.logit[:, 0].float() / temperature[:, None]
         action = (logit - torch.empty_like(logit).exponential_().log()).argmax(1)
         state, uniform = self._state.clone(), torch.rand(2, len(rows), device=self.device)
         following = _pick(cumulative[rows, state, action], uniform[0])

@@ -24,7 +24,6 @@ class ModelSize:
         n_observations: number of ids known (all kinds but `delta`).
         n_actions: number of actions known (all kinds but `delta`).
         key_size: size of the learned keys (`linear`).
-        exploits: whether there is a second head of logits, for settled runs (`delta`, `linear`).
     """
 
     kind: str = "delta"
@@ -38,7 +37,6 @@ class ModelSize:
     n_observations: int = 128
     n_actions: int = 5
     key_size: int = 96
-    exploits: bool = False
 
     def takes(self, n_observations: int, n_actions: int) -> bool:
         """Returns whether a model of this size can play a task of so many observations and actions."""
@@ -48,7 +46,7 @@ class ModelSize:
 
     def record(self) -> dict[str, int | str | bool]:
         """Returns the sizes as plain values, for a checkpoint."""
-        return {k: v for k, v in asdict(self).items() if k != "exploits" or v}
+        return asdict(self)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Returns the names and shapes of the weights of a model of kind `delta` or `linear`."""
@@ -58,7 +56,7 @@ class ModelSize:
             "tokens.embed": (width, tokens),
             "from_main": (2 * d, width),
             "from_actions": (2 * d, d),
-            "to_action": (2 + self.exploits, 2 * d),
+            "to_action": (2, 2 * d),
             "ahead": (width, width + d),
             "to_code": (CODE, width),
             "to_reward": (1, width),

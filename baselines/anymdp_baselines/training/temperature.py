@@ -45,16 +45,11 @@ class TemperatureSchedule(NamedTuple):
 
     def temperature(self, age: Int64s | int, n_slots: int) -> Float64s:
         """Returns the temperature after `age` steps of a run with `n_slots` = S * A."""
-        out: Float64s = np.maximum(self.first * self.share(age, n_slots), self.coldest)
-        return out
-
-    def share(self, age: Int64s | int, n_slots: int) -> Float64s:
-        """Returns the share of the first temperature that is left, from 1 down to almost 0."""
         visits = np.asarray(age) / n_slots
-        if self.settled:
-            return settled_share(visits, self.settled)
-        cooled: Float64s = 1.0 / np.sqrt(1.0 + visits / COOLING)
-        return cooled
+        cooled = 1.0 / np.sqrt(1.0 + visits / COOLING)
+        share = settled_share(visits, self.settled) if self.settled else cooled
+        out: Float64s = np.maximum(self.first * share, self.coldest)
+        return out
 
 
 def choose_temperatures(
@@ -62,14 +57,5 @@ def choose_temperatures(
 ) -> Float64s:
     """Returns the temperatures of runs by the schedule of their `group` (int64 [n]), in the shape of age."""
     each = [schedule.temperature(age, n_slots) for schedule in schedules]
-    out: Float64s = np.choose(group, each)
-    return out
-
-
-def choose_shares(
-    schedules: Sequence[TemperatureSchedule], group: Int64s, age: Int64s, n_slots: int
-) -> Float64s:
-    """Returns the shares of the first temperature that are left (see `choose_temperatures`)."""
-    each = [schedule.share(age, n_slots) for schedule in schedules]
     out: Float64s = np.choose(group, each)
     return out

@@ -15,9 +15,9 @@ from anymdp_bench.datasets.codes import NOTHING  # noqa: E402
 N, O, A = 7, 6, 3  # noqa: E741
 
 
-def model(kind="delta", bootstrap=True, exploits=False):
+def model(kind="delta", bootstrap=True):
     torch.manual_seed(0)
-    made = SequenceModel(ModelSize(kind, 24, 2, 4, 16, 8, bootstrap, 1, O, A, 12, exploits))
+    made = SequenceModel(ModelSize(kind, 24, 2, 4, 16, 8, bootstrap, 1, O, A, 12))
     with torch.no_grad():
         for parameter in made.parameters():
             parameter += 0.3 * torch.randn_like(parameter)
@@ -32,22 +32,20 @@ def steps(t, rng):
 
 
 def played(network, runs=None, seed=0):
-    """Logits [20, 2, runs, A] and the memories at the end, of some of the N runs or all."""
+    """Preferences [20, runs, A] and the memories at the end, of some of the N runs or all."""
     rng, runs = np.random.default_rng(seed), np.arange(N) if runs is None else runs
     state = network.initial_state(len(runs), O, A)
     given = [tuple(x[runs] for x in steps(t, rng)) for t in range(20)]
     return np.array([network.logits(each, state, O, A) for each in given]), list(state)
 
 
-@pytest.mark.parametrize("exploits", [True, False])
 @pytest.mark.parametrize("bootstrap", [True, False])
 @pytest.mark.parametrize("kind", ["delta", "linear"])
-def test_compiled_code_plays_as_the_model_does(kind, bootstrap, exploits):
-    net = model(kind, bootstrap, exploits)
+def test_compiled_code_plays_as_the_model_does(kind, bootstrap):
+    net = model(kind, bootstrap)
     (plain, state), (quick, own) = played(TorchNetwork(net)), played(network_of(net))
     np.testing.assert_allclose(quick, plain, atol=1e-4)
     assert np.std(plain) > 0.01
-    assert (quick[:, 0] == quick[:, 1]).all() == (not exploits)
     for a, b in zip(state, own, strict=True):
         np.testing.assert_allclose(b, a, atol=1e-4)
 
@@ -58,7 +56,7 @@ def test_a_run_is_the_same_to_the_bit_whatever_runs_are_beside_it(kind):
     whole, memories = played(network)
     for runs in ([0], [3], [2, 5], [6, 1, 4], [0, 1, 2, 3, 4]):
         own, state = played(network, np.array(runs))
-        np.testing.assert_array_equal(own, whole[:, :, runs])
+        np.testing.assert_array_equal(own, whole[:, runs])
         for a, b in zip(state, memories, strict=True):
             np.testing.assert_array_equal(a, b[runs])
 
@@ -78,7 +76,7 @@ def test_it_takes_over_other_weights():
 
 @pytest.mark.parametrize("kind", ["delta", "linear"])
 def test_the_sizes_name_every_weight_of_the_model(kind):
-    net = model(kind, exploits=kind == "delta")
+    net = model(kind)
     shapes = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
     assert net.size.shapes() == shapes
 
@@ -89,4 +87,4 @@ def test_other_models_are_played_by_pytorch():
     network = network_of(gated.requires_grad_(False))
     assert isinstance(network, TorchNetwork)
     player = Player(network, N, O, A)
-    assert player.logits(np.zeros(N, np.int64)).shape == (2, N, A)
+    assert player.logits(np.zeros(N, np.int64)).shape == (N, A)

@@ -66,7 +66,7 @@ def test_tags_are_hidden_where_the_recipe_has_none(name):
 def test_the_actors_label_is_the_action_taken_and_knows_no_oracle():
     logit = torch.zeros(1, 2, 3, requires_grad=True)
     value = torch.zeros(1, 2, 3, requires_grad=True)
-    output = PolicyOutput(logit, logit, value, torch.zeros(1, 2, 4), torch.zeros(1, 2, 3, 1))
+    output = PolicyOutput(logit, value, torch.zeros(1, 2, 4), torch.zeros(1, 2, 3, 1))
     prediction = Prediction(torch.zeros(1, 2, 5), torch.zeros(1, 2), torch.zeros(1, 2))
     advantage = torch.tensor([[[-9.0, 0.0, -9.0], [-9.0, 0.0, -9.0]]])
     zeros = torch.zeros(1, 2)
@@ -80,31 +80,6 @@ def test_the_actors_label_is_the_action_taken_and_knows_no_oracle():
     logit.grad = None
     compute_losses(output, prediction, targets, 0.1, "oracle")["total"].backward()
     assert (-logit.grad[0]).argmax(-1).tolist() == [1, 1]
-
-
-def test_expected_regret_is_what_the_exploiting_policy_loses_a_step():
-    """Worked by hand: (1/2)(0) + (1/4)(2) + (1/4)(30, the most that counts) = 8."""
-    exploit = torch.tensor([[[0.5, 0.25, 0.25]]]).log().requires_grad_()
-    logit = torch.zeros(1, 1, 3, requires_grad=True)
-    output = PolicyOutput(
-        logit, exploit, torch.zeros(1, 1, 3), torch.zeros(1, 1, 4), torch.zeros(1, 1, 3, 1)
-    )
-    prediction = Prediction(torch.zeros(1, 1, 5), torch.zeros(1, 1), torch.zeros(1, 1))
-    zeros = torch.zeros(1, 1)
-    targets = Targets(
-        torch.tensor([[[0.0, -2.0, -500.0]]]), zeros.long(), zeros, zeros.long(), zeros,
-        torch.full((1, 1), 99.0),
-    )  # fmt: skip
-    without, with_it = (
-        compute_losses(output, prediction, targets, 0.1, regret=share) for share in (0.0, 2.0)
-    )
-    assert without["regret"].item() == pytest.approx(8.0)
-    assert (with_it["total"] - without["total"]).item() == pytest.approx(16.0, rel=1e-5)
-    with_it["regret"].backward()
-    assert exploit.grad[0, 0].tolist() == pytest.approx([-4.0, -1.5, 5.5])
-    assert logit.grad is None
-    actor = compute_losses(output, prediction, targets, 0.1, "actor", 2.0)["total"]
-    assert actor.item() < 5.0  # the actor's label knows no oracle
 
 
 def test_every_method_has_the_same_network_steps_and_updates():
