@@ -17,8 +17,12 @@ torch = pytest.importorskip("torch")
 from numba import get_num_threads, set_num_threads  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
+from anymdp_baselines.layers import matmul, product  # noqa: E402
 from anymdp_baselines.omnirl.agent import SequenceAgent  # noqa: E402
+from anymdp_baselines.omnirl.model import SequenceModel  # noqa: E402
 from anymdp_baselines.omnirl.objective import SequenceObjective  # noqa: E402
+from anymdp_baselines.omnirl.play import Player  # noqa: E402
+from anymdp_baselines.omnirl.play_torch import TorchNetwork, network_of  # noqa: E402
 from anymdp_baselines.omnirl.presets import find_preset  # noqa: E402
 from anymdp_baselines.training.objective import Compute  # noqa: E402
 from anymdp_baselines.training.temperature import TemperatureSchedule  # noqa: E402
@@ -74,30 +78,47 @@ def test_an_update(benchmark, kind, half):
     print(f"{steps / benchmark.stats.stats.min:,.0f} steps/s")
 
 
-def step_flops(agent, seen):
+def step_flops(model, n_observations, seen):
     """Of the matrix products of a step, counted in PyTorch's form of it: the compiled one has the same."""
-    player = agent._player
-    compiled, player._compiled = player._compiled, None
+    player = Player(TorchNetwork(model), len(seen), n_observations, 5)
     with FlopCounterMode(display=False) as counter:
-        agent.act(seen)
-    player._compiled = compiled
+        player.logits(seen)
     return counter.get_total_flops()
 
 
 @one_core
+@pytest.mark.parametrize("runs", [1, 8, 64])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_step_of_64_runs(benchmark, kind):
-    agent = SequenceAgent(
-        SequenceObjective(find_preset("small", kind)).model.eval().requires_grad_(False),
-        TemperatureSchedule(0.8),
-    )
-    agent.start(RunBatch(16, 5, np.arange(64, dtype=np.uint64)))
-    seen = np.random.default_rng(0).integers(0, 16, 64)
-    flops = step_flops(agent, seen)
+def test_a_step_at_play(benchmark, kind, runs):
+    preset = find_preset("base", kind)
+    model = SequenceModel(preset.model).eval().requires_grad_(False)
+    agent = SequenceAgent(network_of(model), TemperatureSchedule(0.8))
+    agent.start(RunBatch(16, 5, np.arange(runs, dtype=np.uint64)))
+    seen = np.random.default_rng(0).integers(0, 16, runs)
+    flops = step_flops(model, 16, seen)
     benchmark.pedantic(agent.act, (seen,), rounds=200, warmup_rounds=5)
     note(benchmark, flops, half=False)
-    benchmark.extra_info |= {"GFLOP": flops / 1e9, "steps/s": 64 / benchmark.stats.stats.min}
-    print(f"{flops / 1e9:.4f} GFLOP for 64 runs, {64 / benchmark.stats.stats.min:,.0f} steps/s")
+    benchmark.extra_info |= {"GFLOP": flops / 1e9, "steps/s": runs / benchmark.stats.stats.min}
+    print(f"{flops / 1e9:.4f} GFLOP, {runs} runs, {runs / benchmark.stats.stats.min:,.0f} steps/s")
+
+
+@one_core
+@pytest.mark.parametrize("shape", [(12, 128, 256), (64, 128, 256), (64, 256, 128), (320, 80, 64)])
+def test_matmul_beside_blas(benchmark, shape):
+    """The product of play, which does not depend on the rows beside, and OpenBLAS's on the same thread."""
+    rows, depth, columns = shape
+    rng = np.random.default_rng(0)
+    a, b = (rng.random(s).astype(np.float32) for s in ((rows, depth), (depth, columns)))
+    out = np.empty((rows, columns), np.float32)
+    product(a, b)
+    begin, best = time.process_time(), math.inf
+    for _ in range(200):
+        begin = time.process_time()
+        product(a, b)
+        best = min(best, time.process_time() - begin)
+    benchmark.pedantic(matmul, (a, b, out), rounds=200, warmup_rounds=5)
+    benchmark.extra_info["BLAS's time over ours"] = best / benchmark.stats.stats.min
+    print(f"\n{shape}: {best / benchmark.stats.stats.min:.2f} times as fast as BLAS")
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -91,7 +91,7 @@ def test_the_memory_carried_into_a_segment_is_that_of_the_run():
     with torch.no_grad():
         _, after = model(segment.inputs(np.arange(6)), start, model.codes(8), 3)
     for own, read in zip(rollout.player.state, after, strict=True):
-        torch.testing.assert_close(own, read, atol=1e-4, rtol=0)
+        torch.testing.assert_close(torch.from_numpy(own), read, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -125,7 +125,7 @@ def test_bfloat16_learns_the_same_to_its_precision():
         assert b == pytest.approx(a, rel=0.05)
         assert b != a
     assert all(p.dtype == torch.float32 for p in half.objective.model.parameters())
-    assert all(m.dtype == torch.float32 for m in half.objective.rollouts[0].player.state)
+    assert all(m.dtype == np.float32 for m in half.objective.rollouts[0].player.state)
 
 
 @pytest.mark.slow
