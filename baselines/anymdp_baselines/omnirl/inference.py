@@ -14,7 +14,12 @@ from numba import njit
 
 from anymdp_baselines.layers import gelu, matmul
 from anymdp_baselines.omnirl.codes import REWARD_FEATURES, state_codes
-from anymdp_baselines.omnirl.recurrence import key_step, slot_step
+from anymdp_baselines.omnirl.recurrence import (
+    POWER_STEEPNESS,
+    key_step,
+    slot_step,
+    sum_rows,
+)
 from anymdp_baselines.omnirl.size import ModelSize
 from anymdp_bench.datasets.codes import ENDINGS, NOTHING, TAGS, WENT_ON
 from anymdp_bench.engine.arrays import AnyArray, Float32s, Float64s
@@ -32,6 +37,7 @@ class Weights(NamedTuple):
     to_write: AnyArray
     to_write_bias: AnyArray
     policy: AnyArray
+    power: AnyArray  # [L, H], or [L, 0] where the memory does not average
     from_slots: AnyArray
     from_slots_bias: AnyArray
     from_main: AnyArray
@@ -67,12 +73,16 @@ def stack_weights(tensors: Mapping[str, AnyArray], n_blocks: int) -> Weights:
     def layer(name: str, get: Any = each) -> tuple[AnyArray, AnyArray]:
         return get(f"{name}.weight"), get(f"{name}.bias")
 
+    power: AnyArray = np.zeros((n_blocks, 0), np.float32)
+    if "mixers.0.power" in tensors:
+        power = 1.0 / (1.0 + np.exp(-POWER_STEEPNESS * each("mixers.{}.power")))
     return Weights(
         *layer("tokens.embed", one),
         each("mixers.{}.norm_main.weight"),
         each("mixers.{}.norm_actions.weight"),
         *layer("mixers.{}.to_write"),
         each("mixers.{}.policy.weight"),
+        power,
         *layer("mixers.{}.from_slots"),
         each("mixers.{}.from_main.weight"),
         *layer("mixers.{}.to_actions"),
@@ -131,8 +141,11 @@ class CompiledNetwork:
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> Float32s:
         """Returns the memories of `n` runs that have seen nothing, [L, n, ...]."""
         size = self.size
-        rows = (n_observations, n_actions, size.slot_size)
-        shape = rows if size.kind == "delta" else (size.slot_size, size.key_size)
+        rows = n_observations
+        rows += sum_rows(rows, size.heads, size.slot_size) if size.averages else 0
+        shape: tuple[int, ...] = (rows, n_actions, size.slot_size)
+        if size.kind == "linear":
+            shape = (size.slot_size, size.key_size)
         return np.zeros((size.blocks, n, *shape), np.float32)
 
     def logits(
@@ -151,7 +164,8 @@ class CompiledNetwork:
         table, gram = self._keys(n_observations, n_actions)
         rows = state.reshape(*state.shape[:2], -1, state.shape[-1])
         given = (*steps, self._codes, rows, table, gram, self.size.heads, self.size.bootstrap)
-        out: Float64s = _step(self._weights, given, n_actions).astype(np.float64)
+        shape = n_actions, n_observations * n_actions
+        out: Float64s = _step(self._weights, given, *shape).astype(np.float64)
         return out
 
     def _keys(self, n_observations: int, n_actions: int) -> tuple[Float32s, Float32s]:
@@ -264,7 +278,7 @@ def _gates(given, policy, bias, going, heads, bootstrap, n_actions):
 
 @njit(cache=True, nogil=True)
 def _block(
-    weights, k, main, actions, memory, slot, seen, going, table, gram, heads, bootstrap
+    weights, k, main, actions, memory, slot, seen, going, table, gram, heads, bootstrap, n_slots
 ):  # fmt: skip
     """Takes `main` [n, width], `actions` [n A, per_action] and `memory` [n, rows, V] through block `k`."""
     n, d = len(main), actions.shape[1]
@@ -290,6 +304,12 @@ def _block(
                 slot[i], base, value[i], beta[i], g[i], table, gram, memory[i], read, wrote, error
             )
         else:
+            if weights.power.shape[1] and slot[i] >= 0:
+                sums = memory[i, n_slots:].ravel()
+                for h in range(heads):
+                    sums[slot[i] * heads + h] += beta[i, h]
+                    seen_before = np.log(sums[slot[i] * heads + h])
+                    beta[i, h] *= np.exp(-weights.power[k, h] * seen_before)
             slot_step(slot[i], base, value[i], beta[i], g[i], memory[i], read, wrote, error)
         for a in range(n_actions):
             for j in range(size):
@@ -320,7 +340,7 @@ def _block(
 
 
 @njit(cache=True, nogil=True)
-def _step(weights, given, n_actions):
+def _step(weights, given, n_actions, n_slots):
     """Returns preferences of actions, [n, A], of what `CompiledNetwork.logits` gives; writes to memory."""
     (
         seen, left, action, reward, scale, ending, arrival, tag, codes, memory, table, gram, heads,
@@ -341,7 +361,7 @@ def _step(weights, given, n_actions):
     for k in range(len(memory)):
         _block(
             weights, k, main, actions, memory[k], slot, seen, going, table[k], gram[k], heads,
-            bootstrap,
+            bootstrap, n_slots,
         )  # fmt: skip
     return _read_out(weights, main, actions)
 

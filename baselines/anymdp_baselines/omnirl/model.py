@@ -154,7 +154,7 @@ class SequenceModel(nn.Module):
 def _memory(size: ModelSize) -> DeltaMemory:
     given = (size.width, size.per_action, size.slot_size, size.heads, size.bootstrap)
     if size.kind == "delta":
-        return DeltaMemory(*given)
+        return DeltaMemory(*given, size.averages)
     return LearnedMemory(*given, size.key_size, size.n_observations, size.n_actions)
 
 

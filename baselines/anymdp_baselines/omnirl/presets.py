@@ -82,6 +82,7 @@ class SequencePreset:
     def record(self) -> dict[str, Any]:
         """Returns the settings as plain values for a checkpoint, whose format names the groups "rooms"."""
         record = asdict(self) | {"schedules": [list(schedule) for schedule in self.schedules]}
+        record["model"] = self.model.record()
         return record | {"rooms": list(record.pop("groups"))}
 
 

@@ -8,6 +8,39 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+POWER_STEEPNESS = np.float32(10.0)
+"""By which the power of `delta_memory` learns faster than a matrix: it is sigmoid(this * parameter)."""
+
+
+def sum_rows(n_observations: int, heads: int, columns: int) -> int:
+    """Returns the rows [A, V] of memory that hold a sum for each slot and head of `n_observations`."""
+    return -(-n_observations * heads // columns)
+
+
+def slot_rows(total: int, heads: int, columns: int) -> int:
+    """Returns the number of observations of a memory with `total` rows, those of `sum_rows` included."""
+    found = total * columns // (columns + heads)
+    while found + sum_rows(found, heads, columns) > total:
+        found -= 1
+    return found
+
+
+@njit(cache=True, nogil=True)
+def sum_gates(slot, gate, sums, out):
+    """Adds gates [B, T, H] to the sums of the slots that are written to, int64 [B, T].
+
+    Changes `sums` [B, F], slot by slot and head by head; writes the sum after each step to `out` [B, T, H], 1
+    where nothing is written.
+    """
+    n, length, heads = gate.shape
+    for i in range(n):
+        for t in range(length):
+            for h in range(heads):
+                k = slot[i, t] * heads + h
+                if k >= 0:
+                    sums[i, k] += gate[i, t, h]
+                out[i, t, h] = sums[i, k] if k >= 0 else np.float32(1.0)
+
 
 @njit(cache=True, fastmath=True)
 def _dot(x, y):

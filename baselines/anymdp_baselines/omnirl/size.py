@@ -24,6 +24,7 @@ class ModelSize:
         n_observations: number of ids known (all kinds but `delta`).
         n_actions: number of actions known (all kinds but `delta`).
         key_size: size of the learned keys (`linear`).
+        averages: whether a write counts the less, the more its slot has seen (`delta`).
     """
 
     kind: str = "delta"
@@ -37,6 +38,7 @@ class ModelSize:
     n_observations: int = 128
     n_actions: int = 5
     key_size: int = 96
+    averages: bool = False
 
     def takes(self, n_observations: int, n_actions: int) -> bool:
         """Returns whether a model of this size can play a task of so many observations and actions."""
@@ -46,7 +48,7 @@ class ModelSize:
 
     def record(self) -> dict[str, int | str | bool]:
         """Returns the sizes as plain values, for a checkpoint."""
-        return asdict(self)
+        return {k: v for k, v in asdict(self).items() if k != "averages" or v}
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Returns the names and shapes of the weights of a model of kind `delta` or `linear`."""
@@ -84,6 +86,8 @@ class ModelSize:
             if self.kind == "linear":
                 out[f"{mixer}.of_state"] = (self.n_observations, self.key_size)
                 out[f"{mixer}.of_action"] = (self.n_actions, self.key_size)
+            elif self.averages:
+                out[f"{mixer}.power"] = (heads,)
         for name, shape in layers.items():
             out |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
         return out

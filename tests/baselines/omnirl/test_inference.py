@@ -15,9 +15,9 @@ from anymdp_bench.datasets.codes import NOTHING  # noqa: E402
 N, O, A = 7, 6, 3  # noqa: E741
 
 
-def model(kind="delta", bootstrap=True):
+def model(kind="delta", bootstrap=True, averages=False):
     torch.manual_seed(0)
-    made = SequenceModel(ModelSize(kind, 24, 2, 4, 16, 8, bootstrap, 1, O, A, 12))
+    made = SequenceModel(ModelSize(kind, 24, 2, 4, 16, 8, bootstrap, 1, O, A, 12, averages))
     with torch.no_grad():
         for parameter in made.parameters():
             parameter += 0.3 * torch.randn_like(parameter)
@@ -39,10 +39,18 @@ def played(network, runs=None, seed=0):
     return np.array([network.logits(each, state, O, A) for each in given]), list(state)
 
 
-@pytest.mark.parametrize("bootstrap", [True, False])
-@pytest.mark.parametrize("kind", ["delta", "linear"])
-def test_compiled_code_plays_as_the_model_does(kind, bootstrap):
-    net = model(kind, bootstrap)
+@pytest.mark.parametrize(
+    ("kind", "bootstrap", "averages"),
+    [
+        ("delta", True, False),
+        ("delta", False, False),
+        ("delta", True, True),
+        ("linear", True, False),
+        ("linear", False, False),
+    ],
+)
+def test_compiled_code_plays_as_the_model_does(kind, bootstrap, averages):
+    net = model(kind, bootstrap, averages)
     (plain, state), (quick, own) = played(TorchNetwork(net)), played(network_of(net))
     np.testing.assert_allclose(quick, plain, atol=1e-4)
     assert np.std(plain) > 0.01
@@ -76,7 +84,7 @@ def test_it_takes_over_other_weights():
 
 @pytest.mark.parametrize("kind", ["delta", "linear"])
 def test_the_sizes_name_every_weight_of_the_model(kind):
-    net = model(kind)
+    net = model(kind, averages=kind == "delta")
     shapes = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
     assert net.size.shapes() == shapes
 

@@ -6,7 +6,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anymdp_baselines.omnirl.mixers import convolution, gated_deltanet, keys, slots
+from anymdp_baselines.omnirl.mixers import (
+    Addresses,
+    HiddenStreams,
+    convolution,
+    delta_memory,
+    gated_deltanet,
+    keys,
+    slots,
+)
 
 TOLERANCE = 1e-4
 
@@ -103,6 +111,64 @@ def test_bootstrapping_is_td_learning():
         slot, slot, ones, 0.5 * ones, torch.full((1, length, 1, 1), gamma), torch.zeros(1, 1, 1, 1)
     )
     assert after.item() == pytest.approx(1 / (1 - gamma), rel=1e-4)
+
+
+def gates_case(seed):
+    generator = torch.Generator().manual_seed(seed)
+    slot = torch.randint(-1, 6, (2, 20), generator=generator)
+    return slot, torch.rand(2, 20, 3, generator=generator)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**31), st.sampled_from(["_sum_gates", "_sum_gates_at_once"]))
+def test_sums_of_gates_are_those_of_the_naive_loop(seed, form):
+    slot, gate = gates_case(seed)
+    sums = torch.rand(2, 18, generator=torch.Generator().manual_seed(seed))
+    naive = sums.clone().view(2, 6, 3)
+    found = getattr(delta_memory, form)(slot, gate, sums)
+    for i in range(2):
+        for t, k in enumerate(slot[i].tolist()):
+            if k >= 0:
+                naive[i, k] += gate[i, t]
+            expected = naive[i, k] if k >= 0 else torch.ones(3)
+            torch.testing.assert_close(found[i, t], expected)
+    torch.testing.assert_close(sums.view(2, 6, 3), naive)
+
+
+def test_with_a_power_of_1_a_row_is_the_weighted_mean_of_what_was_written():
+    """Three writes of one slot; the gates are weights: (1 x 0.5 + 2 x 0.25 + 7 x 0.25) / 1 = 2.75."""
+    memory = delta_memory.DeltaMemory(4, 2, 8, 4, averages=True)
+    with torch.no_grad():
+        memory.power.fill_(10.0)  # sigmoid(100) is 1
+    state = memory.initial_state(1, 1, 1)
+    slot = torch.zeros(1, 3, dtype=torch.int64)
+    addresses = Addresses(slot, slot, torch.ones(1, 3))
+    value = torch.tensor([1.0, 2.0, 7.0]).view(1, 3, 1).expand(-1, -1, 8)
+    gate = torch.tensor([0.5, 0.25, 0.25]).view(1, 3, 1).expand(-1, -1, 4)
+    inputs, rows, _ = memory._average(addresses, (value, gate, torch.zeros(1, 3, 4, 1)), state)
+    _, wrote, after = memory._scan(addresses, inputs, rows)
+    torch.testing.assert_close(wrote[0, :, 0], torch.tensor([1.0, 4 / 3, 2.75]))
+    torch.testing.assert_close(after.flatten(), torch.full((8,), 2.75))
+
+
+@pytest.mark.parametrize("length", [1, 7])
+def test_a_memory_that_averages_goes_on_in_segments_and_single_steps(length):
+    torch.manual_seed(0)
+    memory = delta_memory.DeltaMemory(12, 6, 8, 4, averages=True).requires_grad_(False)
+    n, total, n_observations, n_actions = 2, 21, 5, 3
+    slot = torch.randint(-1, 15, (n, total))
+    addresses = Addresses(slot, torch.randint(0, 5, (n, total)), torch.ones(n, total))
+    stream = HiddenStreams(torch.randn(n, total, 12), torch.randn(n, total, n_actions, 6))
+    whole, _ = memory(stream, addresses, memory.initial_state(n, n_observations, n_actions))
+    state, parts = memory.initial_state(n, n_observations, n_actions), []
+    for begin in range(0, total, length):
+        part = slice(begin, begin + length)
+        given_ = HiddenStreams(stream.main[:, part], stream.actions[:, part])
+        where = Addresses(*(x[:, part] for x in addresses))
+        step = memory.step if length == 1 else memory
+        out, state = step(given_, where, state)
+        parts.append(out.main)
+    torch.testing.assert_close(torch.cat(parts, 1), whole.main, atol=1e-5, rtol=1e-5)
 
 
 def key_case(seed, key_size=10, **changes):

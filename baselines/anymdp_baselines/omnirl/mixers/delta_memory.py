@@ -4,6 +4,13 @@ Every step writes to the slot just left a learned projection of the stream, behi
 reads the slots of the current state, one for each action, and the slot it wrote. Heads may bootstrap:
 what they write adds a learned discount times the current state's rows, averaged over actions by a
 learned policy (see `slots`). Nothing depends on the numbers of observations and actions.
+
+With a constant gate a slot forgets what it saw 1 / gate visits ago, and stays as noisy as so few visits are.
+Where the memory `averages`, a gate is divided by a power of the sum of the gates that the slot has seen, its
+own included: by the sum itself it is the normaliser of linear attention (Katharopoulos et al. 2020), and the
+row a weighted mean. A power below 1, learned for each head, forgets slowly, as temporal-difference learning
+with polynomial rates does (Even-Dar and Mansour 2003). The first write to a slot is then almost in full. The
+sums lie in the last rows of memory.
 """
 
 from __future__ import annotations
@@ -14,8 +21,10 @@ from torch import Tensor, nn
 from anymdp_baselines.omnirl.fused import RMSNorm, linear_gelu
 from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams
 from anymdp_baselines.omnirl.mixers.slots import at_once, chunkwise, scan, scan_
+from anymdp_baselines.omnirl.recurrence import POWER_STEEPNESS, slot_rows, sum_gates, sum_rows
 
 _GATES = (-2.0, -1.0, -2.0, -1.0)  # logits of the write gate at first, by head (repeated)
+_POWER = 0.85  # logit of the power at first, 0.7
 _DISCOUNTS = (-4.0, -4.0, 1.5, 3.0)  # of the discount: two heads recall, two bootstrap
 
 
@@ -28,18 +37,28 @@ class DeltaMemory(nn.Module):
         size: columns of the memory, `heads` equal shares.
         heads: number of gates and discounts.
         bootstrap: whether heads may bootstrap; else it is the plain delta rule.
+        averages: whether gates are divided by a power of their sum.
     """
 
     def __init__(
-        self, width: int, per_action: int, size: int = 32, heads: int = 4, bootstrap: bool = True
+        self,
+        width: int,
+        per_action: int,
+        size: int = 32,
+        heads: int = 4,
+        bootstrap: bool = True,
+        averages: bool = False,
     ) -> None:
         super().__init__()
-        self.size, self.heads, self.bootstrap = size, heads, bootstrap
+        self.size, self.heads, self.bootstrap, self.averages = size, heads, bootstrap, averages
+        if averages:
+            self.power = nn.Parameter(torch.full((heads,), _POWER / float(POWER_STEEPNESS)))
         self.norm_main, self.norm_actions = RMSNorm(width), RMSNorm(per_action)
         self.to_write = nn.Linear(width, size + 2 * heads)
         with torch.no_grad():
             repeat = (heads + 3) // 4
-            self.to_write.bias[size : size + heads] = torch.tensor(_GATES * repeat)[:heads]
+            gates = torch.tensor(_GATES * repeat)[:heads]
+            self.to_write.bias[size : size + heads] = 0.0 if averages else gates
             self.to_write.bias[size + heads :] = torch.tensor(_DISCOUNTS * repeat)[:heads]
         self.policy = nn.Linear(per_action, heads, bias=False)
         hidden = 2 * per_action
@@ -49,10 +68,10 @@ class DeltaMemory(nn.Module):
         self.to_main = nn.Linear(size + 2 * per_action, width)
 
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
-        """Returns zeros [n, O, A, size]."""
-        return torch.zeros(
-            n, n_observations, n_actions, self.size, device=self.to_main.weight.device
-        )
+        """Returns zeros [n, O, A, size], where it averages with rows for the sums below."""
+        rows = n_observations
+        rows += sum_rows(rows, self.heads, self.size) if self.averages else 0
+        return torch.zeros(n, rows, n_actions, self.size, device=self.to_main.weight.device)
 
     def forward(
         self, stream: HiddenStreams, addresses: Addresses, state: Tensor
@@ -60,7 +79,9 @@ class DeltaMemory(nn.Module):
         """Reads a segment: step by step in compiled code on the CPU, in chunks on an accelerator."""
         main, given = self._project(stream, addresses)
         with torch.autocast(state.device.type, enabled=False):
+            given, state, sums = self._average(addresses, given, state)
             read, wrote, after = self._scan(addresses, given, state)
+            after = torch.cat([after, sums], 1) if self.averages else after
         return self._mix(stream, main, read, wrote), after
 
     def step(
@@ -69,8 +90,26 @@ class DeltaMemory(nn.Module):
         """Reads one step; changes `state`."""
         main, given = self._project(stream, addresses)
         with torch.autocast(state.device.type, enabled=False):
-            read, wrote, state = self._scan_at_once(addresses, given, state)
+            given, memory, sums = self._average(addresses, given, state)
+            read, wrote, memory = self._scan_at_once(addresses, given, memory)
+            if self.averages:
+                state.copy_(torch.cat([memory, sums], 1))
         return self._mix(stream, main, read, wrote), state
+
+    def _average(
+        self, addresses: Addresses, given: tuple[Tensor, Tensor, Tensor], state: Tensor
+    ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor, Tensor]:
+        """Returns (what is given, with smaller gates; the rows of slots; the rows of sums after)."""
+        if not self.averages:
+            return given, state, state[:, :0]
+        value, gate, g = given
+        rows = slot_rows(state.shape[1], self.heads, self.size)
+        after = state[:, rows:].detach().clone()
+        flat = after.flatten(1)  # a view
+        seen = _sum_gates(addresses.slot, gate.detach(), flat)
+        power = (float(POWER_STEEPNESS) * self.power).sigmoid()
+        given = value, gate * torch.exp(-power * seen.log()), g
+        return given, state[:, :rows].contiguous(), after
 
     def _scan(
         self, addresses: Addresses, given: tuple[Tensor, Tensor, Tensor], state: Tensor
@@ -112,3 +151,24 @@ class DeltaMemory(nn.Module):
         actions = stream.actions + self.to_actions(hidden)
         pooled = torch.cat([wrote.to(actions.dtype), actions.mean(2), actions.amax(2)], -1)
         return HiddenStreams(stream.main + self.to_main(pooled), actions)
+
+
+def _sum_gates(slot: Tensor, gate: Tensor, sums: Tensor) -> Tensor:
+    """Returns the sums of `recurrence.sum_gates`, [B, T, H]; changes `sums` [B, F]."""
+    if gate.device.type != "cpu":
+        return _sum_gates_at_once(slot, gate, sums)
+    out = torch.empty_like(gate)
+    arrays = [x.contiguous().numpy() for x in (slot, gate)]
+    sum_gates(arrays[0], arrays[1], sums.numpy(), out.numpy())
+    return out
+
+
+def _sum_gates_at_once(slot: Tensor, gate: Tensor, sums: Tensor) -> Tensor:
+    """Computes `_sum_gates` for accelerators, all steps in parallel."""
+    heads, writes = gate.shape[2], slot >= 0
+    place = slot.clamp(min=0)[..., None] * heads + torch.arange(heads, device=slot.device)
+    gate = gate * writes[..., None]
+    same = ((slot[:, :, None] == slot[:, None]) & writes[:, None]).to(gate.dtype).tril()
+    before = sums.gather(1, place.flatten(1)).view_as(gate)
+    sums.scatter_add_(1, place.flatten(1), gate.flatten(1))
+    return torch.where(writes[..., None], before + same @ gate, 1.0)
