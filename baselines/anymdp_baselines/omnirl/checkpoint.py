@@ -90,13 +90,15 @@ def _read_size(record: dict[str, Any], tensors: Mapping[str, AnyArray]) -> Model
     """Returns the size that a file claims; raises ValueError where it is larger than the file."""
     size, most = ModelSize(**record), sum(array.size for array in tensors.values())
     for name, value in size.record().items():
-        if name not in ("kind", "bootstrap", "averages") and not (
+        if name not in ("kind", "bootstrap", "averages", "plan_columns") and not (
             isinstance(value, int) and 1 <= value <= most + 1000
         ):
             raise ValueError(f"{name} is {value!r}")
     for name in ("bootstrap", "averages"):
         if not isinstance(getattr(size, name), bool):
             raise ValueError(f"{name} is {getattr(size, name)!r}")
+    if not isinstance(size.plan_columns, int) or not 0 <= size.plan_columns <= most:
+        raise ValueError(f"plan_columns is {size.plan_columns!r}")
     if size.blocks > len(tensors):
         raise ValueError(f"it has {len(tensors)} tensors for {size.blocks} blocks")
     return size

@@ -21,7 +21,16 @@ from anymdp_baselines.omnirl.recurrence import (
     sum_rows,
 )
 from anymdp_baselines.omnirl.size import ModelSize
-from anymdp_bench.datasets.codes import ENDINGS, NOTHING, TAGS, WENT_ON
+from anymdp_baselines.omnirl.value_iteration import (
+    BACKUPS,
+    PLAN_HEADS,
+    STEEPNESS,
+    PlanWeights,
+    is_linear,
+    plan_size,
+    plan_step,
+)
+from anymdp_bench.datasets.codes import ENDINGS, NOTHING, TAGS, TERMINATED, WENT_ON
 from anymdp_bench.engine.arrays import AnyArray, Float32s, Float64s
 
 _EPSILON = np.float32(np.finfo(np.float32).eps)  # of PyTorch's RMSNorm
@@ -58,6 +67,47 @@ class Weights(NamedTuple):
     last_from_actions_bias: AnyArray
     to_action: AnyArray
     to_action_bias: AnyArray
+
+
+class PlanLayers(NamedTuple):
+    """The weights of `mixers.planning_memory`; matrices are [in, out], all empty where there is none."""
+
+    to_write: AnyArray
+    to_write_bias: AnyArray
+    from_rows: AnyArray
+    from_rows_bias: AnyArray
+    from_main: AnyArray
+    to_actions: AnyArray
+    to_actions_bias: AnyArray
+    to_main: AnyArray
+    to_main_bias: AnyArray
+    norm_main: AnyArray
+    weights: PlanWeights
+
+
+def plan_layers(tensors: Mapping[str, AnyArray]) -> PlanLayers:
+    """Returns the weights of a planning memory by the names that a model's state dict has for them."""
+
+    def one(name: str) -> AnyArray:
+        array = np.asarray(tensors.get(f"plan.{name}", np.zeros((0, 0))), np.float32)
+        return np.ascontiguousarray(
+            array.T if name.endswith("weight") and array.ndim == 2 else array
+        )
+
+    def vector(name: str) -> AnyArray:
+        return one(name).ravel()
+
+    names = ("to_write", "from_rows", "to_actions", "to_main")
+    first, rows, actions, main = ((one(f"{n}.weight"), vector(f"{n}.bias")) for n in names)
+    discount = 1.0 / (1.0 + np.exp(-STEEPNESS * vector("discount")))
+    share = 1.0 - discount
+    learned = (
+        share, discount, vector("prior"), np.exp(vector("pseudo")),
+        STEEPNESS * vector("sharpness") / share,
+    )  # fmt: skip
+    weights = PlanWeights(*(x.astype(np.float32) for x in learned))
+    from_main, norm = one("from_main.weight"), vector("norm_main.weight")
+    return PlanLayers(*first, *rows, from_main, *actions, *main, norm, weights)
 
 
 def stack_weights(tensors: Mapping[str, AnyArray], n_blocks: int) -> Weights:
@@ -136,20 +186,29 @@ class CompiledNetwork:
         """Takes over other weights of the same size."""
         self._tensors = tensors
         self._weights = stack_weights(tensors, self.size.blocks)
+        self._plan = plan_layers(tensors)
         self._tables.clear()
 
-    def initial_state(self, n: int, n_observations: int, n_actions: int) -> Float32s:
-        """Returns the memories of `n` runs that have seen nothing, [L, n, ...]."""
+    def initial_state(self, n: int, n_observations: int, n_actions: int) -> list[Float32s]:
+        """Returns the memories of `n` runs that have seen nothing, [n, ...] each; that of the plan is last."""
         size = self.size
         rows = n_observations
         rows += sum_rows(rows, size.heads, size.slot_size) if size.averages else 0
         shape: tuple[int, ...] = (rows, n_actions, size.slot_size)
         if size.kind == "linear":
             shape = (size.slot_size, size.key_size)
-        return np.zeros((size.blocks, n, *shape), np.float32)
+        out = [np.zeros((n, *shape), np.float32) for _ in range(size.blocks)]
+        if size.plan_columns:
+            floats = plan_size(n_observations, n_actions, size.plan_columns)
+            out.append(np.zeros((n, floats), np.float32))
+        return out
 
     def logits(
-        self, steps: tuple[AnyArray, ...], state: Float32s, n_observations: int, n_actions: int
+        self,
+        steps: tuple[AnyArray, ...],
+        state: list[Float32s],
+        n_observations: int,
+        n_actions: int,
     ) -> Float64s:
         """Writes a step to memory; returns preferences of actions, float64 [n, A]. Changes `state`.
 
@@ -162,10 +221,12 @@ class CompiledNetwork:
         if len(self._codes) < n_observations:
             self._codes = state_codes(n_observations)
         table, gram = self._keys(n_observations, n_actions)
-        rows = state.reshape(*state.shape[:2], -1, state.shape[-1])
+        blocks = state[: self.size.blocks]
+        rows = tuple(memory.reshape(len(memory), -1, memory.shape[-1]) for memory in blocks)
+        planned = state[-1] if self.size.plan_columns else np.zeros((0, 0), np.float32)
         given = (*steps, self._codes, rows, table, gram, self.size.heads, self.size.bootstrap)
-        shape = n_actions, n_observations * n_actions
-        out: Float64s = _step(self._weights, given, *shape).astype(np.float64)
+        shape = n_actions, n_observations
+        out: Float64s = _step(self._weights, self._plan, planned, given, *shape).astype(np.float64)
         return out
 
     def _keys(self, n_observations: int, n_actions: int) -> tuple[Float32s, Float32s]:
@@ -323,14 +384,7 @@ def _block(
     flat = rows.reshape(n * n_actions, size + d)
     hidden = _hidden(flat, weights.from_slots[k], weights.from_slots_bias[k], each)
     _add_layer(actions, hidden, weights.to_actions[k], weights.to_actions_bias[k])
-    share = np.float32(1.0 / n_actions)
-    for i in range(n):
-        for j in range(d):
-            total = most = actions[i * n_actions, j]
-            for a in range(i * n_actions + 1, (i + 1) * n_actions):
-                total += actions[a, j]
-                most = max(most, actions[a, j])
-            pooled[i, size + j], pooled[i, size + d + j] = total * share, most
+    _pool(actions, n, pooled, size)
     _add_layer(main, pooled, weights.to_main[k], weights.to_main_bias[k])
     none = np.zeros((n, weights.widen.shape[2]), np.float32)
     inside = _hidden(
@@ -339,8 +393,72 @@ def _block(
     _add_layer(main, inside, weights.narrow[k], weights.narrow_bias[k])
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _squash(x):
+    return x / np.sqrt(np.float32(1.0) + abs(x))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _plan(
+    layers, memory, main, actions, slot, seen, reward, scale, ending, arrival, n_observations
+):
+    """Begins `actions` with what the planning memory [n, F] reads, and adds it to `main` [n, width]."""
+    n, columns = len(main), layers.to_write.shape[1]
+    n_actions, d, one = len(actions) // n, actions.shape[1], np.float32(1.0)
+    given = np.empty((n, columns), np.float32)
+    matmul(main, layers.to_write, given)
+    rows = np.empty((n * n_actions, layers.from_rows.shape[0]), np.float32)
+    pooled = np.empty((n, columns + 2 * d), np.float32)
+    order, log = np.empty(BACKUPS, np.int64), np.empty((0, n_actions, columns), np.float32)
+    share = layers.weights.share
+    for i in range(n):
+        unit = one / max(scale[i], np.float32(1e-6))
+        for c in range(columns):
+            if is_linear(c, columns, PLAN_HEADS):
+                given[i, c] = reward[i]
+            else:
+                given[i, c] += layers.to_write_bias[c]
+        is_over = ending[i] == NOTHING or ending[i] == TERMINATED
+        visits, table, value = plan_step(
+            memory[i], n_observations, n_actions, PLAN_HEADS, slot[i], -1 if is_over else arrival[i], seen[i],
+            given[i], scale[i], layers.weights, order, log,
+        )  # fmt: skip
+        for c in range(columns):
+            u = unit if is_linear(c, columns, PLAN_HEADS) else one
+            pooled[i, c] = value[seen[i], c] * u
+            for a in range(n_actions):
+                x = table[seen[i] * n_actions + a, c]
+                rows[i * n_actions + a, c] = x * u
+                better = (x - value[seen[i], c]) * (u / share[c])
+                rows[i * n_actions + a, columns + c] = _squash(better)
+        for a in range(n_actions):
+            count = visits[seen[i] * n_actions + a]
+            rows[i * n_actions + a, 2 * columns] = np.log(one + count) / np.float32(4.0)
+            rows[i * n_actions + a, 2 * columns + 1] = one / (one + count)
+    each = np.empty((n, layers.from_main.shape[1]), np.float32)
+    matmul(_rms_norm(main, layers.norm_main), layers.from_main, each)
+    hidden = _hidden(rows, layers.from_rows, layers.from_rows_bias, each)
+    _add_layer(actions, hidden, layers.to_actions, layers.to_actions_bias)
+    _pool(actions, n, pooled, columns)
+    _add_layer(main, pooled, layers.to_main, layers.to_main_bias)
+
+
 @njit(cache=True, nogil=True)
-def _step(weights, given, n_actions, n_slots):
+def _pool(actions, n, out, first):
+    """Writes the mean and the maximum over a run's `actions` [n A, d] to `out`, from column `first` on."""
+    d, n_actions = actions.shape[1], len(actions) // n
+    share = np.float32(1.0 / n_actions)
+    for i in range(n):
+        for j in range(d):
+            total = most = actions[i * n_actions, j]
+            for a in range(i * n_actions + 1, (i + 1) * n_actions):
+                total += actions[a, j]
+                most = max(most, actions[a, j])
+            out[i, first + j], out[i, first + d + j] = total * share, most
+
+
+@njit(cache=True, nogil=True)
+def _step(weights, plan, planned, given, n_actions, n_observations):
     """Returns preferences of actions, [n, A], of what `CompiledNetwork.logits` gives; writes to memory."""
     (
         seen, left, action, reward, scale, ending, arrival, tag, codes, memory, table, gram, heads,
@@ -358,6 +476,11 @@ def _step(weights, given, n_actions, n_slots):
     matmul(features, weights.embed, main)
     _add_bias(main, weights.embed_bias)
     actions = np.zeros((n * n_actions, weights.norm_actions.shape[1]), np.float32)
+    n_slots = n_observations * n_actions
+    if len(planned):
+        _plan(
+            plan, planned, main, actions, slot, seen, reward, scale, ending, arrival, n_observations
+        )
     for k in range(len(memory)):
         _block(
             weights, k, main, actions, memory[k], slot, seen, going, table[k], gram[k], heads,

@@ -19,6 +19,7 @@ from anymdp_baselines.omnirl.fused import RMSNorm, linear_gelu
 from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams, mixers
 from anymdp_baselines.omnirl.mixers.delta_memory import DeltaMemory
 from anymdp_baselines.omnirl.mixers.learned_memory import LearnedMemory
+from anymdp_baselines.omnirl.mixers.planning_memory import PlanningMemory
 from anymdp_baselines.omnirl.size import ModelSize
 from anymdp_baselines.omnirl.tokens import (
     FourTokens,
@@ -62,7 +63,10 @@ class FeedForward(nn.Module):
 
 
 class SequenceModel(nn.Module):
-    """The model of a size (see the module); its state is a list of tensors, one for each block."""
+    """The model of a size (see the module).
+
+    Its state is a list of tensors, one for each block, and last that of the planning memory if there is one.
+    """
 
     def __init__(self, size: ModelSize) -> None:
         super().__init__()
@@ -78,6 +82,7 @@ class SequenceModel(nn.Module):
             layout = OneToken if size.tokens == 1 else FourTokens
             self.tokens = layout(width, size.n_observations, size.n_actions)
             found = [mixers()[size.kind](width, size.heads) for _ in range(size.blocks)]
+        self.plan = PlanningMemory(width, d, size.plan_columns) if size.plan_columns and d else None
         self.mixers = nn.ModuleList(found)
         self.feeds = nn.ModuleList(FeedForward(width) for _ in range(size.blocks))
         self.norm = RMSNorm(width)
@@ -96,7 +101,8 @@ class SequenceModel(nn.Module):
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> list[Tensor]:
         """Returns the state of `n` runs that have seen nothing."""
         size = (n, n_observations, n_actions)
-        return [mixer.initial_state(*size) for mixer in self.mixers]  # type: ignore[operator]
+        layers = [*self.mixers, *([] if self.plan is None else [self.plan])]
+        return [layer.initial_state(*size) for layer in layers]  # type: ignore[operator]
 
     def forward(
         self,
@@ -112,13 +118,16 @@ class SequenceModel(nn.Module):
         n, length = steps.seen.shape
         d = self.size.per_action if self.nameless else 0
         stream = HiddenStreams(main, main.new_zeros(n, length, n_actions, d))
-        after = []
+        after, planned = [], []
+        if self.plan is not None:
+            stream, memory = self.plan(main, steps, state[-1], len(codes), n_actions)
+            state, planned = state[:-1], [memory]
         for mixer, feed, memory in zip(self.mixers, self.feeds, state, strict=True):
             stream, memory = _mix(mixer, stream, addresses, memory, one_step)
             stream = feed(stream)
             after.append(memory)
         main = self.norm(stream.main[:, self.tokens.readout :: self.tokens.per_step])
-        return self._read_out(main, stream.actions, n_actions), after
+        return self._read_out(main, stream.actions, n_actions), after + planned
 
     def _read_out(self, main: Tensor, actions: Tensor, n_actions: int) -> PolicyOutput:
         if self.nameless:

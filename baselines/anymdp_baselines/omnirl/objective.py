@@ -62,6 +62,11 @@ class SequenceObjective:
         )
         if torch.device(self.device).type == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32
+        if preset.model.plan_columns and torch.device(self.device).type != "cpu":
+            raise ValueError(
+                "the planning memory is compiled for the CPU: take --device cpu (under torchrun, for"
+                " many cores), or a preset without plan_columns"
+            )
         torch.manual_seed(preset.seed)
         self.model = SequenceModel(preset.model).to(self.device)
         self._forward = torch.compile(self.model) if self.compute.is_compiled else self.model

@@ -180,6 +180,23 @@ PRESETS: dict[str, dict[str, Any]] = {
         "average_decay": 0.995,
         "reward_spread": 1.5,
     },
+    "planning": {
+        "width": 128,
+        "size": {
+            "blocks": 6,
+            "per_action": 32,
+            "slot_size": 48,
+            "averages": True,
+            "plan_columns": 32,
+        },
+        "groups": _ALL_SIZES,
+        "minibatches": 4,
+        "rounds": 1000,
+        "learning_rate": 1.5e-3,
+        "schedules": SCHEDULES,
+        "average_decay": 0.995,
+        "reward_spread": 1.5,
+    },
     "paper": {"width": 256, "groups": default_groups(512, 2048, 12288), "rounds": 12000},
 }
 """The arguments of `preset_of_width`, by preset."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from anymdp_baselines.omnirl.codes import CODE, REWARD_FEATURES
+from anymdp_baselines.omnirl.value_iteration import READ_EXTRA
 from anymdp_bench.datasets.codes import ENDINGS, TAGS
 
 
@@ -25,6 +26,7 @@ class ModelSize:
         n_actions: number of actions known (all kinds but `delta`).
         key_size: size of the learned keys (`linear`).
         averages: whether a write counts the less, the more its slot has seen (`delta`).
+        plan_columns: columns of the planning memory before the first block; 0 for none (`delta`).
     """
 
     kind: str = "delta"
@@ -39,6 +41,7 @@ class ModelSize:
     n_actions: int = 5
     key_size: int = 96
     averages: bool = False
+    plan_columns: int = 0
 
     def takes(self, n_observations: int, n_actions: int) -> bool:
         """Returns whether a model of this size can play a task of so many observations and actions."""
@@ -48,7 +51,8 @@ class ModelSize:
 
     def record(self) -> dict[str, int | str | bool]:
         """Returns the sizes as plain values, for a checkpoint."""
-        return {k: v for k, v in asdict(self).items() if k != "averages" or v}
+        later = ("averages", "plan_columns")  # the bytes of older checkpoints stay
+        return {k: v for k, v in asdict(self).items() if k not in later or v}
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Returns the names and shapes of the weights of a model of kind `delta` or `linear`."""
@@ -88,6 +92,17 @@ class ModelSize:
                 out[f"{mixer}.of_action"] = (self.n_actions, self.key_size)
             elif self.averages:
                 out[f"{mixer}.power"] = (heads,)
+        if self.plan_columns:
+            columns = self.plan_columns
+            layers |= {
+                "plan.to_write": (columns, width),
+                "plan.from_rows": (2 * d, 2 * columns + READ_EXTRA),
+                "plan.to_actions": (d, 2 * d),
+                "plan.to_main": (width, columns + 2 * d),
+            }
+            for name in ("discount", "sharpness", "prior", "pseudo"):
+                out[f"plan.{name}"] = (columns,)
+            out |= {"plan.from_main.weight": (2 * d, width), "plan.norm_main.weight": (width,)}
         for name, shape in layers.items():
             out |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
         return out

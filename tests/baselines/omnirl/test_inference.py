@@ -15,9 +15,9 @@ from anymdp_bench.datasets.codes import NOTHING  # noqa: E402
 N, O, A = 7, 6, 3  # noqa: E741
 
 
-def model(kind="delta", bootstrap=True, averages=False):
+def model(kind="delta", bootstrap=True, averages=False, plan=0):
     torch.manual_seed(0)
-    made = SequenceModel(ModelSize(kind, 24, 2, 4, 16, 8, bootstrap, 1, O, A, 12, averages))
+    made = SequenceModel(ModelSize(kind, 24, 2, 4, 16, 8, bootstrap, 1, O, A, 12, averages, plan))
     with torch.no_grad():
         for parameter in made.parameters():
             parameter += 0.3 * torch.randn_like(parameter)
@@ -40,17 +40,18 @@ def played(network, runs=None, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("kind", "bootstrap", "averages"),
+    ("kind", "bootstrap", "averages", "plan"),
     [
-        ("delta", True, False),
-        ("delta", False, False),
-        ("delta", True, True),
-        ("linear", True, False),
-        ("linear", False, False),
+        ("delta", True, False, 0),
+        ("delta", False, False, 0),
+        ("delta", True, True, 0),
+        ("delta", True, True, 16),
+        ("linear", True, False, 0),
+        ("linear", False, False, 0),
     ],
 )
-def test_compiled_code_plays_as_the_model_does(kind, bootstrap, averages):
-    net = model(kind, bootstrap, averages)
+def test_compiled_code_plays_as_the_model_does(kind, bootstrap, averages, plan):
+    net = model(kind, bootstrap, averages, plan)
     (plain, state), (quick, own) = played(TorchNetwork(net)), played(network_of(net))
     np.testing.assert_allclose(quick, plain, atol=1e-4)
     assert np.std(plain) > 0.01
@@ -58,9 +59,9 @@ def test_compiled_code_plays_as_the_model_does(kind, bootstrap, averages):
         np.testing.assert_allclose(b, a, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["delta", "linear"])
-def test_a_run_is_the_same_to_the_bit_whatever_runs_are_beside_it(kind):
-    network = network_of(model(kind))
+@pytest.mark.parametrize(("kind", "plan"), [("delta", 0), ("delta", 16), ("linear", 0)])
+def test_a_run_is_the_same_to_the_bit_whatever_runs_are_beside_it(kind, plan):
+    network = network_of(model(kind, plan=plan))
     whole, memories = played(network)
     for runs in ([0], [3], [2, 5], [6, 1, 4], [0, 1, 2, 3, 4]):
         own, state = played(network, np.array(runs))
@@ -84,7 +85,8 @@ def test_it_takes_over_other_weights():
 
 @pytest.mark.parametrize("kind", ["delta", "linear"])
 def test_the_sizes_name_every_weight_of_the_model(kind):
-    net = model(kind, averages=kind == "delta")
+    is_delta = kind == "delta"
+    net = model(kind, averages=is_delta, plan=16 * is_delta)
     shapes = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
     assert net.size.shapes() == shapes
 

@@ -13,6 +13,7 @@ S, A, N, T = 6, 3, 3, 50
 SIZES = {
     "delta": ModelSize("delta", 32, 3, 4, 16, 16),
     "delta without bootstrap": ModelSize("delta", 32, 3, 4, 16, 16, bootstrap=False),
+    "delta with a plan": ModelSize("delta", 32, 3, 4, 16, 16, averages=True, plan_columns=16),
     "linear": ModelSize("linear", 32, 3, 4, 16, 16, n_observations=8, key_size=12),
     "gated": ModelSize("gated", 32, 2, 2, n_observations=8),
     **{
@@ -66,9 +67,10 @@ def test_a_segment_can_be_cut_anywhere(name):
     torch.testing.assert_close(torch.cat(logits, 1), whole.logit, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("name", ["delta", "delta with a plan"])
 @torch.no_grad()
-def test_the_delta_model_does_not_care_how_states_and_actions_are_numbered():
-    model, steps, codes = model_of("delta"), some_steps(), torch.from_numpy(state_codes(S))
+def test_the_delta_model_does_not_care_how_states_and_actions_are_numbered(name):
+    model, steps, codes = model_of(name), some_steps(), torch.from_numpy(state_codes(S))
     states, actions = torch.randperm(S), torch.randperm(A)
     renamed = steps._replace(
         seen=states[steps.seen], left=states[steps.left], arrival=states[steps.arrival],

@@ -1,0 +1,192 @@
+"""The planning memory as a layer: it counts a run's transitions and keeps values over them up to date.
+
+`omnirl.value_iteration` has the equations. Learned are: what a column accumulates, its discount, its prior,
+the policy of its head, and how the values of the current state are read. The layer comes before the first
+block, whose streams of actions begin with what it read of each action.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from anymdp_baselines.omnirl.fused import RMSNorm, linear_gelu
+from anymdp_baselines.omnirl.mixers import HiddenStreams
+from anymdp_baselines.omnirl.tokens import StepInputs
+from anymdp_baselines.omnirl.value_iteration import (
+    BACKUPS,
+    PLAN_HEADS,
+    READ_EXTRA,
+    STEEPNESS,
+    PlanWeights,
+    is_linear,
+    plan_scan,
+    plan_scan_back,
+    plan_size,
+)
+from anymdp_bench.datasets.codes import NOTHING, TERMINATED
+
+_DISCOUNTS = (0.9, 0.97, 0.99, 0.997), (0.5, 0.9, 0.97, 0.99)  # at first, of rewards and of others
+_SHARPNESS, _PRIORS, _PSEUDO = (1.0, 3.0, 10.0, 10.0), (0.0, 0.3, 0.6, 1.0), (1.0, 0.5, 1.0, 0.5)
+
+
+@torch.library.custom_op("anymdp::plan_scan", mutates_args=())
+def _plan_scan(
+    slot: Tensor, arrival: Tensor, seen: Tensor, given: Tensor, scale: Tensor, weights: Tensor, flat: Tensor,
+    sizes: list[int],
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    n, length = slot.shape
+    n_observations, n_actions, heads = sizes
+    columns, after = given.shape[2], flat.clone()
+    order = torch.empty(n, length, BACKUPS, dtype=torch.int64)
+    log = torch.empty(n, length, BACKUPS, n_actions, columns)
+    visits = torch.empty(n, length, n_actions)
+    read = torch.empty(n, length, n_actions, columns)
+    value = torch.empty(n, length, columns)
+    arrays = [_array(x) for x in (slot, arrival, seen, given, scale)]
+    rest = [_array(x) for x in (order, log, visits, read, value)]
+    plan_scan(_array(after), n_observations, heads, *arrays, PlanWeights(*_array(weights)), *rest)
+    return read, value, visits, after, order, log
+
+
+@_plan_scan.register_fake
+def _(slot, arrival, seen, given, scale, weights, flat, sizes):
+    n, length, columns = given.shape
+    a = sizes[1]
+    return (
+        given.new_empty(n, length, a, columns),
+        torch.empty_like(given),
+        given.new_empty(n, length, a),
+        torch.empty_like(flat),
+        slot.new_empty(n, length, BACKUPS),
+        given.new_empty(n, length, BACKUPS, a, columns),
+    )
+
+
+@torch.library.custom_op("anymdp::plan_scan_back", mutates_args=())
+def _plan_scan_back(
+    slot: Tensor, arrival: Tensor, seen: Tensor, given: Tensor, scale: Tensor, weights: Tensor,
+    after: Tensor, order: Tensor, log: Tensor, d_read: Tensor, d_value: Tensor, sizes: list[int],
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    d_given = torch.zeros_like(given)
+    d_weights = torch.zeros(len(slot), *weights.shape)
+    arrays = [_array(x) for x in (slot, arrival, seen, given, scale)]
+    rest = [_array(x) for x in (order, log, d_read, d_value, d_given, d_weights)]
+    flat = _array(after.clone())
+    plan_scan_back(flat, sizes[0], sizes[2], *arrays, PlanWeights(*_array(weights)), *rest)
+    return d_given, d_weights.sum(0)
+
+
+@_plan_scan_back.register_fake
+def _(slot, arrival, seen, given, scale, weights, after, order, log, d_read, d_value, sizes):
+    return torch.empty_like(given), torch.empty_like(weights)
+
+
+def _keep(ctx: Any, inputs: Any, output: Any) -> None:
+    slot, arrival, seen, given, scale, weights, _, sizes = inputs
+    after, order, log = output[3:]
+    ctx.save_for_backward(slot, arrival, seen, given, scale, weights, after, order, log)
+    ctx.sizes = sizes
+
+
+def _back(ctx: Any, d_read: Tensor, d_value: Tensor, *_: Any) -> tuple[Any, ...]:
+    d_given, d_weights = _plan_scan_back(
+        *ctx.saved_tensors, d_read.contiguous(), d_value.contiguous(), ctx.sizes
+    )
+    return None, None, None, d_given, None, d_weights, None, None
+
+
+_plan_scan.register_autograd(_back, setup_context=_keep)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().contiguous().numpy()
+
+
+def squash(x: Tensor) -> Tensor:
+    """Returns x / sqrt(1 + |x|): near 0 the number itself, far from it as a square root."""
+    return x * torch.rsqrt(1.0 + x.abs())
+
+
+class PlanningMemory(nn.Module):
+    """The layer; see the module. It is computed on the CPU.
+
+    Args:
+        width: of the main stream.
+        per_action: of the stream of each action.
+        columns: of the memory, equal shares of the heads, each half of rewards and half of learned cumulants.
+    """
+
+    def __init__(self, width: int, per_action: int, columns: int) -> None:
+        super().__init__()
+        self.columns, heads = columns, PLAN_HEADS
+        each = columns // heads
+        half = each // 2
+        discounts = [_DISCOUNTS[0][j % 4] for j in range(half)]
+        discounts += [_DISCOUNTS[1][j % 4] for j in range(each - half)]
+        linear = [is_linear.py_func(c, columns, heads) for c in range(columns)]
+        self.register_buffer("linear", torch.tensor(linear).float(), persistent=False)
+        self.to_write = nn.Linear(width, columns)
+        self.discount = nn.Parameter(torch.tensor(discounts * heads).logit() / STEEPNESS)
+        sharpness, prior, pseudo = (torch.zeros(columns) for _ in range(3))
+        for h in range(heads):
+            own = slice(h * each, h * each + half)
+            sharpness[h * each + min(2, half - 1)] = _SHARPNESS[h % 4] / STEEPNESS
+            prior[own] = _PRIORS[h % 4]
+            pseudo[h * each : (h + 1) * each] = math.log(_PSEUDO[h % 4])
+        self.sharpness, self.prior = nn.Parameter(sharpness), nn.Parameter(prior)
+        self.pseudo = nn.Parameter(pseudo)
+        hidden = 2 * per_action
+        self.from_rows = nn.Linear(2 * columns + READ_EXTRA, hidden)
+        self.from_main = nn.Linear(width, hidden, bias=False)
+        self.to_actions = nn.Linear(hidden, per_action)
+        self.to_main = nn.Linear(columns + 2 * per_action, width)
+        self.norm_main = RMSNorm(width)
+
+    def initial_state(self, n: int, n_observations: int, n_actions: int) -> Tensor:
+        """Returns zeros [n, F]."""
+        size = plan_size(n_observations, n_actions, self.columns)
+        return torch.zeros(n, size, device=self.to_main.weight.device)
+
+    def weights(self) -> Tensor:
+        """Returns the fields of `value_iteration.PlanWeights`, [5, P]."""
+        discount = (STEEPNESS * self.discount).sigmoid()
+        share = 1.0 - discount
+        sharpness = STEEPNESS * self.sharpness / share
+        return torch.stack([share, discount, self.prior, self.pseudo.exp(), sharpness])
+
+    def forward(
+        self, main: Tensor, steps: StepInputs, state: Tensor, n_observations: int, n_actions: int
+    ) -> tuple[HiddenStreams, Tensor]:
+        """Reads a segment, or one step; returns (streams, state after).
+
+        Args:
+            main: the tokens, [B, T, width].
+            steps: what they were made of.
+            state: the memory, [B, F].
+            n_observations: O of the tasks.
+            n_actions: A of them.
+        """
+        with torch.autocast(main.device.type, enabled=False):
+            slot = torch.where(steps.ending == NOTHING, -1, steps.left * n_actions + steps.action)
+            is_over = (steps.ending == NOTHING) | (steps.ending == TERMINATED)
+            arrival = torch.where(is_over, -1, steps.arrival)
+            learned = self.to_write(main.float())
+            given = torch.where(self.linear > 0.0, steps.reward[..., None], learned)
+            weights = self.weights()
+            read, value, visits, after = _plan_scan(
+                slot, arrival, steps.seen, given, steps.scale, weights, state,
+                [n_observations, n_actions, PLAN_HEADS],
+            )[:4]  # fmt: skip
+            unit = torch.where(self.linear > 0.0, 1.0 / steps.scale.clamp(min=1e-6)[..., None], 1.0)
+            better = (read - value[:, :, None]) * (unit / weights[0])[:, :, None]
+            seen = torch.stack([torch.log1p(visits) / 4.0, 1.0 / (1.0 + visits)], -1)
+            rows = torch.cat([read * unit[:, :, None], squash(better), seen], -1)
+        main_ = self.norm_main(main)
+        actions = self.to_actions(linear_gelu(self.from_rows, rows, self.from_main(main_)))
+        pooled = torch.cat([value * unit, actions.mean(2), actions.amax(2)], -1)
+        return HiddenStreams(main + self.to_main(pooled), actions), after
