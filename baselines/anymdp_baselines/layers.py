@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 _EPSILON = np.float32(1e-5)  # of PyTorch's layer_norm
+_RMS_EPSILON = np.float32(np.finfo(np.float32).eps)  # of its RMSNorm
 _SERIAL = 2**18  # multiplications for which OpenBLAS takes one thread
 _BLOCK = 512  # numbers that fit the first cache, with what is made of them
 _ZERO, _ONE, _LOG2E = np.float32(0.0), np.float32(1.0), np.float32(math.log2(math.e))
@@ -155,3 +156,50 @@ def layer_norm(x):
         scale = _ONE / np.sqrt(square / np.float32(d) + _EPSILON)
         for j in range(d):
             x[i, j] *= scale
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def rms_norm(x, weight):
+    """Returns x scaled to a mean square of 1, times `weight`."""
+    n, d = x.shape
+    out = np.empty((n, d), np.float32)
+    for i in range(n):
+        square = np.float32(0.0)
+        for j in range(d):
+            square += x[i, j] * x[i, j]
+        scale = np.float32(1.0) / np.sqrt(square / np.float32(d) + _RMS_EPSILON)
+        for j in range(d):
+            out[i, j] = scale * x[i, j] * weight[j]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def add_bias(x, bias):
+    """x <- x + bias."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            x[i, j] += bias[j]
+
+
+@njit(cache=True, nogil=True)
+def add_layer(x, inputs, weight, bias):
+    """x <- x + inputs @ weight + bias."""
+    more = np.empty(x.shape, np.float32)
+    matmul(inputs, weight, more)
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            x[i, j] += more[i, j] + bias[j]
+
+
+@njit(cache=True, nogil=True)
+def hidden_layer(x, weight, bias, each):
+    """Returns gelu(x @ weight + each + bias); `each` [n, out] is for n equal parts of the rows of x."""
+    out = np.empty((len(x), weight.shape[1]), np.float32)
+    matmul(x, weight, out)
+    many = len(out) // len(each)
+    for i in range(len(out)):
+        k = i // many
+        for j in range(out.shape[1]):
+            out[i, j] += each[k, j] + bias[j]
+    gelu(out.ravel())
+    return out

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from anymdp_baselines.layers import gelu, matmul
+from anymdp_baselines.layers import add_bias, add_layer, hidden_layer, matmul, rms_norm
 from anymdp_baselines.omnirl.codes import REWARD_FEATURES, state_codes
+from anymdp_baselines.omnirl.inference_plan import plan_layers, pool, read_plan
 from anymdp_baselines.omnirl.recurrence import (
     POWER_STEEPNESS,
     key_step,
@@ -21,19 +22,9 @@ from anymdp_baselines.omnirl.recurrence import (
     sum_rows,
 )
 from anymdp_baselines.omnirl.size import ModelSize
-from anymdp_baselines.omnirl.value_iteration import (
-    BACKUPS,
-    PLAN_HEADS,
-    STEEPNESS,
-    PlanWeights,
-    is_linear,
-    plan_size,
-    plan_step,
-)
-from anymdp_bench.datasets.codes import ENDINGS, NOTHING, TAGS, TERMINATED, WENT_ON
+from anymdp_baselines.omnirl.value_iteration import plan_size
+from anymdp_bench.datasets.codes import ENDINGS, NOTHING, TAGS, WENT_ON
 from anymdp_bench.engine.arrays import AnyArray, Float32s, Float64s
-
-_EPSILON = np.float32(np.finfo(np.float32).eps)  # of PyTorch's RMSNorm
 
 
 class Weights(NamedTuple):
@@ -67,47 +58,6 @@ class Weights(NamedTuple):
     last_from_actions_bias: AnyArray
     to_action: AnyArray
     to_action_bias: AnyArray
-
-
-class PlanLayers(NamedTuple):
-    """The weights of `mixers.planning_memory`; matrices are [in, out], all empty where there is none."""
-
-    to_write: AnyArray
-    to_write_bias: AnyArray
-    from_rows: AnyArray
-    from_rows_bias: AnyArray
-    from_main: AnyArray
-    to_actions: AnyArray
-    to_actions_bias: AnyArray
-    to_main: AnyArray
-    to_main_bias: AnyArray
-    norm_main: AnyArray
-    weights: PlanWeights
-
-
-def plan_layers(tensors: Mapping[str, AnyArray]) -> PlanLayers:
-    """Returns the weights of a planning memory by the names that a model's state dict has for them."""
-
-    def one(name: str) -> AnyArray:
-        array = np.asarray(tensors.get(f"plan.{name}", np.zeros((0, 0))), np.float32)
-        return np.ascontiguousarray(
-            array.T if name.endswith("weight") and array.ndim == 2 else array
-        )
-
-    def vector(name: str) -> AnyArray:
-        return one(name).ravel()
-
-    names = ("to_write", "from_rows", "to_actions", "to_main")
-    first, rows, actions, main = ((one(f"{n}.weight"), vector(f"{n}.bias")) for n in names)
-    discount = 1.0 / (1.0 + np.exp(-STEEPNESS * vector("discount")))
-    share = 1.0 - discount
-    learned = (
-        share, discount, vector("prior"), np.exp(vector("pseudo")),
-        STEEPNESS * vector("sharpness") / share,
-    )  # fmt: skip
-    weights = PlanWeights(*(x.astype(np.float32) for x in learned))
-    from_main, norm = one("from_main.weight"), vector("norm_main.weight")
-    return PlanLayers(*first, *rows, from_main, *actions, *main, norm, weights)
 
 
 def stack_weights(tensors: Mapping[str, AnyArray], n_blocks: int) -> Weights:
@@ -190,7 +140,7 @@ class CompiledNetwork:
         self._tables.clear()
 
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> list[Float32s]:
-        """Returns the memories of `n` runs that have seen nothing, [n, ...] each; that of the plan is last."""
+        """Returns memories of `n` runs that have seen nothing, [n, ...] each; that of the plan is last."""
         size = self.size
         rows = n_observations
         rows += sum_rows(rows, size.heads, size.slot_size) if size.averages else 0
@@ -262,53 +212,6 @@ def _fill_features(out, seen, left, action, reward, scale, ending, arrival, tag,
         row[k + 1 :] = codes[arrival[i]]
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _rms_norm(x, weight):
-    """Returns x scaled to a mean square of 1, times `weight`."""
-    n, d = x.shape
-    out = np.empty((n, d), np.float32)
-    for i in range(n):
-        square = np.float32(0.0)
-        for j in range(d):
-            square += x[i, j] * x[i, j]
-        scale = np.float32(1.0) / np.sqrt(square / np.float32(d) + _EPSILON)
-        for j in range(d):
-            out[i, j] = scale * x[i, j] * weight[j]
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _add_bias(x, bias):
-    """x <- x + bias."""
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            x[i, j] += bias[j]
-
-
-@njit(cache=True, nogil=True)
-def _add_layer(x, inputs, weight, bias):
-    """x <- x + inputs @ weight + bias."""
-    more = np.empty(x.shape, np.float32)
-    matmul(inputs, weight, more)
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            x[i, j] += more[i, j] + bias[j]
-
-
-@njit(cache=True, nogil=True)
-def _hidden(x, weight, bias, each):
-    """Returns gelu(x @ weight + each + bias); `each` [n, out] is for n equal parts of the rows of x."""
-    out = np.empty((len(x), weight.shape[1]), np.float32)
-    matmul(x, weight, out)
-    many = len(out) // len(each)
-    for i in range(len(out)):
-        k = i // many
-        for j in range(out.shape[1]):
-            out[i, j] += each[k, j] + bias[j]
-    gelu(out.ravel())
-    return out
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
 def _gates(given, policy, bias, going, heads, bootstrap, n_actions):
     """Returns (value [n, V], beta [n, H], g [n, H, A]) of `recurrence`."""
@@ -344,8 +247,8 @@ def _block(
     """Takes `main` [n, width], `actions` [n A, per_action] and `memory` [n, rows, V] through block `k`."""
     n, d = len(main), actions.shape[1]
     n_actions = len(actions) // n
-    main_ = _rms_norm(main, weights.norm_main[k])
-    actions_ = _rms_norm(actions, weights.norm_actions[k])
+    main_ = rms_norm(main, weights.norm_main[k])
+    actions_ = rms_norm(actions, weights.norm_actions[k])
     given = np.empty((n, weights.to_write.shape[2]), np.float32)
     matmul(main_, weights.to_write[k], given)
     policy = np.empty((len(actions), heads), np.float32)
@@ -382,79 +285,15 @@ def _block(
     each = np.empty((n, weights.from_main.shape[2]), np.float32)
     matmul(main_, weights.from_main[k], each)
     flat = rows.reshape(n * n_actions, size + d)
-    hidden = _hidden(flat, weights.from_slots[k], weights.from_slots_bias[k], each)
-    _add_layer(actions, hidden, weights.to_actions[k], weights.to_actions_bias[k])
-    _pool(actions, n, pooled, size)
-    _add_layer(main, pooled, weights.to_main[k], weights.to_main_bias[k])
+    hidden = hidden_layer(flat, weights.from_slots[k], weights.from_slots_bias[k], each)
+    add_layer(actions, hidden, weights.to_actions[k], weights.to_actions_bias[k])
+    pool(actions, n, pooled, size)
+    add_layer(main, pooled, weights.to_main[k], weights.to_main_bias[k])
     none = np.zeros((n, weights.widen.shape[2]), np.float32)
-    inside = _hidden(
-        _rms_norm(main, weights.norm[k]), weights.widen[k], weights.widen_bias[k], none
+    inside = hidden_layer(
+        rms_norm(main, weights.norm[k]), weights.widen[k], weights.widen_bias[k], none
     )
-    _add_layer(main, inside, weights.narrow[k], weights.narrow_bias[k])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _squash(x):
-    return x / np.sqrt(np.float32(1.0) + abs(x))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _plan(
-    layers, memory, main, actions, slot, seen, reward, scale, ending, arrival, n_observations
-):
-    """Begins `actions` with what the planning memory [n, F] reads, and adds it to `main` [n, width]."""
-    n, columns = len(main), layers.to_write.shape[1]
-    n_actions, d, one = len(actions) // n, actions.shape[1], np.float32(1.0)
-    given = np.empty((n, columns), np.float32)
-    matmul(main, layers.to_write, given)
-    rows = np.empty((n * n_actions, layers.from_rows.shape[0]), np.float32)
-    pooled = np.empty((n, columns + 2 * d), np.float32)
-    order, log = np.empty(BACKUPS, np.int64), np.empty((0, n_actions, columns), np.float32)
-    share = layers.weights.share
-    for i in range(n):
-        unit = one / max(scale[i], np.float32(1e-6))
-        for c in range(columns):
-            if is_linear(c, columns, PLAN_HEADS):
-                given[i, c] = reward[i]
-            else:
-                given[i, c] += layers.to_write_bias[c]
-        is_over = ending[i] == NOTHING or ending[i] == TERMINATED
-        visits, table, value = plan_step(
-            memory[i], n_observations, n_actions, PLAN_HEADS, slot[i], -1 if is_over else arrival[i], seen[i],
-            given[i], scale[i], layers.weights, order, log,
-        )  # fmt: skip
-        for c in range(columns):
-            u = unit if is_linear(c, columns, PLAN_HEADS) else one
-            pooled[i, c] = value[seen[i], c] * u
-            for a in range(n_actions):
-                x = table[seen[i] * n_actions + a, c]
-                rows[i * n_actions + a, c] = x * u
-                better = (x - value[seen[i], c]) * (u / share[c])
-                rows[i * n_actions + a, columns + c] = _squash(better)
-        for a in range(n_actions):
-            count = visits[seen[i] * n_actions + a]
-            rows[i * n_actions + a, 2 * columns] = np.log(one + count) / np.float32(4.0)
-            rows[i * n_actions + a, 2 * columns + 1] = one / (one + count)
-    each = np.empty((n, layers.from_main.shape[1]), np.float32)
-    matmul(_rms_norm(main, layers.norm_main), layers.from_main, each)
-    hidden = _hidden(rows, layers.from_rows, layers.from_rows_bias, each)
-    _add_layer(actions, hidden, layers.to_actions, layers.to_actions_bias)
-    _pool(actions, n, pooled, columns)
-    _add_layer(main, pooled, layers.to_main, layers.to_main_bias)
-
-
-@njit(cache=True, nogil=True)
-def _pool(actions, n, out, first):
-    """Writes the mean and the maximum over a run's `actions` [n A, d] to `out`, from column `first` on."""
-    d, n_actions = actions.shape[1], len(actions) // n
-    share = np.float32(1.0 / n_actions)
-    for i in range(n):
-        for j in range(d):
-            total = most = actions[i * n_actions, j]
-            for a in range(i * n_actions + 1, (i + 1) * n_actions):
-                total += actions[a, j]
-                most = max(most, actions[a, j])
-            out[i, first + j], out[i, first + d + j] = total * share, most
+    add_layer(main, inside, weights.narrow[k], weights.narrow_bias[k])
 
 
 @njit(cache=True, nogil=True)
@@ -474,11 +313,11 @@ def _step(weights, plan, planned, given, n_actions, n_observations):
             going[i] = np.float32(1.0)
     main = np.empty((n, weights.embed.shape[1]), np.float32)
     matmul(features, weights.embed, main)
-    _add_bias(main, weights.embed_bias)
+    add_bias(main, weights.embed_bias)
     actions = np.zeros((n * n_actions, weights.norm_actions.shape[1]), np.float32)
     n_slots = n_observations * n_actions
     if len(planned):
-        _plan(
+        read_plan(
             plan, planned, main, actions, slot, seen, reward, scale, ending, arrival, n_observations
         )
     for k in range(len(memory)):
@@ -494,10 +333,10 @@ def _read_out(weights, main, actions):
     """Returns preferences of actions, [n, A]."""
     n = len(main)
     each = np.empty((n, weights.last_from_main.shape[1]), np.float32)
-    matmul(_rms_norm(main, weights.last_norm), weights.last_from_main, each)
-    _add_bias(each, weights.last_from_main_bias)
-    rows = _rms_norm(actions, weights.last_norm_actions)
-    hidden = _hidden(rows, weights.last_from_actions, weights.last_from_actions_bias, each)
+    matmul(rms_norm(main, weights.last_norm), weights.last_from_main, each)
+    add_bias(each, weights.last_from_main_bias)
+    rows = rms_norm(actions, weights.last_norm_actions)
+    hidden = hidden_layer(rows, weights.last_from_actions, weights.last_from_actions_bias, each)
     out = np.empty((len(actions), weights.to_action.shape[1]), np.float32)
     matmul(hidden, weights.to_action, out)
     return out[:, 0].copy().reshape(n, -1) + weights.to_action_bias[0]

@@ -9,7 +9,7 @@ place.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -101,8 +101,8 @@ class SequenceModel(nn.Module):
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> list[Tensor]:
         """Returns the state of `n` runs that have seen nothing."""
         size = (n, n_observations, n_actions)
-        layers = [*self.mixers, *([] if self.plan is None else [self.plan])]
-        return [layer.initial_state(*size) for layer in layers]  # type: ignore[operator]
+        layers: list[Any] = [*self.mixers, *([] if self.plan is None else [self.plan])]
+        return [layer.initial_state(*size) for layer in layers]
 
     def forward(
         self,

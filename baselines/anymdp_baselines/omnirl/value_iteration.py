@@ -61,8 +61,8 @@ def _parts(flat, n_observations, n_actions, columns):
     """Returns views of a run's memory, for K slots.
 
     They are: visits [K], number of successors [K], successors [K, W], their counts [K, W], V [K, P],
-    M [K, P], U [O, P], 1 + the state that last led there [O], 1 for known states [O], known states in the order
-    of their discovery [O], and how many these are with the next one in turn [2].
+    M [K, P], U [O, P], 1 + the state that last led there [O], 1 for known states [O], known states in the
+    order of their discovery [O], and how many these are with the next one in turn [2].
     """
     o, k = n_observations, n_observations * n_actions
     w = min(o, MOST_SUCCESSORS)
@@ -129,8 +129,8 @@ def _back_up(parts, x, n_actions, weights, unit, inverse, policy):
         row = memory[k]
         for c in range(columns):
             row[c] = _ZERO
-        for j in range(np.int64(known[k])):
-            n, ahead = count[k, j], value[np.int64(successor[k, j])]
+        for j in range(int(known[k])):
+            n, ahead = count[k, j], value[int(successor[k, j])]
             for c in range(columns):
                 row[c] += n * ahead[c]
         own, n = given[k], visits[k]
@@ -154,7 +154,7 @@ def _discover(parts, x):
     is_known, order, clock = parts[8:]
     if is_known[x] == _ZERO:
         is_known[x] = _ONE
-        order[np.int64(clock[0])] = x
+        order[int(clock[0])] = x
         clock[0] += _ONE
 
 
@@ -171,7 +171,7 @@ def _remember(parts, slot, left, arrival, value):
         return
     _discover(parts, arrival)
     before[arrival] = left + 1
-    n = np.int64(known[slot])
+    n = int(known[slot])
     for j in range(n):
         if successor[slot, j] == arrival:
             count[slot, j] += _ONE
@@ -191,13 +191,13 @@ def _choose(parts, left, arrival, seen, out):
         if x < 0 or (j and (x == left or x == out[j - 1])):
             break
         out[j] = x
-        x = np.int64(before[x]) - 1
-    n = np.int64(clock[0])
+        x = int(before[x]) - 1
+    n = int(clock[0])
     turn = min(IN_TURN, n)
     for j in range(turn):
-        out[CHAIN + j] = np.int64(order[(np.int64(clock[1]) + j) % n])
+        out[CHAIN + j] = int(order[(int(clock[1]) + j) % n])
     if n:
-        clock[1] = np.float32((np.int64(clock[1]) + turn) % n)
+        clock[1] = np.float32((int(clock[1]) + turn) % n)
     if arrival >= 0 and arrival != seen:
         out[CHAIN + IN_TURN] = arrival
     out[CHAIN + IN_TURN + 1] = seen
@@ -300,8 +300,8 @@ def _back_up_back(
             d_weights[3, c] += g * (prior - row[c])
             d_given[k, c] += g * weights.share[c]
             d_row[c] = g * weights.discount[c]
-        for j in range(np.int64(known[k])):
-            m, ahead_ = count[k, j], d_value[np.int64(successor[k, j])]
+        for j in range(int(known[k])):
+            m, ahead_ = count[k, j], d_value[int(successor[k, j])]
             for c in range(columns):
                 ahead_[c] += m * d_row[c]
         for c in range(columns):
@@ -350,6 +350,6 @@ def plan_scan_back(
                 d_given[i, t, c] = sums_[k, c]
                 sums[k, c] -= given[i, t, c]
             if arrival[i, t] >= 0:
-                for j in range(np.int64(known[k])):
+                for j in range(int(known[k])):
                     if successor[k, j] == arrival[i, t]:
                         count[k, j] -= _ONE

@@ -166,7 +166,7 @@ def plain_weights(discount, pseudo=1e-6, prior=0.0, sharpness=100.0):
 
 
 def play(flat, weights, *steps, n_actions=2, n_observations=3):
-    """Takes steps (left, action, arrival or -1, reward, seen); returns M [O, A], U [O] of the first column."""
+    """Takes steps (left, action, arrival or -1, reward, seen): M [O, A], U [O] of the first column."""
     order, log = np.empty(CHAIN + IN_TURN + 2, np.int64), np.empty((0, n_actions, 8), np.float32)
     for left, action, arrival, reward, seen in steps:
         slot, written = left * n_actions + action, np.full(8, reward, np.float32)
@@ -188,7 +188,7 @@ def test_a_reward_flows_back_along_the_way_that_led_to_it_in_one_step():
 
 
 def test_values_are_those_of_the_frequencies_seen():
-    """Action 0 led twice to 1 and once to 2, which end with 9 and 3: (2 * 9 + 3) / 3 = 7. Action 1 ends with 5."""
+    """Action 0 led twice to 1 and once to 2, which end with 9 and 3: 7 in the mean. Action 1 ends with 5."""
     flat = np.zeros(plan_size(3, 2, 8), np.float32)
     ways = [(0, 0, 1, 0.0, 1), (1, 0, -1, 9.0, 0)] * 2
     ways += [(0, 0, 2, 0.0, 2), (2, 0, -1, 3.0, 0), (0, 1, -1, 5.0, 0)]

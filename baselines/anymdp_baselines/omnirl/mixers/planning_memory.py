@@ -47,9 +47,9 @@ def _plan_scan(
     visits = torch.empty(n, length, n_actions)
     read = torch.empty(n, length, n_actions, columns)
     value = torch.empty(n, length, columns)
-    arrays = [_array(x) for x in (slot, arrival, seen, given, scale)]
-    rest = [_array(x) for x in (order, log, visits, read, value)]
-    plan_scan(_array(after), n_observations, heads, *arrays, PlanWeights(*_array(weights)), *rest)
+    steps = map(_array, (slot, arrival, seen, given, scale))
+    made = map(_array, (order, log, visits, read, value))
+    plan_scan(*(_array(after), n_observations, heads, *steps, _weights(weights), *made))
     return read, value, visits, after, order, log
 
 
@@ -74,10 +74,10 @@ def _plan_scan_back(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     d_given = torch.zeros_like(given)
     d_weights = torch.zeros(len(slot), *weights.shape)
-    arrays = [_array(x) for x in (slot, arrival, seen, given, scale)]
-    rest = [_array(x) for x in (order, log, d_read, d_value, d_given, d_weights)]
+    steps = map(_array, (slot, arrival, seen, given, scale))
+    rest = map(_array, (order, log, d_read, d_value, d_given, d_weights))
     flat = _array(after.clone())
-    plan_scan_back(flat, sizes[0], sizes[2], *arrays, PlanWeights(*_array(weights)), *rest)
+    plan_scan_back(*(flat, sizes[0], sizes[2], *steps, _weights(weights), *rest))
     return d_given, d_weights.sum(0)
 
 
@@ -107,6 +107,10 @@ def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().contiguous().numpy()
 
 
+def _weights(weights: Tensor) -> PlanWeights:
+    return PlanWeights(*_array(weights))
+
+
 def squash(x: Tensor) -> Tensor:
     """Returns x / sqrt(1 + |x|): near 0 the number itself, far from it as a square root."""
     return x * torch.rsqrt(1.0 + x.abs())
@@ -120,6 +124,8 @@ class PlanningMemory(nn.Module):
         per_action: of the stream of each action.
         columns: of the memory, equal shares of the heads, each half of rewards and half of learned cumulants.
     """
+
+    linear: Tensor
 
     def __init__(self, width: int, per_action: int, columns: int) -> None:
         super().__init__()
