@@ -112,6 +112,8 @@ def preset_of_width(
             n_observations=max(16, *(group.n_states for group in chosen)),
         )  # fmt: skip
         model = replace(model, **(size or {}))
+        if kind == "linear":  # whose memory has no addresses to plan over
+            model = replace(model, averages=False, plan_columns=0)
     return replace(SequencePreset(model, chosen, rounds=12 * width), **changes)
 
 
@@ -160,28 +162,6 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "all-sizes": {
         "width": 128,
-        "size": {"blocks": 6, "per_action": 32, "slot_size": 48},
-        "groups": _ALL_SIZES,
-        "minibatches": 4,
-        "rounds": 1000,
-        "learning_rate": 4e-4,
-        "schedules": SCHEDULES,
-        "average_decay": 0.995,
-        "reward_spread": 1.5,
-    },
-    "averaging": {
-        "width": 128,
-        "size": {"blocks": 6, "per_action": 32, "slot_size": 48, "averages": True},
-        "groups": _ALL_SIZES,
-        "minibatches": 4,
-        "rounds": 1000,
-        "learning_rate": 1.5e-3,
-        "schedules": SCHEDULES,
-        "average_decay": 0.995,
-        "reward_spread": 1.5,
-    },
-    "planning": {
-        "width": 128,
         "size": {
             "blocks": 6,
             "per_action": 32,
@@ -191,7 +171,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
         "groups": _ALL_SIZES,
         "minibatches": 4,
-        "rounds": 1000,
+        "rounds": 450,
         "learning_rate": 1.5e-3,
         "schedules": SCHEDULES,
         "average_decay": 0.995,

@@ -32,6 +32,8 @@ from anymdp_bench.datasets.codes import NOTHING, TERMINATED
 
 _DISCOUNTS = (0.9, 0.97, 0.99, 0.997), (0.5, 0.9, 0.97, 0.99)  # at first, of rewards and of others
 _SHARPNESS, _PRIORS, _PSEUDO = (1.0, 3.0, 10.0, 10.0), (0.0, 0.3, 0.6, 1.0), (1.0, 0.5, 1.0, 0.5)
+_CURIOSITY = 3.0
+"""At first every second learned column tells how much of the way ahead is new, and the last head seeks it."""
 
 
 @torch.library.custom_op("anymdp::plan_scan", mutates_args=())
@@ -141,9 +143,14 @@ class PlanningMemory(nn.Module):
         sharpness, prior, pseudo = (torch.zeros(columns) for _ in range(3))
         for h in range(heads):
             own = slice(h * each, h * each + half)
-            sharpness[h * each + min(2, half - 1)] = _SHARPNESS[h % 4] / STEEPNESS
-            prior[own] = _PRIORS[h % 4]
-            pseudo[h * each : (h + 1) * each] = math.log(_PSEUDO[h % 4])
+            sharpness[h * each + min(2, half - 1)] = _SHARPNESS[h] / STEEPNESS
+            prior[own] = _PRIORS[h]
+            new = slice(h * each + half + 1, (h + 1) * each, 2)
+            prior[new] = 1.0
+            with torch.no_grad():
+                self.to_write.weight[new], self.to_write.bias[new] = 0.0, 0.0
+            pseudo[h * each : (h + 1) * each] = math.log(_PSEUDO[h])
+        sharpness[-1] = _CURIOSITY / STEEPNESS
         self.sharpness, self.prior = nn.Parameter(sharpness), nn.Parameter(prior)
         self.pseudo = nn.Parameter(pseudo)
         hidden = 2 * per_action
