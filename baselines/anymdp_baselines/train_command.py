@@ -45,7 +45,6 @@ def train_network(
     bf16: Annotated[
         bool, typer.Option("--bf16/--fp32", help="Matrix products; fp32 is TF32 on a GPU.")
     ] = False,
-    compiled: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
     micro: Annotated[
         int, typer.Option(min=1, help="Gradient accumulation: parts of an update.")
     ] = 1,
@@ -75,7 +74,7 @@ def train_network(
             device = "cuda" if has_gpu else "cpu"
         if workers is None:
             workers = max(1, (os.cpu_count() or 1) - 2)
-        compute = Compute(device, bf16, compiled, workers=workers)
+        compute = Compute(device, bf16, workers=workers)
         train(make, out or folder, resume, compute, tensorboard, start_from)
         typer.echo(str((out or folder) / weights))
     except ModuleNotFoundError as error:

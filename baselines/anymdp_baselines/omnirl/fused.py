@@ -7,6 +7,8 @@ else takes PyTorch's.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numba import njit
@@ -88,84 +90,42 @@ def _rows(x: Tensor) -> np.ndarray:
     return x.detach().contiguous().view(-1, x.shape[-1]).numpy()
 
 
-@torch.library.custom_op("anymdp::gelu_rows", mutates_args=())
-def _gelu(x: Tensor, bias: Tensor, each: Tensor) -> tuple[Tensor, Tensor]:
-    out, slope = (torch.empty(x.shape) for _ in range(2))
-    _gelu_rows(_rows(x), bias.detach().numpy(), _rows(each), _rows(out), _rows(slope))
-    return out, slope
+class _Gelu(torch.autograd.Function):
+    """gelu(x + bias + each); see `_gelu_rows`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, bias: Tensor, each: Tensor) -> Tensor:
+        out, slope = (torch.empty(x.shape) for _ in range(2))
+        _gelu_rows(_rows(x), bias.detach().numpy(), _rows(each), _rows(out), _rows(slope))
+        ctx.save_for_backward(slope, each)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        slope, each = ctx.saved_tensors
+        d_x, d_each = torch.empty(slope.shape), torch.zeros(each.shape)
+        d_bias = torch.zeros(slope.shape[-1])
+        _gelu_rows_back(_rows(slope), _rows(d_out), _rows(d_x), d_bias.numpy(), _rows(d_each))
+        return d_x, d_bias, d_each
 
 
-@_gelu.register_fake
-def _(x, bias, each):
-    return x.new_empty(x.shape), x.new_empty(x.shape)
+class _Norm(torch.autograd.Function):
+    """x scaled to a mean square of 1, times the weight; see `_norm_rows`."""
 
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        out, scale = torch.empty(x.shape), torch.empty(x.numel() // x.shape[-1])
+        _norm_rows(_rows(x), weight.detach().numpy(), _rows(out), scale.numpy())
+        ctx.save_for_backward(x, weight, scale)
+        return out
 
-@torch.library.custom_op("anymdp::gelu_rows_back", mutates_args=())
-def _gelu_back(slope: Tensor, d_out: Tensor, each: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    d_x, d_bias, d_each = (
-        torch.empty(slope.shape),
-        torch.zeros(slope.shape[-1]),
-        torch.zeros(each.shape),
-    )
-    _gelu_rows_back(_rows(slope), _rows(d_out), _rows(d_x), d_bias.numpy(), _rows(d_each))
-    return d_x, d_bias, d_each
-
-
-@_gelu_back.register_fake
-def _(slope, d_out, each):
-    return (
-        slope.new_empty(slope.shape),
-        slope.new_empty(slope.shape[-1]),
-        each.new_empty(each.shape),
-    )
-
-
-def _keep_gelu(ctx, inputs, output):
-    ctx.save_for_backward(output[1], inputs[2])
-
-
-def _gelu_autograd(ctx, d_out, d_slope):
-    slope, each = ctx.saved_tensors
-    return _gelu_back(slope, d_out, each)
-
-
-_gelu.register_autograd(_gelu_autograd, setup_context=_keep_gelu)
-
-
-@torch.library.custom_op("anymdp::norm_rows", mutates_args=())
-def _norm(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    out, scale = torch.empty(x.shape), torch.empty(x.numel() // x.shape[-1])
-    _norm_rows(_rows(x), weight.detach().numpy(), _rows(out), scale.numpy())
-    return out, scale
-
-
-@_norm.register_fake
-def _(x, weight):
-    return x.new_empty(x.shape), x.new_empty(x.numel() // x.shape[-1])
-
-
-@torch.library.custom_op("anymdp::norm_rows_back", mutates_args=())
-def _norm_back(x: Tensor, weight: Tensor, scale: Tensor, d_out: Tensor) -> tuple[Tensor, Tensor]:
-    d_x, d_weight = torch.empty(x.shape), torch.zeros(weight.shape)
-    given = (_rows(x), weight.detach().numpy(), scale.numpy(), _rows(d_out))
-    _norm_rows_back(*given, _rows(d_x), d_weight.numpy())
-    return d_x, d_weight
-
-
-@_norm_back.register_fake
-def _(x, weight, scale, d_out):
-    return x.new_empty(x.shape), weight.new_empty(weight.shape)
-
-
-def _keep_norm(ctx, inputs, output):
-    ctx.save_for_backward(*inputs, output[1])
-
-
-def _norm_autograd(ctx, d_out, d_scale):
-    return _norm_back(*ctx.saved_tensors, d_out)
-
-
-_norm.register_autograd(_norm_autograd, setup_context=_keep_norm)
+    @staticmethod
+    def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor, Tensor]:
+        x, weight, scale = ctx.saved_tensors
+        d_x, d_weight = torch.empty(x.shape), torch.zeros(weight.shape)
+        given = (_rows(x), weight.detach().numpy(), scale.numpy(), _rows(d_out))
+        _norm_rows_back(*given, _rows(d_x), d_weight.numpy())
+        return d_x, d_weight
 
 
 def _is_fused(*tensors: Tensor) -> bool:
@@ -179,7 +139,7 @@ class RMSNorm(nn.RMSNorm):
         """Returns x, [..., d], with every row scaled to a mean square of 1, times the weights."""
         if not _is_fused(x):
             return super().forward(x)
-        out: Tensor = _norm(x, self.weight)[0]
+        out: Tensor = _Norm.apply(x, self.weight)
         return out
 
 
@@ -196,5 +156,5 @@ def linear_gelu(layer: nn.Linear, x: Tensor, each: Tensor | None = None) -> Tens
         return functional.gelu(hidden, approximate="tanh")
     product = functional.linear(x, layer.weight)
     none = product.new_empty(0, product.shape[-1]) if each is None else each
-    out: Tensor = _gelu(product, layer.bias, none)[0]
+    out: Tensor = _Gelu.apply(product, layer.bias, none)
     return out

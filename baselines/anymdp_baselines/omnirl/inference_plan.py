@@ -11,7 +11,6 @@ from numba import njit
 from anymdp_baselines.layers import add_layer, hidden_layer, matmul, rms_norm
 from anymdp_baselines.omnirl.value_iteration import (
     BACKUPS,
-    PLAN_HEADS,
     STEEPNESS,
     PlanWeights,
     is_linear,
@@ -97,17 +96,17 @@ def read_plan(
     for i in range(n):
         unit = one / max(scale[i], np.float32(1e-6))
         for c in range(columns):
-            if is_linear(c, columns, PLAN_HEADS):
+            if is_linear(c, columns):
                 given[i, c] = reward[i]
             else:
                 given[i, c] += layers.to_write_bias[c]
         is_over = ending[i] == NOTHING or ending[i] == TERMINATED
         visits, table, value = plan_step(
-            memory[i], n_observations, n_actions, PLAN_HEADS, slot[i], -1 if is_over else arrival[i], seen[i],
+            memory[i], n_observations, n_actions, slot[i], -1 if is_over else arrival[i], seen[i],
             given[i], scale[i], layers.weights, order, log,
         )  # fmt: skip
         for c in range(columns):
-            u = unit if is_linear(c, columns, PLAN_HEADS) else one
+            u = unit if is_linear(c, columns) else one
             pooled[i, c] = value[seen[i], c] * u
             for a in range(n_actions):
                 x = table[seen[i] * n_actions + a, c]

@@ -69,7 +69,6 @@ class SequenceObjective:
             )
         torch.manual_seed(preset.seed)
         self.model = SequenceModel(preset.model).to(self.device)
-        self._forward = torch.compile(self.model) if self.compute.is_compiled else self.model
         self._workers = None if self.device == "cpu" else start_workers(self.compute.workers)
         self.rollouts = [self._make_rollout(k) for k in range(len(preset.groups))]
         self._learners = [self._make_learner(group) for group in preset.groups]
@@ -142,7 +141,7 @@ class SequenceObjective:
             inputs, targets = StepInputs(*given[:n]), Targets(*given[n : n + m])
             weight, *memory = given[n + m :]
             with torch.autocast(kind, torch.bfloat16, enabled=is_half):
-                output, after = self._forward(inputs, memory, codes, group.n_actions)
+                output, after = self.model(inputs, memory, codes, group.n_actions)
                 prediction = self.model.predict(output, targets.action, codes)
             label = self.recipe.label
             losses = compute_losses(output, prediction, targets, self.preset.softness, label)
@@ -150,7 +149,7 @@ class SequenceObjective:
             scalars = torch.stack([losses[name].detach() for name in LOSSES])
             return [scalars, *(memory.detach() for memory in after)]
 
-        if kind != "cuda" or self.compute.is_compiled or not self.compute.uses_graphs:
+        if kind != "cuda" or not self.compute.uses_graphs:
             return learn
         return CapturedFunction(learn, list(self.model.parameters()))
 

@@ -84,9 +84,9 @@ def _parts(flat, n_observations, n_actions, columns):
 
 
 @njit(cache=True, nogil=True)
-def is_linear(column, columns, heads):
+def is_linear(column, columns):
     """Returns whether a column takes the reward itself: the first half of those of each head."""
-    each = columns // heads
+    each = columns // PLAN_HEADS
     return column % each < each // 2
 
 
@@ -110,11 +110,11 @@ def _policy(rows, first, n_actions, h, sharpness, inverse, out):
 
 
 @njit(cache=True, nogil=True)
-def _set_units(scale, heads, unit, inverse):
+def _set_units(scale, unit, inverse):
     """Writes what priors are multiplied and weights of policies divided by, [P] each."""
     s = max(scale, _LEAST_SCALE)
     for c in range(len(unit)):
-        if is_linear(c, len(unit), heads):
+        if is_linear(c, len(unit)):
             unit[c], inverse[c] = scale, _ONE / s
         else:
             unit[c] = inverse[c] = _ONE
@@ -206,7 +206,7 @@ def _choose(parts, left, arrival, seen, out):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def plan_step(
-    flat, n_observations, n_actions, heads, slot, arrival, seen, given, scale, weights, order, log
+    flat, n_observations, n_actions, slot, arrival, seen, given, scale, weights, order, log
 ):  # fmt: skip
     """One step of one run: counts the transition that led here and backs states up.
 
@@ -216,8 +216,8 @@ def plan_step(
     columns = len(given)
     parts = _parts(flat, n_observations, n_actions, columns)
     unit, inverse = np.empty(columns, np.float32), np.empty(columns, np.float32)
-    policy = np.empty((heads, n_actions), np.float32)
-    _set_units(scale, heads, unit, inverse)
+    policy = np.empty((PLAN_HEADS, n_actions), np.float32)
+    _set_units(scale, unit, inverse)
     left = -1
     if slot >= 0:
         left = slot // n_actions
@@ -237,7 +237,7 @@ def plan_step(
 
 @njit(cache=True, nogil=True, parallel=True)
 def plan_scan(
-    flat, n_observations, heads, slot, arrival, seen, given, scale, weights, order, log, visits, read, value
+    flat, n_observations, slot, arrival, seen, given, scale, weights, order, log, visits, read, value
 ):  # fmt: skip
     """All steps of all runs, [B, T, ...]; changes `flat` [B, F].
 
@@ -248,7 +248,7 @@ def plan_scan(
         for t in range(length):
             k, x = slot[i, t], seen[i, t]
             count, rows, ahead = plan_step(
-                flat[i], n_observations, n_actions, heads, k, arrival[i, t], x, given[i, t], scale[i, t],
+                flat[i], n_observations, n_actions, k, arrival[i, t], x, given[i, t], scale[i, t],
                 weights, order[i, t], log[i, t],
             )  # fmt: skip
             for a in range(n_actions):
@@ -310,7 +310,7 @@ def _back_up_back(
 
 @njit(cache=True, nogil=True, parallel=True, error_model="numpy")
 def plan_scan_back(
-    flat, n_observations, heads, slot, arrival, seen, given, scale, weights, order, log, d_read, d_value,
+    flat, n_observations, slot, arrival, seen, given, scale, weights, order, log, d_read, d_value,
     d_given, d_weights,
 ):  # fmt: skip
     """Computes the adjoint of `plan_scan`; takes the counts and sums in `flat` [B, F] back to those before.
@@ -324,8 +324,8 @@ def plan_scan_back(
         parts = _parts(flat[i], n_observations, n_actions, columns)
         visits, known, successor, count, sums = parts[:5]
         unit, inverse = np.empty(columns, np.float32), np.empty(columns, np.float32)
-        policy = np.empty((heads, n_actions), np.float32)
-        slope = np.empty((heads, n_actions), np.float32)
+        policy = np.empty((PLAN_HEADS, n_actions), np.float32)
+        slope = np.empty((PLAN_HEADS, n_actions), np.float32)
         rows_ = np.zeros((slots, columns), np.float32)
         sums_ = np.zeros((slots, columns), np.float32)
         value_ = np.zeros((n_observations, columns), np.float32)
@@ -336,7 +336,7 @@ def plan_scan_back(
                     rows_[x * n_actions + a, c] += d_read[i, t, a, c]
             for c in range(columns):
                 value_[x, c] += d_value[i, t, c]
-            _set_units(scale[i, t], heads, unit, inverse)
+            _set_units(scale[i, t], unit, inverse)
             for j in range(BACKUPS - 1, -1, -1):
                 if order[i, t, j] >= 0:
                     _back_up_back(

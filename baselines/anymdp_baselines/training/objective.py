@@ -42,14 +42,12 @@ class Compute:
     Attributes:
         device: the device, in PyTorch's words.
         is_half: whether matrix products are in bfloat16 (autocast); weights and sums stay float32.
-        is_compiled: whether the forward and backward pass run through torch.compile.
         uses_graphs: whether steps of play and updates are captured as CUDA graphs, on CUDA.
         workers: processes that make tasks for an accelerator; 0 means that the trainer makes them itself.
     """
 
     device: str = "cpu"
     is_half: bool = False
-    is_compiled: bool = False
     uses_graphs: bool = True
     workers: int = 0
 

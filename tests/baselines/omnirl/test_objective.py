@@ -128,14 +128,6 @@ def test_bfloat16_learns_the_same_to_its_precision():
     assert all(m.dtype == np.float32 for m in half.objective.rollouts[0].player.state)
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # the compiler's own
-def test_a_compiled_trainer_has_the_same_losses():
-    eager, compiled = trainer_of(), trainer_of(compute=Compute(is_compiled=True))
-    for a, b in zip(totals(eager.advance()), totals(compiled.advance()), strict=True):
-        assert b == pytest.approx(a, abs=1e-4)
-
-
 def test_an_unknown_device_is_refused_in_one_line(tmp_path):
     preset = find_preset("tiny", "delta")
     with pytest.raises(ValueError, match="no model can be made") as caught:

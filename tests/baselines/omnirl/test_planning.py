@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anymdp_baselines.omnirl.mixers.planning_memory import PlanningMemory, _plan_scan
+from anymdp_baselines.omnirl.mixers.planning_memory import PlanningMemory, plan
 from anymdp_baselines.omnirl.tokens import StepInputs
 from anymdp_baselines.omnirl.value_iteration import (
     CHAIN,
@@ -122,9 +122,7 @@ def test_the_compiled_form_is_the_naive_one_with_all_gradients(seed):
     weights = layer.weights().detach().requires_grad_()
     written = torch.randn(B, T, P, requires_grad=True)
     state = layer.initial_state(B, O, A)
-    read, value = _plan_scan(
-        slot, arrival, steps.seen, written, steps.scale, weights, state, [O, A, PLAN_HEADS]
-    )[:2]
+    read, value = plan(slot, arrival, steps.seen, written, steps.scale, weights, state, (O, A))[:2]
     d_read, d_value = torch.randn_like(read), torch.randn_like(value)
     loss = (read * d_read).sum() + (value * d_value).sum()
     found = torch.autograd.grad(loss, [written, weights])
@@ -171,7 +169,7 @@ def play(flat, weights, *steps, n_actions=2, n_observations=3):
     for left, action, arrival, reward, seen in steps:
         slot, written = left * n_actions + action, np.full(8, reward, np.float32)
         _, rows, value = plan_step(
-            flat, n_observations, n_actions, PLAN_HEADS, slot, arrival, seen, written, np.float32(1.0),
+            flat, n_observations, n_actions, slot, arrival, seen, written, np.float32(1.0),
             weights, order, log,
         )  # fmt: skip
     return rows[:, 0].reshape(n_observations, n_actions), value[:, 0]
@@ -221,7 +219,7 @@ def test_more_successors_than_are_remembered_lead_nowhere():
 
 
 def test_half_of_each_head_s_columns_take_the_reward():
-    assert [bool(is_linear(c, P, PLAN_HEADS)) for c in range(P)] == LINEAR.tolist()
+    assert [bool(is_linear(c, P)) for c in range(P)] == LINEAR.tolist()
 
 
 def test_rewards_times_a_factor_change_no_policy():
@@ -234,8 +232,6 @@ def test_rewards_times_a_factor_change_no_policy():
         found = []
         for own in (steps, scaled):
             written = torch.where(LINEAR, own.reward[..., None], 0.0)
-            _, value = _plan_scan(
-                slot, arrival, own.seen, written, own.scale, weights, state, [O, A, PLAN_HEADS]
-            )[:2]
+            _, value = plan(slot, arrival, own.seen, written, own.scale, weights, state, (O, A))[:2]
             found.append(torch.where(LINEAR, value / own.scale.clamp(min=1e-6)[..., None], value))
     torch.testing.assert_close(found[0], found[1], atol=1e-4, rtol=1e-4)

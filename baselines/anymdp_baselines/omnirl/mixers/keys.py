@@ -16,6 +16,8 @@ table [O * A, K]; memory, M transposed, [B, V, K]. A head owns an equal share of
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -23,63 +25,28 @@ from torch import Tensor
 from anymdp_baselines.omnirl.recurrence import key_scan, key_scan_back
 
 
-@torch.library.custom_op("anymdp::key_scan", mutates_args=())
-def _key_scan(
-    slot: Tensor,
-    seen: Tensor,
-    value: Tensor,
-    beta: Tensor,
-    g: Tensor,
-    table: Tensor,
-    memory: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    after = memory.clone()
-    read, wrote, error = scan_(slot, seen, value, beta, g, table, after)
-    return read, wrote, error, after
+class _Scan(torch.autograd.Function):
+    """The recurrent form, with its adjoint."""
 
+    @staticmethod
+    def forward(ctx: Any, slot, seen, value, beta, g, table, memory):
+        after = memory.clone()
+        read, wrote, error = scan_(slot, seen, value, beta, g, table, after)
+        ctx.save_for_backward(slot, seen, beta, g, table, read, error, after)
+        return read, wrote, after
 
-@_key_scan.register_fake
-def _(slot, seen, value, beta, g, table, memory):
-    n, length = slot.shape
-    read = value.new_empty(n, length, g.shape[3], value.shape[2])
-    return read, torch.empty_like(value), torch.empty_like(value), torch.empty_like(memory)
-
-
-@torch.library.custom_op("anymdp::key_scan_back", mutates_args=())
-def _key_scan_back(
-    slot: Tensor, seen: Tensor, beta: Tensor, g: Tensor, table: Tensor, read: Tensor, error: Tensor,
-    after: Tensor, d_read: Tensor, d_wrote: Tensor, d_after: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    ahead = d_after.clone(memory_format=torch.contiguous_format)
-    d_value, d_beta, d_g = (torch.zeros(x.shape) for x in (error, beta, g))
-    d_table = torch.zeros(len(slot), *table.shape)
-    given = (
-        slot, seen, beta, g, table, table @ table.T, after.clone(), read, error, d_read, d_wrote,
-        ahead, d_value, d_beta, d_g, d_table,
-    )  # fmt: skip
-    key_scan_back(*(_array(x) for x in given))
-    return d_value, d_beta, d_g, d_table.sum(0), ahead
-
-
-@_key_scan_back.register_fake
-def _(slot, seen, beta, g, table, read, error, after, d_read, d_wrote, d_after):
-    return tuple(torch.empty(x.shape) for x in (error, beta, g, table, d_after))
-
-
-def _keep(ctx, inputs, output):
-    slot, seen, _, beta, g, table, _ = inputs
-    read, _, error, after = output
-    ctx.save_for_backward(slot, seen, beta, g, table, read, error, after)
-
-
-def _back(ctx, d_read, d_wrote, d_error, d_after):
-    d_value, d_beta, d_g, d_table, d_memory = _key_scan_back(
-        *ctx.saved_tensors, d_read.contiguous(), d_wrote.contiguous(), d_after
-    )
-    return None, None, d_value, d_beta, d_g, d_table, d_memory
-
-
-_key_scan.register_autograd(_back, setup_context=_keep)
+    @staticmethod
+    def backward(ctx: Any, d_read, d_wrote, d_after):
+        slot, seen, beta, g, table, read, error, after = ctx.saved_tensors
+        ahead = d_after.clone(memory_format=torch.contiguous_format)
+        d_value, d_beta, d_g = (torch.zeros(x.shape) for x in (error, beta, g))
+        d_table = torch.zeros(len(slot), *table.shape)
+        given = (
+            slot, seen, beta, g, table, table @ table.T, after.clone(), read, error, d_read, d_wrote,
+            ahead, d_value, d_beta, d_g, d_table,
+        )  # fmt: skip
+        key_scan_back(*(_array(x) for x in given))
+        return None, None, d_value, d_beta, d_g, d_table.sum(0), ahead
 
 
 def _array(tensor: Tensor) -> np.ndarray:
@@ -121,8 +88,8 @@ def scan(
     Returns (read [B, T, A, V], wrote [B, T, V], memory after).
     """
     given = (x.contiguous() for x in (slot, seen, value, beta, g, table, memory))
-    read, wrote, _, after = _key_scan(*given)
-    return read, wrote, after
+    out: tuple[Tensor, Tensor, Tensor] = _Scan.apply(*given)
+    return out
 
 
 def at_once(

@@ -36,73 +36,59 @@ _CURIOSITY = 3.0
 """At first every second learned column tells how much of the way ahead is new, and the last head seeks it."""
 
 
-@torch.library.custom_op("anymdp::plan_scan", mutates_args=())
-def _plan_scan(
+class _Plan(torch.autograd.Function):
+    """`value_iteration.plan_scan`, with its adjoint."""
+
+    @staticmethod
+    def forward(ctx: Any, slot, arrival, seen, given, scale, weights, flat, sizes):
+        n, length = slot.shape
+        n_observations, n_actions = sizes
+        columns, after = given.shape[2], flat.clone()
+        order = torch.empty(n, length, BACKUPS, dtype=torch.int64)
+        log = torch.empty(n, length, BACKUPS, n_actions, columns)
+        visits = torch.empty(n, length, n_actions)
+        read, value = torch.empty(n, length, n_actions, columns), torch.empty(n, length, columns)
+        steps = (slot, arrival, seen, given, scale)
+        made = map(_array, (order, log, visits, read, value))
+        plan_scan(*(_array(after), n_observations, *map(_array, steps), _weights(weights), *made))
+        ctx.save_for_backward(*steps, weights, after, order, log)
+        ctx.n_observations = n_observations
+        ctx.mark_non_differentiable(visits, after)
+        return read, value, visits, after
+
+    @staticmethod
+    def backward(ctx: Any, d_read, d_value, *_):
+        *steps, weights, after, order, log = ctx.saved_tensors
+        d_given, d_weights = torch.zeros(d_value.shape), torch.zeros(len(after), *weights.shape)
+        rest = map(_array, (order, log, d_read, d_value, d_given, d_weights))
+        flat = _array(after.clone())
+        plan_scan_back(*(flat, ctx.n_observations, *map(_array, steps), _weights(weights), *rest))
+        return None, None, None, d_given, None, d_weights.sum(0), None, None
+
+
+def plan(
     slot: Tensor, arrival: Tensor, seen: Tensor, given: Tensor, scale: Tensor, weights: Tensor, flat: Tensor,
-    sizes: list[int],
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    n, length = slot.shape
-    n_observations, n_actions, heads = sizes
-    columns, after = given.shape[2], flat.clone()
-    order = torch.empty(n, length, BACKUPS, dtype=torch.int64)
-    log = torch.empty(n, length, BACKUPS, n_actions, columns)
-    visits = torch.empty(n, length, n_actions)
-    read = torch.empty(n, length, n_actions, columns)
-    value = torch.empty(n, length, columns)
-    steps = map(_array, (slot, arrival, seen, given, scale))
-    made = map(_array, (order, log, visits, read, value))
-    plan_scan(*(_array(after), n_observations, heads, *steps, _weights(weights), *made))
-    return read, value, visits, after, order, log
+    sizes: tuple[int, int],
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    """Computes all steps, with the gradients of `given` and `weights`.
 
+    Args:
+        slot: left * A + action of the step that led here, -1 for none, int64 [B, T].
+        arrival: the observation that it led to, -1 where the episode terminated, int64 [B, T].
+        seen: the current observation, int64 [B, T].
+        given: what is written, [B, T, P].
+        scale: root mean square of the run's rewards, [B, T].
+        weights: the fields of `value_iteration.PlanWeights`, [5, P].
+        flat: the memory, [B, F].
+        sizes: the numbers of observations and actions.
 
-@_plan_scan.register_fake
-def _(slot, arrival, seen, given, scale, weights, flat, sizes):
-    n, length, columns = given.shape
-    a = sizes[1]
-    return (
-        given.new_empty(n, length, a, columns),
-        torch.empty_like(given),
-        given.new_empty(n, length, a),
-        torch.empty_like(flat),
-        slot.new_empty(n, length, BACKUPS),
-        given.new_empty(n, length, BACKUPS, a, columns),
+    Returns:
+        (M [B, T, A, P], U [B, T, P], visits [B, T, A]) of the current states, and the memory after.
+    """
+    out: tuple[Tensor, Tensor, Tensor, Tensor] = _Plan.apply(
+        slot, arrival, seen, given, scale, weights, flat, sizes
     )
-
-
-@torch.library.custom_op("anymdp::plan_scan_back", mutates_args=())
-def _plan_scan_back(
-    slot: Tensor, arrival: Tensor, seen: Tensor, given: Tensor, scale: Tensor, weights: Tensor,
-    after: Tensor, order: Tensor, log: Tensor, d_read: Tensor, d_value: Tensor, sizes: list[int],
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    d_given = torch.zeros_like(given)
-    d_weights = torch.zeros(len(slot), *weights.shape)
-    steps = map(_array, (slot, arrival, seen, given, scale))
-    rest = map(_array, (order, log, d_read, d_value, d_given, d_weights))
-    flat = _array(after.clone())
-    plan_scan_back(*(flat, sizes[0], sizes[2], *steps, _weights(weights), *rest))
-    return d_given, d_weights.sum(0)
-
-
-@_plan_scan_back.register_fake
-def _(slot, arrival, seen, given, scale, weights, after, order, log, d_read, d_value, sizes):
-    return torch.empty_like(given), torch.empty_like(weights)
-
-
-def _keep(ctx: Any, inputs: Any, output: Any) -> None:
-    slot, arrival, seen, given, scale, weights, _, sizes = inputs
-    after, order, log = output[3:]
-    ctx.save_for_backward(slot, arrival, seen, given, scale, weights, after, order, log)
-    ctx.sizes = sizes
-
-
-def _back(ctx: Any, d_read: Tensor, d_value: Tensor, *_: Any) -> tuple[Any, ...]:
-    d_given, d_weights = _plan_scan_back(
-        *ctx.saved_tensors, d_read.contiguous(), d_value.contiguous(), ctx.sizes
-    )
-    return None, None, None, d_given, None, d_weights, None, None
-
-
-_plan_scan.register_autograd(_back, setup_context=_keep)
+    return out
 
 
 def _array(tensor: Tensor) -> np.ndarray:
@@ -136,7 +122,7 @@ class PlanningMemory(nn.Module):
         half = each // 2
         discounts = [_DISCOUNTS[0][j % 4] for j in range(half)]
         discounts += [_DISCOUNTS[1][j % 4] for j in range(each - half)]
-        linear = [is_linear.py_func(c, columns, heads) for c in range(columns)]
+        linear = [is_linear.py_func(c, columns) for c in range(columns)]
         self.register_buffer("linear", torch.tensor(linear).float(), persistent=False)
         self.to_write = nn.Linear(width, columns)
         self.discount = nn.Parameter(torch.tensor(discounts * heads).logit() / STEEPNESS)
@@ -191,10 +177,10 @@ class PlanningMemory(nn.Module):
             learned = self.to_write(main.float())
             given = torch.where(self.linear > 0.0, steps.reward[..., None], learned)
             weights = self.weights()
-            read, value, visits, after = _plan_scan(
+            read, value, visits, after = plan(
                 slot, arrival, steps.seen, given, steps.scale, weights, state,
-                [n_observations, n_actions, PLAN_HEADS],
-            )[:4]  # fmt: skip
+                (n_observations, n_actions),
+            )  # fmt: skip
             unit = torch.where(self.linear > 0.0, 1.0 / steps.scale.clamp(min=1e-6)[..., None], 1.0)
             better = (read - value[:, :, None]) * (unit / weights[0])[:, :, None]
             seen = torch.stack([torch.log1p(visits) / 4.0, 1.0 / (1.0 + visits)], -1)

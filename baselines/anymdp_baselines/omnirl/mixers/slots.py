@@ -20,6 +20,8 @@ g [B, T, H, A]; memory [B, O, A, V]. All floats are float32.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -27,62 +29,24 @@ from torch import Tensor
 from anymdp_baselines.omnirl.recurrence import slot_scan, slot_scan_back
 
 
-@torch.library.custom_op("anymdp::slot_scan", mutates_args=())
-def _slot_scan(
-    slot: Tensor, seen: Tensor, value: Tensor, beta: Tensor, g: Tensor, memory: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    after = memory.clone()
-    read, wrote, error = scan_(slot, seen, value, beta, g, after)
-    return read, wrote, error, after
+class _Scan(torch.autograd.Function):
+    """The recurrent form, with its adjoint."""
 
+    @staticmethod
+    def forward(ctx: Any, slot, seen, value, beta, g, memory):
+        after = memory.clone()
+        read, wrote, error = scan_(slot, seen, value, beta, g, after)
+        ctx.save_for_backward(slot, seen, beta, g, read, wrote, error)
+        return read, wrote, after
 
-@_slot_scan.register_fake
-def _(slot, seen, value, beta, g, memory):
-    n, length = slot.shape
-    read = value.new_empty(n, length, g.shape[3], value.shape[2])
-    return read, torch.empty_like(value), torch.empty_like(value), torch.empty_like(memory)
-
-
-@torch.library.custom_op("anymdp::slot_scan_back", mutates_args=())
-def _slot_scan_back(
-    slot: Tensor, seen: Tensor, beta: Tensor, g: Tensor, read: Tensor, wrote: Tensor, error: Tensor,
-    d_read: Tensor, d_wrote: Tensor, d_after: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    d_value, d_beta, d_g = (
-        torch.zeros_like(error),
-        torch.zeros_like(beta),
-        torch.zeros(g.shape),
-    )
-    ahead = d_after.clone(memory_format=torch.contiguous_format)
-    given = (slot, seen, beta, g, read, wrote, error, d_read, d_wrote, _rows(ahead))
-    slot_scan_back(*(_array(x) for x in (*given, d_value, d_beta, d_g)))
-    return d_value, d_beta, d_g, ahead
-
-
-@_slot_scan_back.register_fake
-def _(slot, seen, beta, g, read, wrote, error, d_read, d_wrote, d_after):
-    return (
-        torch.empty_like(error),
-        torch.empty_like(beta),
-        torch.empty(g.shape, device=g.device),
-        torch.empty(d_after.shape, device=g.device),
-    )
-
-
-def _keep(ctx, inputs, output):
-    slot, seen, _, beta, g, _ = inputs
-    read, wrote, error, _ = output
-    ctx.save_for_backward(slot, seen, beta, g, read, wrote, error)
-
-
-def _back(ctx, d_read, d_wrote, d_error, d_after):
-    d_value, d_beta, d_g, d_memory = _slot_scan_back(
-        *ctx.saved_tensors, d_read.contiguous(), d_wrote.contiguous(), d_after
-    )
-    return None, None, d_value, d_beta, d_g, d_memory
-
-
-_slot_scan.register_autograd(_back, setup_context=_keep)
+    @staticmethod
+    def backward(ctx: Any, d_read, d_wrote, d_after):
+        slot, seen, beta, g, read, wrote, error = ctx.saved_tensors
+        d_value, d_beta, d_g = (torch.zeros(x.shape) for x in (error, beta, g))
+        ahead = d_after.clone(memory_format=torch.contiguous_format)
+        given = (slot, seen, beta, g, read, wrote, error, d_read, d_wrote, _rows(ahead))
+        slot_scan_back(*(_array(x) for x in (*given, d_value, d_beta, d_g)))
+        return None, None, d_value, d_beta, d_g, ahead
 
 
 def _array(tensor: Tensor) -> np.ndarray:
@@ -116,8 +80,8 @@ def scan(
     Returns (read [B, T, A, V], wrote [B, T, V], memory after).
     """
     given = (x.contiguous() for x in (slot, seen, value, beta, g, memory))
-    read, wrote, _, after = _slot_scan(*given)
-    return read, wrote, after
+    out: tuple[Tensor, Tensor, Tensor] = _Scan.apply(*given)
+    return out
 
 
 def at_once(
