@@ -34,7 +34,7 @@ from anymdp_baselines.training.objective import Compute, Losses, TrainingPlan
 from anymdp_baselines.training.optimizer import OptimizerSettings, take_prefix
 from anymdp_baselines.training.prefetch import start_workers
 from anymdp_baselines.training.task_pool import first_task_seed
-from anymdp_bench.engine.arrays import Int64s
+from anymdp_bench.engine.arrays import Float64s, Int64s
 
 REPORT, SAVE, EVALUATE = 10, 20, 100  # rounds between log lines, checkpoints, evaluations
 EVALUATION_TASKS = 32
@@ -175,28 +175,31 @@ class SequenceObjective:
     def evaluate(self, folder: Path, is_final: bool) -> Iterator[str]:
         """Yields the online scores on unseen tasks of every group.
 
-        In the end it chooses the schedule that the weights are played by, on held-out tasks of the last
-        group, and the scores are on public tasks.
+        In the end it chooses the schedule that the weights are played by, on held-out tasks of all groups.
         """
-        n_tasks = 2 * EVALUATION_TASKS if is_final else EVALUATION_TASKS
         network = read_checkpoint(folder / "weights", (self.preset.model.kind,)).network()
         if is_final:
             found = {}
             for schedule in self.preset.schedules:
-                found[schedule] = self._late_score(SequenceAgent(network, schedule), n_tasks)
+                agent = SequenceAgent(network, schedule)
+                late = [self._late_score(agent, group) for group in self.preset.groups]
+                found[schedule] = float(np.mean(late))
                 yield f"temperature {schedule.words}: {found[schedule]:.3f}"
             self.schedule = max(found, key=lambda schedule: found[schedule])
         agent = SequenceAgent(network, self.schedule)
         for group in self.preset.groups:
-            size, start = (group.n_states, group.n_actions), 0 if is_final else HELD_OUT
-            yield describe_scores(agent, *size, _evaluated_steps(group), n_tasks, start)
+            yield f"{group.name}: {describe_scores(self._scores(agent, group), _steps(group))}"
 
-    def _late_score(self, agent: SequenceAgent, n_tasks: int) -> float:
-        """Returns the online score on held-out tasks of the last group, but for its first third."""
-        group = self.preset.groups[-1]
-        ends = _evaluated_steps(group)
-        score = online_scores(agent, group.n_states, group.n_actions, ends, n_tasks, HELD_OUT)
-        return float(np.nanmean(score[:, 1:]))
+    def _scores(self, agent: SequenceAgent, group: TaskGroup) -> Float64s:
+        """Returns the online scores on held-out tasks of a group."""
+        return online_scores(
+            agent, group.n_states, group.n_actions, _steps(group), EVALUATION_TASKS, HELD_OUT,
+            group.branching,
+        )  # fmt: skip
+
+    def _late_score(self, agent: SequenceAgent, group: TaskGroup) -> float:
+        """Returns the mean of `_scores` but for the first third of a context."""
+        return float(np.nanmean(self._scores(agent, group)[:, 1:]))
 
     def save_weights(self, folder: Path, weights: dict[str, Tensor], updates: int) -> None:
         """Writes the weights to `folder/weights`, with the size of the model and how it is played."""
@@ -234,6 +237,6 @@ class SequenceObjective:
             rollout.restore(take_prefix(f"{k}.", tensors))
 
 
-def _evaluated_steps(group: TaskGroup) -> list[int]:
+def _steps(group: TaskGroup) -> list[int]:
     """Returns the steps at which the online score is taken: a third, two thirds and 8/9 of a context."""
     return [group.context_length * k // 9 for k in (3, 6, 8)]

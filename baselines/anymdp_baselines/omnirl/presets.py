@@ -7,6 +7,7 @@ from typing import Any
 
 from anymdp_baselines.omnirl.size import ModelSize
 from anymdp_baselines.training.temperature import TemperatureSchedule
+from anymdp_bench.tasks.family import TaskSource, task_source
 
 COOLING = (TemperatureSchedule(0.5), TemperatureSchedule(0.8), TemperatureSchedule(1.2))
 SCHEDULES = (*COOLING, TemperatureSchedule(1.0, 9.0))
@@ -14,7 +15,7 @@ SCHEDULES = (*COOLING, TemperatureSchedule(1.0, 9.0))
 
 @dataclass(frozen=True)
 class TaskGroup:
-    """Tasks tau(S, A) that are trained on side by side.
+    """Tasks of one family and size that are trained on side by side.
 
     Attributes:
         n_states: S.
@@ -24,6 +25,7 @@ class TaskGroup:
         segment: steps of a run between two updates; gradients stop at its start, the memory does not.
         context_length: steps that a run lasts, a multiple of `segment`.
         share: the group's share of the loss.
+        branching: of Garnet's tasks, the successors of a state and action; 0 for AnyMDP's tasks.
     """
 
     n_states: int
@@ -33,8 +35,11 @@ class TaskGroup:
     segment: int
     context_length: int
     share: float = 1.0
+    branching: int = 0
 
     def __post_init__(self) -> None:
+        if self.branching and self.recorded_runs:
+            raise ValueError("runs are recorded on AnyMDP's tasks alone")
         if self.context_length % self.segment:
             raise ValueError(
                 f"context length {self.context_length} is no multiple of segment {self.segment}"
@@ -43,7 +48,17 @@ class TaskGroup:
     @property
     def name(self) -> str:
         """The name of the tasks as the paper writes it."""
+        if self.branching:
+            return f"Garnet({self.n_states},{self.n_actions},{self.branching})"
         return f"tau({self.n_states},{self.n_actions})"
+
+    @property
+    def source(self) -> TaskSource:
+        """Where the tasks come from."""
+        size = {"n_states": self.n_states, "n_actions": self.n_actions}
+        if self.branching:
+            return task_source("Garnet-v0", **size, branching=self.branching)
+        return task_source("AnyMDP-v0", **size)
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,10 @@ class SequencePreset:
         """Returns the settings as plain values for a checkpoint, whose format names the groups "rooms"."""
         record = asdict(self) | {"schedules": [list(schedule) for schedule in self.schedules]}
         record["model"] = self.model.record()
-        return record | {"rooms": list(record.pop("groups"))}
+        rooms = [
+            {k: v for k, v in g.items() if k != "branching" or v} for g in record.pop("groups")
+        ]
+        return record | {"rooms": rooms}
 
 
 def preset_of_width(

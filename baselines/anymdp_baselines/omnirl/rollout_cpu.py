@@ -23,7 +23,6 @@ from anymdp_baselines.training.temperature import TemperatureSchedule, choose_te
 from anymdp_bench.datasets.codes import TAG_UNKNOWN
 from anymdp_bench.datasets.sequences import Sequences
 from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
-from anymdp_bench.tasks.family import task_source
 
 
 class RecordedRuns:
@@ -120,8 +119,7 @@ class CpuRollout:
     ) -> None:
         self.group, self._model, self.schedules = group, model, schedules
         n, size = group.own_runs, (group.n_states, group.n_actions)
-        source = task_source("AnyMDP-v0", n_states=group.n_states, n_actions=group.n_actions)
-        self.tasks = TaskPool(n, source, *size, reward_spread)
+        self.tasks = TaskPool(n, group.source, *size, reward_spread)
         network = network_of(model)
         self.player = Player(network, n, *size)
         self.recorded = RecordedRuns(group, seeds[1], recipe, reward_spread)

@@ -25,7 +25,7 @@ from anymdp_baselines.planner.presets import PlannerPreset
 from anymdp_baselines.planner.rollout import PlannerRollout
 from anymdp_baselines.planner.schedule import FIRST_TEMPERATURE
 from anymdp_baselines.training import distributed
-from anymdp_baselines.training.evaluate import HELD_OUT, describe_scores
+from anymdp_baselines.training.evaluate import HELD_OUT, describe_scores, online_scores
 from anymdp_baselines.training.objective import Compute, Losses, TrainingPlan
 from anymdp_baselines.training.optimizer import OptimizerSettings, take_prefix
 from anymdp_baselines.training.task_pool import first_task_seed
@@ -114,7 +114,8 @@ class PlannerObjective:
         for n_states, n_actions in sorted({(x["n_states"], x["n_actions"]) for x in keywords}):
             ends = [int(visits * n_states * n_actions) for visits in (12.5, 25, 50)]
             agent = NeuralPlanner(str(folder / WEIGHTS))
-            yield describe_scores(agent, n_states, n_actions, ends, EVALUATION_TASKS, HELD_OUT)
+            score = online_scores(agent, n_states, n_actions, ends, EVALUATION_TASKS, HELD_OUT)
+            yield f"tau({n_states},{n_actions}): {describe_scores(score, ends)}"
 
     def save_weights(self, folder: Path, weights: dict[str, Tensor], updates: int) -> None:
         """Writes the weights as a checkpoint of the agent."""

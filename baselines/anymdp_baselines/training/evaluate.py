@@ -18,9 +18,11 @@ HELD_OUT = 2**40  # the first task seed of evaluations, which are neither public
 
 
 @cache
-def _tasks(n_states: int, n_actions: int, n: int, start: int) -> list[Task]:
-    source = task_source("AnyMDP-v0", n_states=n_states, n_actions=n_actions)
-    return select_tasks(source, n, start)[0]
+def _tasks(n_states: int, n_actions: int, branching: int, n: int, start: int) -> list[Task]:
+    size = {"n_states": n_states, "n_actions": n_actions}
+    if branching:
+        return select_tasks(task_source("Garnet-v0", **size, branching=branching), n, start)[0]
+    return select_tasks(task_source("AnyMDP-v0", **size), n, start)[0]
 
 
 def online_scores(
@@ -30,6 +32,7 @@ def online_scores(
     ends: Sequence[int],
     n_tasks: int = 64,
     start: int = 0,
+    branching: int = 0,
 ) -> Float64s:
     """Returns the mean score of each task by the steps played, float64 [n_tasks, len(ends)].
 
@@ -43,9 +46,10 @@ def online_scores(
         ends: numbers of steps.
         n_tasks: number of scorable tasks, from task seed `start` upward.
         start: the first task seed.
+        branching: of Garnet's tasks; 0 for AnyMDP's.
     """
     env_id = f"AnyMDP-{n_states}s{n_actions}a-v0"
-    tasks = _tasks(n_states, n_actions, n_tasks, start)
+    tasks = _tasks(n_states, n_actions, branching, n_tasks, start)
     runs = [Run(env_id, task, 0) for task in tasks]
     curves = play_in_context(agent, runs, Budget(steps=max(ends)))
     out = np.full((len(tasks), len(ends)), np.nan)
@@ -57,16 +61,12 @@ def online_scores(
     return out
 
 
-def describe_scores(
-    agent: Agent, n_states: int, n_actions: int, ends: Sequence[int], n_tasks: int, start: int
-) -> str:
-    """Returns a line with the online scores of an agent on unseen tasks (see `online_scores`)."""
-    score = online_scores(agent, n_states, n_actions, ends, n_tasks, start)
+def describe_scores(score: Float64s, ends: Sequence[int]) -> str:
+    """Returns `online_scores` of held-out tasks in words."""
     parts = [
         f"{mean:.3f} (median {median:.3f}) at {end}"
         for mean, median, end in zip(
             np.nanmean(score, 0), np.nanmedian(score, 0), ends, strict=True
         )
     ]
-    kind = "unseen" if start >= HELD_OUT else "public"
-    return f"online score on {n_tasks} {kind} tasks tau({n_states},{n_actions}): {', '.join(parts)} steps"
+    return f"online score on {len(score)} unseen tasks {', '.join(parts)} steps"
