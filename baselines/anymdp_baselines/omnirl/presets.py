@@ -166,6 +166,26 @@ _ALL_SIZES = (
 
 _TINY = (TaskGroup(1, 3, 8, 0, 32, 64, 0.25), TaskGroup(8, 3, 8, 4, 128, 512, 0.75))
 
+_GARNET = (
+    TaskGroup(16, 5, 40, 0, 256, 4096, 0.3, 2),
+    TaskGroup(16, 5, 40, 0, 256, 4096, 0.2, 4),
+    TaskGroup(64, 5, 32, 0, 512, 10240, 0.5, 2),
+)
+"""Garnet alone, as the fourth column of the paper's table."""
+
+_PLANNING: dict[str, Any] = {
+    "width": 128,
+    "size": {
+        "blocks": 6, "per_action": 32, "slot_size": 48, "averages": True, "plan_columns": 32,
+    },
+    "minibatches": 4,
+    "learning_rate": 1.5e-3,
+    "schedules": SCHEDULES,
+    "average_decay": 0.995,
+    "reward_spread": 1.5,
+}  # fmt: skip
+"""The model that ships and how it is trained on a CPU."""
+
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"width": 16, "groups": _TINY, "rounds": 60, "minibatches": 2},
     "small": {"width": 64},
@@ -178,23 +198,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "learning_rate": 1.5e-3,
         "schedules": SCHEDULES,
     },
-    "all-sizes": {
-        "width": 128,
-        "size": {
-            "blocks": 6,
-            "per_action": 32,
-            "slot_size": 48,
-            "averages": True,
-            "plan_columns": 32,
-        },
-        "groups": _ALL_SIZES,
-        "minibatches": 4,
-        "rounds": 450,
-        "learning_rate": 1.5e-3,
-        "schedules": SCHEDULES,
-        "average_decay": 0.995,
-        "reward_spread": 1.5,
-    },
+    "all-sizes": _PLANNING | {"groups": _ALL_SIZES, "rounds": 450},
+    "garnet": _PLANNING | {"groups": _GARNET, "rounds": 150},
     "paper": {"width": 256, "groups": default_groups(512, 2048, 12288), "rounds": 12000},
 }
 """The arguments of `preset_of_width`, by preset."""

@@ -28,9 +28,11 @@ from anymdp_baselines.training.objective import Compute  # noqa: E402
 from anymdp_baselines.training.train import train  # noqa: E402
 from anymdp_baselines.training.trainer import Trainer  # noqa: E402
 from anymdp_bench.mdp.solution import solve  # noqa: E402
+from anymdp_bench.scoring import compute_references  # noqa: E402
+from anymdp_bench.scoring.labels import label_task  # noqa: E402
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source  # noqa: E402
 
-KINDS = ["delta", "linear", "gated"]
+KINDS = ["delta", "delta with a plan", "linear", "gated"]
 RNG = np.random.default_rng(0)
 SCRIPT = Path(sys.executable).with_name("anymdp-bench")
 
@@ -40,6 +42,8 @@ def trainer_of(kind="delta", recorded=2, length=96, compute=None, bandits=False,
     if bandits:
         groups = (TaskGroup(1, 4, 6, 0, 16, 32, 0.5), *groups)
     settings = {"groups": groups, "rounds": 6, "minibatches": 2} | changes
+    if kind == "delta with a plan":
+        kind, settings["size"] = "delta", {"averages": True, "plan_columns": 16}
     return Trainer(SequenceObjective(preset_of_width(16, kind, **settings), compute))
 
 
@@ -63,6 +67,24 @@ def test_own_runs_are_labelled_by_the_oracle_of_their_tasks():
         live = ~mdp.terminal
         best[mdp.observation[live]] = solve(mdp).policy[live]
         np.testing.assert_array_equal(targets.advantage[i].argmax(-1), best[segment.seen[i]])
+
+
+def test_a_group_can_be_of_garnet_s_tasks():
+    group = TaskGroup(8, 3, 4, 0, 32, 96, branching=2)
+    rollout = trainer_of(groups=(group,)).objective.rollouts[0]
+    source = task_source("Garnet-v0", n_states=8, n_actions=3, branching=2)
+    assert group.name == "Garnet(8,3,2)"
+    for i, seed in enumerate(rollout.tasks.seeds):
+        mdp = source.sample(int(seed))
+        advantage, _ = label_task(mdp, compute_references(mdp))
+        np.testing.assert_array_equal(rollout.tasks.advantage[i], advantage)
+
+
+def test_the_planning_memory_is_refused_on_a_device_in_one_line(tmp_path):
+    preset = find_preset("all-sizes", "delta")
+    with pytest.raises(ValueError, match="take --device cpu") as caught:
+        train(lambda c: SequenceObjective(preset, c), tmp_path, compute=Compute("meta"))
+    assert "\n" not in str(caught.value)
 
 
 def test_what_is_read_at_a_step_is_what_was_done_at_the_one_before():
@@ -137,6 +159,7 @@ def test_an_unknown_device_is_refused_in_one_line(tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_presets_come_from_one_dial(kind):
+    kind = kind.split()[0]
     for name in PRESETS:
         chosen = find_preset(name, kind)
         for group in chosen.groups:
@@ -145,6 +168,8 @@ def test_presets_come_from_one_dial(kind):
         assert sum(group.share for group in chosen.groups) == pytest.approx(1.0)
     with pytest.raises(ValueError, match="no preset 'huge'"):
         find_preset("huge", kind)
+    with pytest.raises(ValueError, match="AnyMDP's tasks alone"):
+        TaskGroup(8, 3, 4, 4, 32, 128, branching=2)
     with pytest.raises(ValueError, match="no multiple of segment"):
         TaskGroup(8, 3, 1, 0, 32, 100)
 
