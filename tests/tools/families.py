@@ -25,13 +25,16 @@ TABULAR = {
 NEURAL = {
     "neural-planner": "torch",
     "omnirl": "numba",
+    "omnirl-delta": "numba",
     "omnirl-linear": "numba",
     "ad": "numba",
     "ppo": "stable_baselines3",
 }
 
 # The others play 5 episodes. PPO updates rarely.
-EPISODES = {"ppo": 60} | dict.fromkeys(["neural-planner", "omnirl", "omnirl-linear", "ad"], 3)
+EPISODES = {"ppo": 60} | dict.fromkeys(
+    ["neural-planner", "omnirl", "omnirl-delta", "omnirl-linear", "ad"], 3
+)
 
 
 def play(name, out, workers=1, tasks=2):

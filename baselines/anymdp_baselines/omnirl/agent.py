@@ -1,8 +1,9 @@
-"""The agents `omnirl` and `omnirl-linear`: sequence models that play in context.
+"""The agents `omnirl`, `omnirl-garnet`, `omnirl-delta` and `omnirl-linear`: sequence models in context.
 
-All runs are batched in one recurrent forward pass a step. The memory's size does not depend on the length
-of the context. `omnirl` has hard-addressed memory and plays tasks of any size; `omnirl-linear` has learned
-keys. What they reach, and where they lose: `docs/omnirl.md`.
+All runs are batched in one recurrent forward pass a step. The memory's size does not depend on the length of
+the context. `omnirl` has slots and a planning memory, and plays tasks of any size. The others are there to be
+compared with it: `omnirl-garnet` is the same trained on Garnet's tasks, `omnirl-delta` has slots alone,
+`omnirl-linear` learned keys alone. What they reach, and where they lose: `docs/omnirl.md`.
 """
 
 from __future__ import annotations
@@ -145,7 +146,19 @@ class SequenceAgent(Agent):
 class OmniRL(SequenceAgent):
     """`omnirl`, the sequence model under the paper's name; up to version 8 another agent bore that name."""
 
-    version: ClassVar[str] = "10"
+    version: ClassVar[str] = "11"
+
+
+class OmniRLGarnet(SequenceAgent):
+    """`omnirl-garnet`, trained on Garnet's tasks alone."""
+
+    version: ClassVar[str] = "1"
+
+
+class OmniRLDelta(SequenceAgent):
+    """`omnirl-delta`, without the planning memory: the weights of `omnirl` 10."""
+
+    version: ClassVar[str] = "3"
 
 
 class OmniRLLinear(SequenceAgent):
@@ -155,12 +168,30 @@ class OmniRLLinear(SequenceAgent):
 
 
 def omnirl(checkpoint: str | None = None) -> SequenceAgent:
-    """The agent with hard-addressed memory; by default with the weights that ship.
+    """The agent with slots and a planning memory; by default with the weights that ship.
 
     Raises:
         AgentError: the checkpoint is none; the message is one line.
     """
     return load_agent("omnirl", checkpoint, ("delta",), made=OmniRL)
+
+
+def omnirl_garnet(checkpoint: str | None = None) -> SequenceAgent:
+    """The same, trained on Garnet's tasks alone; by default with the weights that ship.
+
+    Raises:
+        AgentError: the checkpoint is none; the message is one line.
+    """
+    return load_agent("omnirl-garnet", checkpoint, ("delta",), made=OmniRLGarnet)
+
+
+def omnirl_delta(checkpoint: str | None = None) -> SequenceAgent:
+    """The agent with slots alone; by default with the weights that ship.
+
+    Raises:
+        AgentError: the checkpoint is none; the message is one line.
+    """
+    return load_agent("omnirl-delta", checkpoint, ("delta",), made=OmniRLDelta)
 
 
 def omnirl_linear(checkpoint: str | None = None) -> SequenceAgent:

@@ -199,6 +199,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "schedules": SCHEDULES,
     },
     "all-sizes": _PLANNING | {"groups": _ALL_SIZES, "rounds": 450},
+    "all-sizes-on": _PLANNING
+    | {"groups": _ALL_SIZES, "rounds": 300, "learning_rate": 7e-4, "seed": 1},
     "garnet": _PLANNING | {"groups": _GARNET, "rounds": 150},
     "paper": {"width": 256, "groups": default_groups(512, 2048, 12288), "rounds": 12000},
 }

@@ -13,6 +13,9 @@ equal share of the columns. This is certainty-equivalent value iteration, one st
 (Gauss-Seidel). A step that terminates has no successor. Every step backs up the state just left and those
 that lately led to it, a few of the known states in turn, and last the current state.
 
+Gradients go through M and U, but not through what policies owe to M. Where a policy takes the best action that
+part is zero (the envelope theorem); elsewhere it grows with every backup, as a sharp policy has large slopes.
+
 The first half of each head's columns takes the reward itself. Those have its unit: priors are multiplied, and
 weights of policies divided, by the root mean square `scale` of the run's rewards.
 """
@@ -263,7 +266,10 @@ def plan_scan(
 def _back_up_back(
     parts, x, n_actions, weights, unit, inverse, rows, policy, slope, d_rows, d_value, d_given, d_weights
 ):  # fmt: skip
-    """Computes the adjoint of `_back_up`, which made `rows` [A, P]; `policy`, `slope` [H, A] are room."""
+    """Computes the adjoint of `_back_up`, which made `rows` [A, P]; `policy`, `slope` [H, A] are room.
+
+    Policies are taken not to depend on the rows, but on their weights alone.
+    """
     visits, known, successor, count, given = parts[:5]
     columns, heads = rows.shape[1], len(policy)
     each = columns // heads
@@ -281,10 +287,9 @@ def _back_up_back(
                 slope[h, a] += policy[h, a] * d * (rows[a, c] - mean)
             d_value[x, c] = _ZERO
         for c in range(h * each, (h + 1) * each):
-            total, w = _ZERO, weights.sharpness[c] * inverse[c]
+            total = _ZERO
             for a in range(n_actions):
                 total += slope[h, a] * rows[a, c]
-                d_rows[first + a, c] += slope[h, a] * w
             d_weights[4, c] += total * inverse[c]
     for a in range(n_actions):
         k, n = first + a, visits[first + a]

@@ -108,7 +108,7 @@ def naive_run(written, weights, steps, b):
                 for a in range(A)
             ]
             own = torch.stack(rows[x]).view(A, PLAN_HEADS, -1)
-            logit = (own * (sharpness * inverse).view(PLAN_HEADS, -1)).sum(-1)
+            logit = (own.detach() * (sharpness * inverse).view(PLAN_HEADS, -1)).sum(-1)
             value[x] = (logit.softmax(0)[..., None] * own).sum(0).flatten()
         out.append((torch.stack(rows[seen]), value[seen]))
     return tuple(torch.stack(part) for part in zip(*out, strict=True))
