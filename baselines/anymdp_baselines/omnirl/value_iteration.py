@@ -13,8 +13,8 @@ equal share of the columns. This is certainty-equivalent value iteration, one st
 (Gauss-Seidel). A step that terminates has no successor. Every step backs up the state just left and those
 that lately led to it, a few of the known states in turn, and last the current state.
 
-Gradients go through M and U, but not through what policies owe to M. Where a policy takes the best action that
-part is zero (the envelope theorem); elsewhere it grows with every backup, as a sharp policy has large slopes.
+Gradients go through M and U, but not through what policies owe to M. Where a policy takes the best action,
+that part is zero (the envelope theorem). Elsewhere it grows with every backup, as a sharp policy is steep.
 
 The first half of each head's columns takes the reward itself. Those have its unit: priors are multiplied, and
 weights of policies divided, by the root mean square `scale` of the run's rewards.
