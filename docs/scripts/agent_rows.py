@@ -2,9 +2,9 @@
 
     python docs/scripts/agent_rows.py omnirl [--only a16,a64] [--folder results/agent-rows] [--held-out]
 
-The table goes to `docs/results/AGENT.md`, and from there to the pages by `python
-docs/scripts/results_tables.py`. Each row is `anymdp-bench run --agent AGENT --env ID --steps N` with the
-`--tasks`, `--runs` and `--context` of `ROWS`; its results stay in the folder, where the same command goes on.
+The table goes to `docs/results/AGENT.md`, with its numbers in `AGENT.csv`, and from there to the pages by
+`python docs/scripts/results_tables.py`. Each row is `anymdp-bench run --agent AGENT --env ID --steps N` with
+the `--tasks`, `--runs` and `--context` of `ROWS`; its results stay in the folder, and it goes on from there.
 With `--held-out` the sampled rows are played on tasks from seed 2**43 on, which nothing was chosen by; they
 are printed and kept nowhere.
 
@@ -93,14 +93,25 @@ class Scores:
     corrected: np.ndarray
     paper: np.ndarray | None = None
 
-    def cells(self) -> Iterator[str]:
-        """The cells of the table."""
+    def numbers(self) -> dict[str, float]:
+        """The score with its interval, the median, the mean cut at 1, and the paper's measure (or NaN)."""
         known = self.corrected[~np.isnan(self.corrected)]
         found = estimate([known], mean, 10_000)
-        yield f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
-        yield f"{np.median(known):.3f}"
-        yield f"{np.minimum(known, 1.0).mean():.3f}"
-        yield "-" if self.paper is None else f"{np.nanmean(self.paper):.3f}"
+        return {
+            "score": found.value,
+            "low": found.low,
+            "high": found.high,
+            "median": float(np.median(known)),
+            "cut": float(np.minimum(known, 1.0).mean()),
+            "paper": np.nan if self.paper is None else float(np.nanmean(self.paper)),
+        }
+
+    def cells(self) -> Iterator[str]:
+        """The cells of the table."""
+        found = self.numbers()
+        yield "{score:.3f} [{low:.3f}, {high:.3f}]".format(**found)
+        for name in ("median", "cut", "paper"):
+            yield "-" if np.isnan(found[name]) else f"{found[name]:.3f}"
 
 
 def read_scores(frame: pd.DataFrame, mark: int) -> Scores:
@@ -152,7 +163,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--held-out", action="store_true", help="AnyMDP rows, tasks from 2**43 on")
     given = parser.parse_args(arguments)
     names = given.only.split(",") if given.only else list(ROWS)
-    table = list(HEAD)
+    table, numbers = list(HEAD), []
     print(*table, sep="\n")
     for name in names:
         row = ROWS[name]
@@ -164,10 +175,16 @@ def main(arguments: list[str]) -> None:
             else play(given.agent, name, row, given.folder)
         )
         table += lines(row, scores)
+        numbers += [
+            {"env_id": row.env_id, "context": row.context, "steps": mark} | found.numbers()
+            for mark, found in zip(row.marks, scores, strict=True)
+        ]
         print(*table[-len(row.marks) :], sep="\n", flush=True)
     if not given.only and not given.held_out:
         text = "\n".join(table) + "\n"
         (RESULTS / f"{given.agent}.md").write_text(text, encoding="utf-8")
+        frame = pd.DataFrame(numbers)
+        frame.to_csv(RESULTS / f"{given.agent}.csv", index=False, float_format="%.4f")
 
 
 if __name__ == "__main__":

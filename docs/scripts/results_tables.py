@@ -63,25 +63,35 @@ def summary(suite: str) -> pd.DataFrame:
 
 
 def learners_table() -> str:
-    """Renders `online / exact` of `LEARNERS` at `STEPS_ROWS`; the best online score is bold."""
+    """Renders scores at `STEPS_ROWS`: online of `omnirl`, `online / exact` of `LEARNERS`.
+
+    The best online score is bold.
+    """
+    rows = pd.read_csv(DOCS / "results" / "omnirl.csv")
+    rows = rows[rows["context"] == "empty"].set_index(["env_id", "steps"])["score"]
     frame = pd.read_csv(DOCS / "results" / "steps.csv")
     frame = frame[frame["tasks"] == "counting"]
     mean = frame.set_index(["env_id", "steps", "agent", "measure"])["mean"]
     titles = [f"`{name}`" + (f" {TUNED}" if name in TUNED_LEARNERS else "") for name in LEARNERS]
     lines = [
-        f"| environment | steps | {' | '.join(titles)} | paper's OmniRL |",
-        "| :-- | --: | --: | --: | --: | --: |",
+        f"| environment | steps | `omnirl` | {' | '.join(titles)} | paper's OmniRL |",
+        "| :-- | --: | --: | --: | --: | --: | --: |",
     ]
     for env_id, steps in STEPS_ROWS:
         online = [mean[env_id, steps, name, "online"] for name in LEARNERS]
-        cells = []
+        most = max(*online, rows[env_id, steps])
+        cells = [_bold(rows[env_id, steps], most)]
         for name, score in zip(LEARNERS, online, strict=True):
-            shown = f"**{score:.3f}**" if score == max(online) else f"{score:.3f}"
+            shown = _bold(score, most)
             cells.append(f"{shown} / {mean[env_id, steps, name, 'exact']:.3f}")
         paper = find_published(env_id, "omnirl")
         theirs = f"{paper.percent / 100:.3f}" if paper and paper.steps == steps else "—"
         lines.append(f"| {env_id} | {steps:,} | {' | '.join(cells)} | {theirs} |")
     return "\n".join(lines)
+
+
+def _bold(score: float, most: float) -> str:
+    return f"**{score:.3f}**" if score == most else f"{score:.3f}"
 
 
 def fill_tables(text: str) -> str:

@@ -81,7 +81,7 @@ class SequenceObjective:
         given = (self.preset.groups[k], self.model, (first, first + _RECORDED_SEEDS), self.recipe)
         if self.device == "cpu":  # where a step in bfloat16 costs more than it saves
             return CpuRollout(
-                *given, self.preset.schedules, reward_spread=self.preset.reward_spread
+                *given, self.preset.schedules, self.preset.reward_spread, self.preset.reward_shift
             )
         compute = self.compute
         return GpuRollout(

@@ -103,6 +103,7 @@ class CpuRollout:
         recipe: what is recorded.
         schedules: the temperatures that the model plays at; its runs are divided evenly among them.
         reward_spread: of the factors of rewards (`task_pool.reward_factor`).
+        reward_shift: of what is taken off the rewards of the model's own runs (`task_pool.shift_rewards`).
 
     Raises:
         ValueError: a seed is public.
@@ -116,10 +117,11 @@ class CpuRollout:
         recipe: DataRecipe = RECIPES["omnirl"],
         schedules: Sequence[TemperatureSchedule] = COOLING,
         reward_spread: float = 0.0,
+        reward_shift: float = 0.0,
     ) -> None:
         self.group, self._model, self.schedules = group, model, schedules
         n, size = group.own_runs, (group.n_states, group.n_actions)
-        self.tasks = TaskPool(n, group.source, *size, reward_spread)
+        self.tasks = TaskPool(n, group.source, *size, reward_spread, reward_shift)
         network = network_of(model)
         self.player = Player(network, n, *size)
         self.recorded = RecordedRuns(group, seeds[1], recipe, reward_spread)

@@ -58,6 +58,23 @@ def reward_factor(seed: int, spread: float) -> float:
     return float(np.exp(spread * rng.standard_normal()))
 
 
+def shift_rewards(mdp: TabularMDP, seed: int, most: float) -> TabularMDP:
+    """Returns every fourth task with a number taken off all of its rewards, the others as they are.
+
+    The number is 0 to `most` times what the oracle gets a step, small ones being likelier. So there are tasks
+    in which every step costs, and an early end is good.
+    """
+    if not most or seed % 4 != 2:
+        return mdp
+    rng = np.random.default_rng(stream("training", "shift", seed))
+    gain = abs(compute_references(mdp).oracle) / mdp.max_steps
+    reward = mdp.bands.reward - most * rng.random() ** 2 * gain
+    return TabularMDP.from_bands(
+        mdp.bands._replace(reward=reward), start=mdp.start, terminal=mdp.terminal, max_steps=mdp.max_steps,
+        observation=mdp.observation, n_observations=mdp.n_observations,
+    )  # fmt: skip
+
+
 class TasksInPlay(NamedTuple):
     """The arrays of a pool of n tasks, as kernels take them."""
 
@@ -113,6 +130,7 @@ class TaskPool:
         n_observations: O.
         n_actions: A.
         reward_spread: see `reward_factor`.
+        reward_shift: see `shift_rewards`.
 
     Attributes:
         seeds: the task seed of each, int64 [n]; -1 before `assign`.
@@ -128,8 +146,10 @@ class TaskPool:
         n_observations: int,
         n_actions: int,
         reward_spread: float = 0.0,
+        reward_shift: float = 0.0,
     ) -> None:
         self.n, self.n_actions, self._source = n, n_actions, source
+        self._reward_shift = reward_shift
         self._reward_spread, self._factor = reward_spread, np.ones(n)
         self.seeds, self.horizon = np.full(n, -1, np.int64), np.zeros(n, np.int64)
         self.advantage = np.zeros((n, n_observations, n_actions), np.float32)
@@ -164,7 +184,7 @@ class TaskPool:
 
     def _assign(self, i: int, seed: int) -> None:
         refuse_public(seed)
-        mdp = self._source.sample(seed)
+        mdp = shift_rewards(self._source.sample(seed), seed, self._reward_shift)
         scale = compute_references(mdp)
         self.advantage[i], self.entropy[i] = label_task(mdp, scale)
         unit = advantage_unit(scale.gap, scale.oracle_sd)
