@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anymdp_baselines.training.task_pool import TaskPool, reward_factor
+from anymdp_baselines.training.task_pool import TaskPool, reward_factor, shift_rewards
 from anymdp_bench.datasets.codes import WENT_ON
 from anymdp_bench.mdp.solution import solve
 from anymdp_bench.scoring import compute_references, oracle_advantages
@@ -93,3 +93,39 @@ def test_a_pool_goes_on_exactly_from_its_state():
     for _ in range(20):
         for x, y in zip(first.step(action), again.step(action), strict=True):
             np.testing.assert_array_equal(x, y)
+
+
+def test_every_fourth_task_has_a_number_taken_off_its_rewards():
+    for seed in range(PUBLIC_SEEDS, PUBLIC_SEEDS + 16):
+        plain = FULL.sample(seed)
+        found = shift_rewards(plain, seed, 4.0)
+        if seed % 4 != 2:
+            assert found is plain
+            continue
+        off = plain.bands.reward - found.bands.reward
+        most = 4.0 * abs(compute_references(plain).oracle) / plain.max_steps
+        assert 0.0 <= off.min() <= off.max() <= most + 1e-9
+        np.testing.assert_allclose(off, off[0], atol=1e-9)
+        np.testing.assert_array_equal(found.transition, plain.transition)
+        assert found.max_steps == plain.max_steps
+
+
+def test_where_every_step_costs_an_early_end_is_the_best_label():
+    """In some tasks the oracle changes its mind once the rewards are shifted, and the labels follow it."""
+    pool = TaskPool(64, FULL, 8, A, reward_shift=4.0)
+    seeds = PUBLIC_SEEDS + 2 + 4 * np.arange(64)
+    pool.assign(np.arange(64), seeds)
+    changed = 0
+    for i, seed in enumerate(seeds):
+        plain = FULL.sample(int(seed))
+        shifted = shift_rewards(plain, int(seed), 4.0)
+        live = ~plain.terminal
+        best = solve(shifted).policy[live]
+        np.testing.assert_array_equal(pool.advantage[i][plain.observation].argmax(1)[live], best)
+        changed += (best != solve(plain).policy[live]).any()
+    assert changed >= 3
+
+
+def test_no_shift_leaves_all_tasks_as_they_are():
+    mdp = FULL.sample(PUBLIC_SEEDS + 2)
+    assert shift_rewards(mdp, PUBLIC_SEEDS + 2, 0.0) is mdp
