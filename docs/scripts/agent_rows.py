@@ -5,8 +5,8 @@
 The table goes to `docs/results/AGENT.md`, with its numbers in `AGENT.csv`, and from there to the pages by
 `python docs/scripts/results_tables.py`. Each row is `anymdp-bench run --agent AGENT --env ID --steps N` with
 the `--tasks`, `--runs` and `--context` of `ROWS`; its results stay in the folder, and it goes on from there.
-With `--held-out` the sampled rows are played on tasks from seed 2**43 on, which nothing was chosen by; they
-are printed and kept nowhere.
+With `--held-out` the rows of AnyMDP are played on tasks from seed 2**43 on, which nothing was chosen by.
+Their table goes to `docs/results/AGENT-held-out.md`.
 
 At a number of steps the table gives, of the episodes that end in the last tenth before:
 
@@ -180,9 +180,11 @@ def main(arguments: list[str]) -> None:
             for mark, found in zip(row.marks, scores, strict=True)
         ]
         print(*table[-len(row.marks) :], sep="\n", flush=True)
-    if not given.only and not given.held_out:
+    if not given.only:
         text = "\n".join(table) + "\n"
-        (RESULTS / f"{given.agent}.md").write_text(text, encoding="utf-8")
+        name = given.agent + ("-held-out" if given.held_out else "")
+        (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
+    if not given.only and not given.held_out:
         frame = pd.DataFrame(numbers)
         frame.to_csv(RESULTS / f"{given.agent}.csv", index=False, float_format="%.4f")
 
