@@ -101,10 +101,10 @@ class SequencePreset:
         """Returns the settings as plain values for a checkpoint, whose format names the groups "rooms"."""
         record = asdict(self) | {"schedules": [list(schedule) for schedule in self.schedules]}
         record["model"] = self.model.record()
-        rooms = [
+        groups = [
             {k: v for k, v in g.items() if k != "branching" or v} for g in record.pop("groups")
         ]
-        return record | {"rooms": rooms}
+        return record | {"rooms": groups}
 
 
 def preset_of_width(

@@ -125,7 +125,7 @@ def _set_units(scale, unit, inverse):
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _back_up(parts, x, n_actions, weights, unit, inverse, policy):
-    """Backs up state `x`; `policy` [H, A] is room for its policies."""
+    """Backs up state `x`; writes its policies to `policy` [H, A]."""
     visits, known, successor, count, given, memory, value = parts[:7]
     columns = memory.shape[1]
     for k in range(x * n_actions, (x + 1) * n_actions):
@@ -266,7 +266,7 @@ def plan_scan(
 def _back_up_back(
     parts, x, n_actions, weights, unit, inverse, rows, policy, slope, d_rows, d_value, d_given, d_weights
 ):  # fmt: skip
-    """Computes the adjoint of `_back_up`, which made `rows` [A, P]; `policy`, `slope` [H, A] are room.
+    """Computes the adjoint of `_back_up`, which made `rows` [A, P]; writes to `policy`, `slope` [H, A].
 
     Policies are taken not to depend on the rows, but on their weights alone.
     """
