@@ -19,9 +19,11 @@ from numba import njit
 
 from anymdp_baselines.omnirl.checkpoint import read_checkpoint, trained_sizes
 from anymdp_baselines.omnirl.play import Network, Player
+from anymdp_baselines.omnirl.value_iteration import is_sound
 from anymdp_baselines.training.checkpoint import load_arrays, save
 from anymdp_baselines.training.temperature import TemperatureSchedule
 from anymdp_bench.agents import Agent, AgentError, RunBatch, Transition
+from anymdp_bench.datasets.codes import ENDINGS, TAGS
 from anymdp_bench.datasets.codes import TAG_UNKNOWN as _UNKNOWN
 from anymdp_bench.datasets.codes import TERMINATED as _TERMINATED
 from anymdp_bench.datasets.codes import TRUNCATED as _TRUNCATED
@@ -84,6 +86,7 @@ class SequenceAgent(Agent):
         self._rng = batch.seeds.copy()
         shape = (batch.n, batch.n_observations, batch.n_actions)
         self._player = Player(self._network, *shape)
+        self._shape = (batch.n_observations, batch.n_actions)
         self._n_slots = batch.n_observations * batch.n_actions
         self._steps = 0
 
@@ -134,9 +137,25 @@ class SequenceAgent(Agent):
             steps = -1
         if steps < 0:
             raise ValueError(f"{path} is a context after no number of steps")
+        if not self._can_go_on(tensors):
+            raise ValueError(
+                f"{path} is no context: it names observations or actions that are none"
+            )
         self._rng = tensors.pop("rng").view(np.uint64).copy()
         self._player.resume(tensors)
         self._steps = steps
+
+    def _can_go_on(self, tensors: dict[str, Any]) -> bool:
+        """Returns whether all that compiled code takes for an index is one."""
+        size, (n_observations, n_actions) = self._network.size, self._shape
+        ends = np.array([n_observations, n_actions, ENDINGS, n_observations, TAGS])
+        last = tensors["last"]
+        if (last < 0).any() or (last >= ends).any():
+            return False
+        if not size.plan_columns:
+            return True
+        planned = tensors[f"memory.{size.blocks}"]
+        return all(is_sound(run, n_observations, n_actions, size.plan_columns) for run in planned)
 
     def _tensors(self) -> dict[str, Any]:
         """All that the runs remember, by name."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from anymdp_baselines.omnirl.inference import CompiledNetwork
 from anymdp_baselines.omnirl.size import ModelSize
+from anymdp_baselines.omnirl.value_iteration import PLAN_HEADS
 from anymdp_baselines.training.checkpoint import READ_ERRORS, load_arrays, one_line
 from anymdp_baselines.training.temperature import TemperatureSchedule
 from anymdp_bench.engine.arrays import AnyArray
@@ -97,7 +98,8 @@ def _read_size(record: dict[str, Any], tensors: Mapping[str, AnyArray]) -> Model
     for name in ("bootstrap", "averages"):
         if not isinstance(getattr(size, name), bool):
             raise ValueError(f"{name} is {getattr(size, name)!r}")
-    if not isinstance(size.plan_columns, int) or not 0 <= size.plan_columns <= most:
+    columns = size.plan_columns
+    if not isinstance(columns, int) or not 0 <= columns <= most or columns % (2 * PLAN_HEADS):
         raise ValueError(f"plan_columns is {size.plan_columns!r}")
     if size.blocks > len(tensors):
         raise ValueError(f"it has {len(tensors)} tensors for {size.blocks} blocks")

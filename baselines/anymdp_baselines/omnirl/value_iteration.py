@@ -86,6 +86,21 @@ def _parts(flat, n_observations, n_actions, columns):
     )  # fmt: skip
 
 
+def is_sound(flat: AnyArray, n_observations: int, n_actions: int, columns: int) -> bool:
+    """Returns whether every number of a run's memory that is used as an index or a count can be one."""
+    visits, known, successor, count, *_, before, is_known, order, clock = _parts.py_func(
+        flat, n_observations, n_actions, columns
+    )
+    with np.errstate(invalid="ignore"):
+        n_known = is_known.sum()
+        limits = (
+            (visits, 2**24), (known, successor.shape[1]), (successor, n_observations - 1), (count, 2**24),
+            (before, n_observations), (is_known, 1), (order, n_observations - 1), (clock, n_observations),
+        )  # fmt: skip
+        whole = all(((x >= 0) & (x <= most) & (x == np.floor(x))).all() for x, most in limits)
+    return bool(whole and clock[0] == n_known)
+
+
 @njit(cache=True, nogil=True)
 def is_linear(column, columns):
     """Returns whether a column takes the reward itself: the first half of those of each head."""

@@ -48,7 +48,7 @@ def online_scores(
         start: the first task seed.
         branching: of Garnet's tasks; 0 for AnyMDP's.
     """
-    env_id = f"AnyMDP-{n_states}s{n_actions}a-v0"
+    env_id = "Garnet-v0" if branching else f"AnyMDP-{n_states}s{n_actions}a-v0"
     tasks = _tasks(n_states, n_actions, branching, n_tasks, start)
     runs = [Run(env_id, task, 0) for task in tasks]
     curves = play_in_context(agent, runs, Budget(steps=max(ends)))

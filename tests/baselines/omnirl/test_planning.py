@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anymdp_baselines.omnirl.agent import omnirl
 from anymdp_baselines.omnirl.mixers.planning_memory import PlanningMemory, plan
 from anymdp_baselines.omnirl.tokens import StepInputs
 from anymdp_baselines.omnirl.value_iteration import (
@@ -15,9 +16,12 @@ from anymdp_baselines.omnirl.value_iteration import (
     PLAN_HEADS,
     PlanWeights,
     is_linear,
+    is_sound,
     plan_size,
     plan_step,
 )
+from anymdp_baselines.training.checkpoint import load_arrays, save
+from anymdp_bench.agents import RunBatch
 from anymdp_bench.datasets.codes import NOTHING, TERMINATED, TRUNCATED, WENT_ON
 
 O, A, P, B, T = 6, 3, 16, 2, 40  # noqa: E741
@@ -216,6 +220,38 @@ def test_more_successors_than_are_remembered_lead_nowhere():
     ways = [w for x in range(1, n + 1) for w in ((0, 0, x, 0.0, x), (x, 0, -1, 1.0, 0))]
     rows, _ = play(flat, plain_weights(1.0), *ways, n_actions=1, n_observations=n + 1)
     assert rows[0, 0] == pytest.approx(MOST_SUCCESSORS / n, rel=1e-3)
+
+
+def test_a_spoiled_memory_is_noticed():
+    """Every number that compiled code takes for an index or a count; a sound memory passes."""
+    flat = np.zeros(plan_size(3, 2, 8), np.float32)
+    assert is_sound(flat, 3, 2, 8)
+    play(flat, plain_weights(0.5), (0, 0, 1, 0.0, 1), (1, 0, 2, 0.0, 2), (2, 0, -1, 8.0, 0))
+    assert is_sound(flat, 3, 2, 8)
+    values = slice(2 * 6 + 2 * 6 * 3, -(3 * 3 + 2))  # V, M and U may be anything
+    for place in set(range(len(flat))) - set(range(len(flat))[values]):
+        for wrong in (-1.0, 1e9, 0.5, np.nan):
+            spoiled = flat.copy()
+            spoiled[place] = wrong
+            assert not is_sound(spoiled, 3, 2, 8), (place, wrong)
+
+
+@pytest.mark.parametrize("what", ["last", "plan"])
+def test_a_context_with_indices_that_are_none_is_refused_in_one_line(what, tmp_path):
+    agent = omnirl()
+    agent.start(RunBatch(5, 3, np.arange(2, dtype=np.uint64)))
+    agent.act(np.zeros(2, np.int64))
+    agent.save_context(tmp_path / "good")
+    agent.load_context(tmp_path / "good")
+    tensors, numbers = load_arrays(tmp_path / "good")
+    if what == "last":
+        tensors["last"][0, 0] = 5
+    else:
+        tensors["memory.6"][0, -1] = 1e9
+    save(tmp_path / "bad", tensors, numbers)
+    with pytest.raises(ValueError, match="observations or actions that are none") as caught:
+        agent.load_context(tmp_path / "bad")
+    assert "\n" not in str(caught.value)
 
 
 def test_half_of_each_head_s_columns_take_the_reward():
