@@ -79,7 +79,7 @@ class SequencePreset:
         average_decay: decay of the exponential average of the weights, which is what is saved; 0 for none.
         reward_spread: standard deviation of the logarithm of the factor that the rewards of every second
             task are multiplied by; 0 leaves all rewards as they are.
-        reward_shift: the most that is taken off the rewards of every fourth task that the model plays itself,
+        reward_shift: the most that is taken off the rewards of every second task that the model plays itself,
             in units of what the oracle gets a step; 0 leaves all rewards as they are. On the CPU alone.
     """
 
@@ -208,6 +208,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "rounds": 220,
         "learning_rate": 7e-4,
         "seed": 2,
+        "reward_shift": 4.0,
+    },
+    "all-sizes-last": _PLANNING
+    | {
+        "groups": _ALL_SIZES,
+        "rounds": 160,
+        "learning_rate": 5e-4,
+        "average_decay": 0.997,
+        "seed": 3,
         "reward_shift": 4.0,
     },
     "garnet": _PLANNING | {"groups": _GARNET, "rounds": 150},

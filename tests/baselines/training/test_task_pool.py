@@ -95,11 +95,11 @@ def test_a_pool_goes_on_exactly_from_its_state():
             np.testing.assert_array_equal(x, y)
 
 
-def test_every_fourth_task_has_a_number_taken_off_its_rewards():
+def test_every_second_task_has_a_number_taken_off_its_rewards():
     for seed in range(PUBLIC_SEEDS, PUBLIC_SEEDS + 16):
         plain = FULL.sample(seed)
         found = shift_rewards(plain, seed, 4.0)
-        if seed % 4 != 2:
+        if seed % 2 == 1:
             assert found is plain
             continue
         off = plain.bands.reward - found.bands.reward
