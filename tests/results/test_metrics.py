@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anymdp_bench.results import metrics, statistics
+from anymdp_bench.results.paper_cost import compute_paper_cost
 from anymdp_bench.results.records import RecordError, RunRecord, to_frame
+from anymdp_bench.results.windows import smooth_scores, window
 
 Array = npt.NDArray[np.float64]
 
@@ -45,30 +47,30 @@ def a_run(
 
 class TestSmoothing:
     def test_is_undefined_before_ten_episodes(self) -> None:
-        smooth = metrics.smooth_scores(np.arange(12.0), "episode", "AnyMDP-16s5a-v0")
+        smooth = smooth_scores(np.arange(12.0), "episode", "AnyMDP-16s5a-v0")
         assert np.isnan(smooth[:9]).all()
         assert smooth[9:].tolist() == [4.5, 5.5, 6.5]
-        assert np.isnan(metrics.smooth_scores(np.ones(9), "episode", "Switch2-v0")).all()
-        assert metrics.smooth_scores(np.ones(0), "episode", "Switch2-v0").tolist() == []
+        assert np.isnan(smooth_scores(np.ones(9), "episode", "Switch2-v0")).all()
+        assert smooth_scores(np.ones(0), "episode", "Switch2-v0").tolist() == []
 
     def test_takes_a_hundred_episodes_on_bandits(self) -> None:
         scores = np.append(np.zeros(50), np.ones(51))
-        smooth = metrics.smooth_scores(scores, "episode", "AnyMDP-1s5a-v0")
+        smooth = smooth_scores(scores, "episode", "AnyMDP-1s5a-v0")
         assert np.isnan(smooth[:99]).all()
         assert smooth[99:].tolist() == [0.5, 0.51]
-        assert metrics.window("episode", "AnyMDP-1s5a-v0") == 100
-        assert metrics.window("episode", "AnyMDP-16s5a-v0") == 10
+        assert window("episode", "AnyMDP-1s5a-v0") == 100
+        assert window("episode", "AnyMDP-16s5a-v0") == 10
 
     def test_leaves_exact_tests_alone(self) -> None:
         scores = np.array([0.1, 0.7])
-        assert metrics.smooth_scores(scores, "exact", "AnyMDP-1s5a-v0").tolist() == [0.1, 0.7]
+        assert smooth_scores(scores, "exact", "AnyMDP-1s5a-v0").tolist() == [0.1, 0.7]
 
     def test_counts_a_sampled_test_as_its_five_episodes(self) -> None:
         """The trailing 10 episodes are two test points, the 100 of a bandit twenty."""
-        smooth = metrics.smooth_scores(np.array([0.1, 0.7, 0.3]), "test", "Switch2-v0")
+        smooth = smooth_scores(np.array([0.1, 0.7, 0.3]), "test", "Switch2-v0")
         assert np.isnan(smooth[0])
         np.testing.assert_allclose(smooth[1:], [0.4, 0.5])
-        assert metrics.window("test", "AnyMDP-1s5a-v0") == 20
+        assert window("test", "AnyMDP-1s5a-v0") == 20
 
 
 class TestToTarget:
@@ -197,26 +199,43 @@ class TestFinalScore:
 
 class TestPaperCost:
     def test_is_the_first_point_within_99_percent_of_the_best(self) -> None:
-        frame = to_frame([a_run([0.5, 0.989, 0.991, 1.0, 0.7])])
-        assert metrics.compute_paper_cost(frame) == (1.0, 30.0, 3.0)
+        frame = to_frame([a_run([0.5, 0.989, 0.991, 1.0, 0.7], "exact", [100, 200, 300, 400, 500])])
+        assert compute_paper_cost(frame) == (1.0, 3000.0, 300.0)
 
-    def test_averages_runs_at_equal_episodes_that_all_reach(self) -> None:
-        short = a_run([0.0, 0.6, 0.2], task_seed=1, steps=np.array([1, 3, 7]))
-        long = a_run([1.0, 0.8, 0.2, 1.0, 1.0], task_seed=2)
-        cost = metrics.compute_paper_cost(to_frame([short, long]))
-        assert cost == pytest.approx((0.7, (3 + 20) / 2, 2))
+    def test_averages_episodes_over_the_trailing_ten(self) -> None:
+        frame = to_frame([a_run([0.0] * 10 + [1.0] * 12)])  # 0 at episode 10, 1 from episode 20 on
+        assert compute_paper_cost(frame) == (1.0, 200.0, 20.0)
+
+    def test_a_run_that_ended_keeps_its_last_score_and_its_steps(self) -> None:
+        short = a_run([0.6] * 10, task_seed=1)
+        long = a_run([0.0] * 10 + [1.0] * 10, task_seed=2)
+        cost = compute_paper_cost(to_frame([short, long]))
+        assert cost == pytest.approx((0.8, (100 + 200) / 2, 20))
+
+    def test_a_run_too_short_to_smooth_counts_with_its_mean(self) -> None:
+        """One run of two episodes does not end the curve of all, as it once did."""
+        frame = to_frame([a_run([0.2, 0.6], task_seed=1), a_run([1.0] * 30, task_seed=2)])
+        assert compute_paper_cost(frame) == pytest.approx((0.7, (20 + 100) / 2, 10))
 
     def test_takes_multiples_of_100_of_learners_that_train(self) -> None:
         frame = to_frame([a_run([2.0, 0.5, 3.0, 0.9], "exact", [1, 100, 105, 200])])
-        assert metrics.compute_paper_cost(frame) == (0.9, 2000.0, 200.0)
+        assert compute_paper_cost(frame) == (0.9, 2000.0, 200.0)
 
     def test_is_undefined_where_nothing_is_left(self) -> None:
         frame = to_frame([a_run([0.3, 0.4], "exact", [1, 99])])
-        assert np.isnan(metrics.compute_paper_cost(frame)).all()
+        assert np.isnan(compute_paper_cost(frame)).all()
 
     def test_has_no_cost_where_the_best_is_not_positive(self) -> None:
-        score, steps, episodes = metrics.compute_paper_cost(to_frame([a_run([-0.5, -0.2])]))
-        assert score == -0.2
+        score, steps, episodes = compute_paper_cost(to_frame([a_run([-0.5] * 9 + [-0.2])]))
+        assert score == pytest.approx(-0.47)
+        assert np.isnan([steps, episodes]).all()
+
+    def test_an_agent_that_never_learns_has_no_cost(self) -> None:
+        """Raw returns of a random agent that are cut at 0 have a mean well above it."""
+        luck = np.where(np.arange(200) % 2, 7.0, -9.0)  # raw scores 2 and -2, cut to 1 and 0
+        frame = to_frame([a_run([0.0] * 200, return_=luck)])
+        score, steps, episodes = compute_paper_cost(metrics.with_scores(frame, "paper"), frame)
+        assert score == 0.5
         assert np.isnan([steps, episodes]).all()
 
 
@@ -289,11 +308,10 @@ class TestSummarise:
         assert (omnirl["median"], omnirl["iqm"], omnirl["optimality_gap"]) == (0.75, 0.75, 0.25)
         assert (omnirl["episodes_median"], omnirl["steps_median"]) == (10, 100)
         assert (omnirl["episodes_mean"], omnirl["episodes_limit"]) == (15, 20)
-        assert (omnirl["paper_score"], omnirl["paper_steps"], omnirl["paper_episodes"]) == (
-            0.75,
-            10,
-            1,
-        )
+        cost = [omnirl[f"paper_{name}"] for name in ("score", "steps", "episodes")]
+        assert cost == [0.75, 100, 10]
+        assert [row["measure"] for row in (omnirl, tql, ppo)] == ["online", "test", "test"]
+        assert (omnirl["budget_steps"], omnirl["budget_episodes"]) == (200, 20)
         assert omnirl["regret"] == (0 + 20 * 0.5 * 4) / 2
         assert (tql["reached"], tql["episodes_median"], tql["steps_median"]) == (2, 100, 1000)
         assert (ppo["reached"], ppo["episodes_median"]) == (0, np.inf)

@@ -62,7 +62,7 @@ def test_every_format_is_written(frame, tmp_path):
 def test_curves_show_the_mean_of_the_runs(frame):
     axis = draw(frame, "curves", unit="episode", log=False).axes[0]
     lines = {line.get_label(): line for line in axis.get_lines()}
-    x, y = lines["tql-ucb"].get_data()
+    x, y = lines["tql-ucb, test"].get_data()
     assert (x[0], x[-1]) == (200, 12_000)  # two sampled tests are averaged
     best = np.mean([0.70, 0.71, 0.72, 0.73])
     last = 1 - (np.exp(-118 / 30) + np.exp(-119 / 30)) / 2
@@ -86,10 +86,14 @@ def test_eight_agents_differ_in_colour_dash_and_marker():
 
 
 def test_versions_are_named_where_there_are_several(frame):
-    assert set(agent_labels(frame)) == {"tql-ucb", "omnirl", "omnirl (imitation)"}
+    assert set(agent_labels(frame)) == {
+        "tql-ucb, test",
+        "omnirl, online",
+        "omnirl (imitation), online",
+    }
     newer = frame.assign(agent_version="2")
     both = pd.concat([frame.astype({"agent_version": "str"}), newer], ignore_index=True)
-    assert "tql-ucb 2" in set(agent_labels(both))
+    assert "tql-ucb 2, test" in set(agent_labels(both))
 
 
 def test_bad_input_is_refused_in_one_line(frame, tmp_path, capsys):

@@ -29,6 +29,7 @@ def a_row(
         "context": "none",
         "target": 0.9,
         "score_mode": "corrected",
+        "measure": "test",
         "n_tasks": 8,
         "n_runs": 8,
         "score": score,
@@ -46,6 +47,8 @@ def a_row(
         "episodes_median": 4_712.0,
         "episodes_mean": 5_000.0,
         "episodes_limit": 10_000.0,
+        "budget_steps": 1_200_000.0,
+        "budget_episodes": 10_000.0,
         "paper_score": score + 0.01,
         "paper_steps": 99_300.0,
         "paper_episodes": 29.0,
@@ -62,8 +65,8 @@ def summary() -> pd.DataFrame:
     anymdp, lake = "AnyMDP-16s5a-v0", "FrozenLake4x4Slippery-v0"
     return pd.DataFrame(
         [
-            a_row(anymdp, "omnirl", 0.953, 0.01, context="empty"),
-            a_row(anymdp, "omnirl", 0.97, 0.01, context="offline"),
+            a_row(anymdp, "omnirl", 0.953, 0.01, context="empty", measure="online"),
+            a_row(anymdp, "omnirl", 0.97, 0.01, context="offline", measure="online"),
             a_row(anymdp, "tql-ucb", 0.92, 0.04),
             a_row(anymdp, "ppo", 0.7, 0.1, **never),
             a_row(anymdp, "oracle", 1.0, 0.0),
@@ -93,10 +96,25 @@ def test_golden(summary: pd.DataFrame, name: str, options: dict[str, object]) ->
 
 
 def test_best_are_those_whose_interval_holds_the_highest_mean(summary: pd.DataFrame) -> None:
-    # The oracle does not compete, and demonstrations compete only with their like.
+    # The oracle does not compete; what is online, or starts from demonstrations, competes with its like.
     assert tables.best_rows(summary).tolist() == [True, True, True, False, False, True, False]
     everyone = tables.best_rows(summary, privileged=())
-    assert everyone.tolist() == [False, True, False, False, True, True, False]
+    assert everyone.tolist() == [True, True, False, False, True, True, False]
+
+
+def test_rows_of_another_budget_are_marked_and_compete_apart(summary: pd.DataFrame) -> None:
+    """Ten thousand episodes, and 5,000 steps, which end with episodes of different lengths."""
+    limits = {"budget_steps": [5e6, 4.1e6, 4_990.0, 4_700.0, 5.2e6, 900.0, 1_100.0]}
+    limits["budget_episodes"] = [10_000.0, 10_000.0, 40.0, 31.0, 10_000.0, 100.0, 100.0]
+    other = summary.assign(**limits)
+    assert tables.budget_classes(other).tolist() == [0, 0, 1, 1, 0, 0, 0]
+    text = tables.render(other)
+    assert [line.count("\N{DOUBLE DAGGER}") for line in text.splitlines()[2:6]] == [0, 0, 1, 1]
+    assert "Another budget than that of most rows" in text
+    assert "\N{DOUBLE DAGGER}" not in tables.render(summary)
+    rivals = summary.assign(context="empty", measure="test", score_high=summary["score"])
+    assert tables.best_rows(rivals)[2:4].tolist() == [False, False]
+    assert tables.best_rows(rivals.assign(**limits))[2:4].tolist() == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +191,7 @@ def test_latex_rows_have_as_many_cells_as_columns(summary: pd.DataFrame) -> None
     latex = tables.render(summary, "latex", reference=True)
     rows = [line for line in latex.splitlines() if line.endswith(r"\\")]
     assert len(rows) == 1 + len(summary)
-    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {7}
+    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {9}
     body = latex.replace(r"\{", "").replace(r"\}", "")
     assert body.count("{") == body.count("}")
     assert latex.isascii()
@@ -183,7 +201,7 @@ def test_latex_rows_have_as_many_cells_as_columns(summary: pd.DataFrame) -> None
 def test_html_is_well_formed_and_escaped(summary: pd.DataFrame) -> None:
     html = tables.render(summary, "html")
     root = ElementTree.fromstring(html)
-    assert [len(row) for row in root.iter("tr")] == [7] * (1 + len(summary))
+    assert [len(row) for row in root.iter("tr")] == [8] * (1 + len(summary))
     assert "<50%>" not in html
     assert "my:Agent_2 <50%>|&" in [cell.text for cell in root.iter("td")]
 

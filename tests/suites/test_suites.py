@@ -5,6 +5,7 @@ from importlib.resources import files
 import pytest
 
 from anymdp_bench.suites import (
+    DEFAULT_SUITE,
     Limits,
     Row,
     SuiteError,
@@ -17,7 +18,7 @@ from anymdp_bench.suites import (
 )
 
 # A published suite never changes: a change is a new file under a new name, with a new line here.
-PUBLISHED = {"smoke": "6a080f2ecb75", "quick": "9ae0c31b8bbf"}
+PUBLISHED = {"smoke": "6a080f2ecb75", "quick": "9ae0c31b8bbf", "quick-v2": "27de30e843f1"}
 
 
 def test_the_published_suites_are_there():
@@ -46,6 +47,13 @@ def test_quick_has_eight_tasks_of_four_environments():
     assert suite.rows == tuple(Row(env_id, 8, 1) for env_id in ids)
     assert suite.training == Limits(1000, None)
     assert suite.in_context == Limits(None, 5000)
+
+
+def test_the_default_suite_has_the_environments_of_quick_and_as_many_steps_for_everybody():
+    suite = load_suite(DEFAULT_SUITE)
+    assert suite.name == "quick-v2"
+    assert suite.rows == load_suite("quick").rows
+    assert suite.training == suite.in_context == Limits(None, 10_000)
 
 
 def test_efficiency_gives_every_agent_the_same_steps():
@@ -130,7 +138,7 @@ def test_the_hash_is_of_the_definition_not_the_words():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: load_suite("quik"), "no suite 'quik'; known: .*quick, smoke, table1"),
+        (lambda: load_suite("quik"), "no suite 'quik'; known: .*quick, quick-v2, smoke, table1"),
         (lambda: find_suite("quik"), "no suite 'quik'; known: .*; or give an environment id"),
         (lambda: load_suite("../suites/smoke"), "no suite"),
         (

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from anymdp_bench.results.measures import Measure
     from anymdp_bench.results.metrics import ScoreMode
     from anymdp_bench.results.results import Results
     from anymdp_bench.results.tables import Format
@@ -23,6 +24,7 @@ def print_table(
     results: Results,
     *,
     score: ScoreMode = "corrected",
+    measure: Measure = "test",
     target: float = 0.9,
     style: Format = "text",
     reference: bool = True,
@@ -39,6 +41,7 @@ def print_table(
         style,
         target=target,
         score=score,
+        measure=measure,
         reference=reference,
         overall=overall,
         width=console.width if console.is_terminal else None,
@@ -48,10 +51,15 @@ def print_table(
 
 
 def print_summary(
-    results: Results, *, score: ScoreMode, target: float = 0.9, overall: bool = False
+    results: Results,
+    *,
+    score: ScoreMode,
+    measure: Measure = "test",
+    target: float = 0.9,
+    overall: bool = False,
 ) -> None:
     """Prints the summary of results as a JSON list of rows, with null for what is undefined."""
-    rows = results.summary(target=target, score=score, overall=overall)
+    rows = results.summary(target=target, score=score, measure=measure, overall=overall)
     print(rows.to_json(orient="records", indent=1, double_precision=15))
 
 

@@ -27,7 +27,7 @@ def validate(
 ) -> None:
     """Check form, completeness and plausibility; the first error is named by row and column, exit code 2.
 
-    Example: `anymdp-bench leaderboard validate results/quick-mine.csv`
+    Example: `anymdp-bench leaderboard validate results/quick-v2-mine.csv`
     """
     from anymdp_bench.leaderboard.validate import submission_paths
     from anymdp_bench.leaderboard.validate import validate as check
@@ -76,7 +76,7 @@ def verify(
     """Run the named agent again, on submitted and on fresh tasks; exit code 2 if the claims do not hold.
 
     The agent runs in a process of its own that sees observations only. That is no sandbox: run a
-    stranger's code in a container. Example: `anymdp-bench leaderboard verify results/quick-mine.csv`
+    stranger's code in a container. Example: `anymdp-bench leaderboard verify results/quick-v2-mine.csv`
     """
     import secrets
 

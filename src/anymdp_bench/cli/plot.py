@@ -13,6 +13,7 @@ from anymdp_bench.cli.console import say
 from anymdp_bench.cli.json_output import AsJson, print_value
 from anymdp_bench.cli.paths import expand_home
 from anymdp_bench.cli.run import Score
+from anymdp_bench.cli.table import Measure, MeasureOption
 
 
 class Kind(StrEnum):
@@ -53,6 +54,7 @@ def plot(
         typer.Option(help="Only this environment; repeat.", autocompletion=env_ids),
     ] = None,
     score: Annotated[Score, typer.Option(help="Which score.")] = Score.CORRECTED,
+    measure: MeasureOption = Measure.TEST,
     as_json: AsJson = False,
 ) -> None:
     """Draw results: learning curves, steps to target, performance profiles, or score v context.
@@ -70,7 +72,15 @@ def plot(
         results = Results(results[results["env_id"].isin(env).to_numpy()])
         if results.empty:
             raise RecordError(f"no results on {', '.join(env)} among these; leave --env out")
-    results.plot(kind.value, out, target=target, x=axis.value, log_x=log, score=score.value)
+    results.plot(
+        kind.value,
+        out,
+        target=target,
+        x=axis.value,
+        log_x=log,
+        score=score.value,
+        measure=measure.value,
+    )
     if as_json:
         shown = {
             f"{name}s": sorted(map(str, results[name].unique())) for name in ("env_id", "agent")

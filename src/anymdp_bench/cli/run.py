@@ -13,7 +13,7 @@ import typer
 from anymdp_bench.cli.completion import agent_names, env_ids, known_suites
 from anymdp_bench.cli.console import print_summary, print_table, quote_path, say
 from anymdp_bench.runner.executor import Backend
-from anymdp_bench.suites import MOST_EPISODES, MOST_RUNS, MOST_STEPS, suite_names
+from anymdp_bench.suites import DEFAULT_SUITE, MOST_EPISODES, MOST_RUNS, MOST_STEPS, suite_names
 
 
 class Context(StrEnum):
@@ -45,7 +45,8 @@ def run(
     suite: Annotated[
         str | None,
         typer.Option(
-            help="A suite's name, or a .toml file; default quick.", autocompletion=known_suites
+            help=f"A suite's name, or a .toml file; default {DEFAULT_SUITE}.",
+            autocompletion=known_suites,
         ),
     ] = None,
     env: Annotated[
@@ -116,7 +117,7 @@ def run(
     try:
         results = evaluate(
             agent,
-            env or suite or "quick",
+            env or suite or DEFAULT_SUITE,
             tasks=tasks,
             runs=runs,
             steps=steps,
@@ -157,7 +158,7 @@ def run(
     picture = quote_path(csv.parent / "curves.png")
     say(f"draw:    anymdp-bench plot {quote_path(csv.parent)} --out {picture}", quiet)
     changed = env or tasks or runs or episodes or steps
-    if not changed and (suite or "quick") in suite_names():
+    if not changed and (suite or DEFAULT_SUITE) in suite_names():
         say(f"submit:  anymdp-bench leaderboard validate {quote_path(csv)}", quiet)
 
 

@@ -24,6 +24,19 @@ class Format(StrEnum):
     HTML = "html"
 
 
+class Measure(StrEnum):
+    """How the scores of learners that train were measured."""
+
+    TEST = "test"
+    ONLINE = "online"
+
+
+MeasureOption = Annotated[
+    Measure,
+    typer.Option(help="Learners: policies tested apart, or their own episodes (online)."),
+]
+
+
 def table(
     paths: Annotated[
         list[Path],
@@ -35,6 +48,7 @@ def table(
         bool, typer.Option("--reference", help="Set the published figures beside ours.")
     ] = False,
     score: Annotated[Score, typer.Option(help="Score in the table.")] = Score.CORRECTED,
+    measure: MeasureOption = Measure.TEST,
     overall: Annotated[
         bool,
         typer.Option("--overall", help="Statistics over all environments instead of one by one."),
@@ -44,17 +58,20 @@ def table(
     """Print the comparison table of one or more results.
 
     Examples: `anymdp-bench table results/ --reference`, or
-    `anymdp-bench table results/ --overall --format markdown`.
+    `anymdp-bench table results/ --measure online`.
     """
     from anymdp_bench.results.results import Results
 
     results = Results.read(paths)
     if as_json:
-        print_summary(results, score=score.value, target=target, overall=overall)
+        print_summary(
+            results, score=score.value, measure=measure.value, target=target, overall=overall
+        )
     else:
         print_table(
             results,
             score=score.value,
+            measure=measure.value,
             target=target,
             style=format_.value,
             reference=reference,

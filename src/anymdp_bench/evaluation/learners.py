@@ -28,7 +28,7 @@ def play_training(agent: Agent, run: Run, budget: Budget, report: Report | None 
     A test is exact if the policy of the learner is a table and the task is countable. Otherwise test
     episodes are played. If a learner steps several copies of the task at once, the steps and episodes of
     all copies count. Several episodes can end in the same step and pass several test points. Then one test
-    after the step serves all of them.
+    after the step serves all of them, each with the regret of as many episodes as its point says.
 
     Args:
         agent: the learner.
@@ -56,14 +56,17 @@ def play_training(agent: Agent, run: Run, budget: Budget, report: Report | None 
         steps = play.steps * len(copies)
         if not finished:
             continue
-        regret -= sum(each.advantage_sum for each in finished)
         before, episode = episode, int(play.episodes.sum())
+        spent = regret - np.cumsum([each.advantage_sum for each in finished])
+        regret = float(spent[-1])
         passed = points[(points > before) & (points <= episode)]
         if not len(passed):
             continue
         return_, corrected = _test(agent, run, tests, exact)
         score = scale.score(corrected)
-        recorder.rows += [(int(p), steps, return_, corrected, score, regret) for p in passed]
+        recorder.rows += [
+            (int(p), steps, return_, corrected, score, float(spent[p - before - 1])) for p in passed
+        ]
         if report is not None:
             report(budget.share(episode, steps), score)
     if (

@@ -33,9 +33,9 @@ from anymdp_bench.leaderboard.check_completeness import Tasks
 from anymdp_bench.leaderboard.permutation_test import p_fresh, p_paired
 from anymdp_bench.leaderboard.rerun import RemoteAgent, remote_players, replay
 from anymdp_bench.leaderboard.submission import Submission
-from anymdp_bench.results.metrics import window
 from anymdp_bench.results.schema import RecordError
 from anymdp_bench.results.statistics import Array
+from anymdp_bench.results.windows import window
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 from anymdp_bench.tasks.selection import select_tasks
 

@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 
 from anymdp_bench.results import statistics
-from anymdp_bench.results.metrics import compute_final_scores, smooth_scores, split_runs
+from anymdp_bench.results.metrics import compute_final_scores
+from anymdp_bench.results.runs import split_runs
 from anymdp_bench.results.statistics import Array
+from anymdp_bench.results.windows import smooth_scores
 
 Unit = Literal["episode", "steps"]
 POINTS = 60

@@ -1,23 +1,25 @@
-"""The numbers of a table, computed from result rows: final scores, times to target, and the paper's cost.
+"""The numbers of a table, computed from result rows: final scores, times to target, and aggregates.
 
 All functions take the frame of `records.read_csv`, in which the rows of a run are in order. No function reads
 or writes a file. A score is a fraction: 0 is the uniform random policy and 1 is the oracle.
 """
 
 import itertools
-import re
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from anymdp_bench.results import statistics
+from anymdp_bench.results.measures import Measure, name_measure, with_measure
+from anymdp_bench.results.paper_cost import compute_paper_cost
 from anymdp_bench.results.published import PAPER_ORACLES
-from anymdp_bench.results.schema import RUN_KEY, RecordError, group_runs
+from anymdp_bench.results.runs import split_runs
+from anymdp_bench.results.schema import RUN_KEY, RecordError
+from anymdp_bench.results.statistics import Array
+from anymdp_bench.results.windows import smooth_scores, window
 
-Array = npt.NDArray[np.float64]
 ScoreMode = Literal["corrected", "raw", "paper"]
 
 TARGETS = (0.5, 0.8, 0.9, 0.95)
@@ -26,13 +28,6 @@ TARGETS = (0.5, 0.8, 0.9, 0.95)
 ROW_KEY = ("suite", "suite_hash", "env_id", "agent", "agent_version", "context")
 """The columns that name one row of a summary."""
 
-TEST_EVERY = 100
-"""A learner that trains is tested at multiples of this number of episodes, as in the paper."""
-
-TEST_EPISODES = 5
-"""The number of episodes in a sampled test (measure `test`)."""
-
-_BANDIT = re.compile(r"AnyMDP-1s\d+a-")
 _ROUNDING = 1e-9
 
 
@@ -66,30 +61,6 @@ def with_scores(frame: pd.DataFrame, mode: ScoreMode = "corrected") -> pd.DataFr
     random = frame["return_corrected"] - frame["score"] * frame["gap"]
     theirs = (frame["return"] - random) / (oracle - random)
     return frame.assign(score=theirs.where(oracle.notna(), raw).clip(0, 1))
-
-
-def window(measure: str, env_id: str) -> int:
-    """Returns the number of rows that a score is averaged over.
-
-    They hold 10 episodes, or 100 on a bandit. A row is one episode, or one test of five episodes. An exact
-    test has no noise, so it is not averaged.
-    """
-    if measure == "exact":
-        return 1
-    episodes = 100 if _BANDIT.match(env_id) else 10
-    return episodes // TEST_EPISODES if measure == "test" else episodes
-
-
-def smooth_scores(scores: Array, measure: str, env_id: str) -> Array:
-    """Computes the trailing mean of one run's scores [n] over `window` rows.
-
-    It is NaN before row `window`.
-    """
-    width = window(measure, env_id)
-    result = np.full(len(scores), np.nan)
-    if len(scores) >= width:
-        result[width - 1 :] = np.lib.stride_tricks.sliding_window_view(scores, width).mean(axis=-1)
-    return result
 
 
 def find_times_to_target(frame: pd.DataFrame, target: float) -> pd.DataFrame:
@@ -131,71 +102,58 @@ def compute_final_scores(frame: pd.DataFrame) -> pd.DataFrame:
     return result.assign(score=np.array(scores, dtype=float))
 
 
-class PaperCost(NamedTuple):
-    """The best score of a mean curve and the steps and episodes until 99% of it; NaN where undefined."""
+def choose_scores(
+    frame: pd.DataFrame, mode: ScoreMode = "corrected", measure: Measure = "test"
+) -> pd.DataFrame:
+    """Returns the frame with the scores of a mode (`with_scores`) and a measure (`with_measure`).
 
-    score: float
-    steps: float
-    episodes: float
-
-
-def compute_paper_cost(frame: pd.DataFrame) -> PaperCost:
-    """Computes the paper's performance and cost of one agent on one environment (its Table 1).
-
-    The scores are averaged over all runs at each episode index, without smoothing. `score` is the best
-    value of this curve. `episodes` is the first index where the curve is within 99% of the best, and
-    `steps` is the mean of the runs' steps there. Only the indices that all runs reach count, since a budget
-    in steps gives runs of unequal length. Of a learner that trains, only the tests at multiples of 100
-    episodes count.
-
-    All three are NaN where no index is left. `steps` and `episodes` are NaN where the best is not positive,
-    since 99% of it has no meaning.
+    Raises:
+        RecordError: a file lacks a column that they need, or the online scores of learners are wanted in
+            another mode than `corrected`: the returns of their own episodes are not recorded.
+        ValueError: the mode or the measure is unknown.
     """
-    is_test = (frame["measure"] != "episode").to_numpy()
-    rows = frame[~is_test | (frame["episode"] % TEST_EVERY == 0).to_numpy()]
-    n_runs = len(group_runs(frame)[1])
-    curve = rows.groupby("episode").agg(
-        score=("score", "mean"), steps=("steps", "mean"), runs=("score", "size")
-    )
-    curve = curve[curve["runs"] == n_runs]
-    if curve.empty:
-        return PaperCost(np.nan, np.nan, np.nan)
-    score = curve["score"].to_numpy()
-    best = float(score.max())
-    if best <= 0:
-        return PaperCost(best, np.nan, np.nan)
-    first = int(np.argmax(score >= 0.99 * best))
-    return PaperCost(best, float(curve["steps"].iloc[first]), float(curve.index[first]))
+    scored = with_scores(frame, mode)
+    found = with_measure(scored, measure)
+    if found is not scored and mode != "corrected":
+        raise RecordError(
+            f"the online scores of learners are corrected scores, not {mode} ones; leave --score out"
+        )
+    return found
 
 
 def summarise(
-    frame: pd.DataFrame, target: float = 0.9, score_mode: ScoreMode = "corrected"
+    frame: pd.DataFrame,
+    target: float = 0.9,
+    score_mode: ScoreMode = "corrected",
+    measure: Measure = "test",
 ) -> pd.DataFrame:
     """Computes all numbers that a table shows: one row per environment, agent and starting context.
 
     The rows are sorted by environment and then by agent, each in the order of first appearance. The columns:
 
         ROW_KEY, target, score_mode
+        measure                              `test` or `online`, see `measures`
         n_tasks, n_runs
         score, score_low, score_high         mean over the runs, with its 95% interval
         median, iqm, iqm_low, iqm_high, optimality_gap
         reached                              the number of runs that reached the target
         steps_median, episodes_median        Kaplan-Meier; inf where fewer than half of the runs reached it
         steps_mean, episodes_mean            the restricted mean
-        steps_limit, episodes_limit          the longest run
-        paper_score, paper_steps, paper_episodes
+        steps_limit, episodes_limit          the longest of the times that these are computed from
+        budget_steps, budget_episodes        the longest run
+        paper_score, paper_steps, paper_episodes     `paper_cost`, of the paper's scores (mode `paper`)
         regret                               mean over the runs; NaN where none is recorded
         tuned                                whether the agent's settings were chosen for each environment;
                                              only where the frame has this column
     """
-    scored = with_scores(frame, score_mode)
-    groups = scored.groupby(list(ROW_KEY), sort=False, observed=True)
+    groups = frame.groupby(list(ROW_KEY), sort=False, observed=True)
     rows = [
         {
             **dict(zip(ROW_KEY, key if isinstance(key, tuple) else (key,), strict=True)),
             "target": target,
             "score_mode": score_mode,
-            **_summarise_row(part, target),
+            **_summarise_row(choose_scores(part, score_mode, measure), target),
+            **_find_paper_cost(part),
             **_find_tuned(part),
         }
         for key, part in groups
@@ -203,7 +161,9 @@ def summarise(
     return pd.DataFrame(_sort_by_first_appearance(rows, ROW_KEY))
 
 
-def summarise_overall(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") -> pd.DataFrame:
+def summarise_overall(
+    frame: pd.DataFrame, score_mode: ScoreMode = "corrected", measure: Measure = "test"
+) -> pd.DataFrame:
     """Computes one row per suite, agent and starting context: its scores over all its environments.
 
     Every environment has the same weight, and the 95% intervals resample the runs within each environment.
@@ -211,29 +171,32 @@ def summarise_overall(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") 
     means. `iqm` is the interquartile mean of all runs together (Agarwal et al. 2021).
 
     Returns:
-        The columns suite, suite_hash, agent, agent_version and context; `n_envs` and `n_runs`; `score`,
-        `median`, `iqm` and `optimality_gap`, each with `_low` and `_high`; `tuned` where the frame has it.
+        The columns suite, suite_hash, agent, agent_version and context; `measure`; `n_envs` and `n_runs`;
+        `score`, `median`, `iqm` and `optimality_gap`, each with `_low` and `_high`; `tuned` where the frame
+        has it.
     """
     key = [name for name in ROW_KEY if name != "env_id"]
-    finals = compute_final_scores(with_scores(frame, score_mode))
-    parts = dict(list(frame.groupby(key, sort=False, observed=True))) if "tuned" in frame else {}
+    scored = choose_scores(frame, score_mode, measure)
+    finals = compute_final_scores(scored)
+    parts = dict(list(scored.groupby(key, sort=False, observed=True)))
     rows = []
     for values, part in finals.groupby(key, sort=False, observed=True):
         by_env = part.groupby("env_id", sort=False, observed=True)["score"]
         strata = [scores.to_numpy() for _, scores in by_env]
         row: dict[str, Any] = dict(zip(key, values, strict=True))
+        row |= {"measure": _find_measure(parts[values])}
         row |= {"n_envs": len(strata), "n_runs": len(part)}
         row |= _estimate("score", strata)
         row |= _as_columns("median", statistics.estimate_pooled(strata, statistics.median_of_means))
         row |= _as_columns("iqm", statistics.estimate_pooled(strata, statistics.pooled_iqm))
         row |= _estimate("optimality_gap", strata)
-        if parts:
-            row |= _find_tuned(parts[values])
-        rows.append(row)
+        rows.append(row | _find_tuned(parts[values]))
     return pd.DataFrame(_sort_by_first_appearance(rows, key))
 
 
-def compare_agents(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") -> pd.DataFrame:
+def compare_agents(
+    frame: pd.DataFrame, score_mode: ScoreMode = "corrected", measure: Measure = "test"
+) -> pd.DataFrame:
     """Estimates for each suite and ordered pair of agents how likely a run of x scores more than one of y.
 
     Only the environments of both agents are compared, and each has the same weight. A pair without a shared
@@ -243,7 +206,7 @@ def compare_agents(frame: pd.DataFrame, score_mode: ScoreMode = "corrected") -> 
         The columns `suite`; `x` and `y` (agent, version and context in one text); `n_envs`; `probability`,
         `probability_low` and `probability_high` (its 95% interval).
     """
-    finals = compute_final_scores(with_scores(frame, score_mode))
+    finals = compute_final_scores(choose_scores(frame, score_mode, measure))
     name = ["agent", "agent_version", "context"]
     rows = []
     for (suite, _), part in finals.groupby(["suite", "suite_hash"], sort=False, observed=True):
@@ -291,6 +254,7 @@ def _summarise_row(frame: pd.DataFrame, target: float) -> dict[str, Any]:
     finals, times = compute_final_scores(frame), find_times_to_target(frame, target)
     scores, reached = finals["score"].to_numpy(), times["reached"].to_numpy()
     numbers: dict[str, Any] = {
+        "measure": _find_measure(frame),
         "n_tasks": finals["task_seed"].nunique(),
         "n_runs": len(finals),
         **_estimate("score", [scores]),
@@ -304,9 +268,21 @@ def _summarise_row(frame: pd.DataFrame, target: float) -> dict[str, Any]:
         numbers[f"{unit}_median"] = statistics.median_time(spent, reached)
         numbers[f"{unit}_mean"] = statistics.restricted_mean_time(spent, reached)
         numbers[f"{unit}_limit"] = float(spent.max())
-    cost = compute_paper_cost(frame)
-    numbers |= {f"paper_{name}": value for name, value in cost._asdict().items()}
+    for name, column in (("budget_steps", "steps"), ("budget_episodes", "episode")):
+        numbers[name] = float(frame[column].max())
     return numbers | {"regret": float(finals["regret"].to_numpy().mean())}
+
+
+def _find_paper_cost(part: pd.DataFrame) -> dict[str, float]:
+    """Computes the paper's cost by the paper's scores; where gaps are unknown, by the corrected ones."""
+    has_gaps = not part["gap"].isna().any()
+    cost = compute_paper_cost(with_scores(part, "paper") if has_gaps else part, part)
+    return {f"paper_{name}": value for name, value in cost._asdict().items()}
+
+
+def _find_measure(part: pd.DataFrame) -> Measure:
+    """How the rows of one agent were measured."""
+    return name_measure(str(part["measure"].iloc[0]))
 
 
 def _find_tuned(part: pd.DataFrame) -> dict[str, bool]:
@@ -323,27 +299,3 @@ def _sort_by_first_appearance(
         for name in key:
             ranks[name].setdefault(row[name], len(ranks[name]))
     return sorted(rows, key=lambda row: [ranks[name][row[name]] for name in key])
-
-
-class RunRows(NamedTuple):
-    """One run of a frame: the positions of its rows, int [n], and their scores, float64 [n]."""
-
-    env_id: str
-    measure: str
-    rows: npt.NDArray[np.intp]
-    score: Array
-
-
-def split_runs(frame: pd.DataFrame) -> list[RunRows]:
-    """Splits a frame into its runs, in the order of first appearance."""
-    order, starts = group_runs(frame)
-    if len(order) == 0:
-        return []
-    scores = frame["score"].to_numpy()
-    first = frame.iloc[order[starts]]
-    return [
-        RunRows(str(env_id), str(measure), rows, scores[rows])
-        for env_id, measure, rows in zip(
-            first["env_id"], first["measure"], np.split(order, starts[1:]), strict=True
-        )
-    ]

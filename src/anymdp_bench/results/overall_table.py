@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from anymdp_bench.results import table_formats
+from anymdp_bench.results.measures import Measure
 from anymdp_bench.results.metrics import ScoreMode, compare_agents, summarise_overall
 from anymdp_bench.results.table_formats import Sheet
 from anymdp_bench.results.tables import TUNED_CAPTION, Format, percent, tuned_mark
@@ -29,6 +30,7 @@ def render_overall(
     format: Format = "text",
     *,
     score_mode: ScoreMode = "corrected",
+    measure: Measure = "test",
     width: int | None = None,
     color: bool = False,
 ) -> str:
@@ -38,14 +40,15 @@ def render_overall(
         frame: result rows.
         format: text, markdown, csv, latex or html.
         score_mode: how scores are computed, see `metrics.with_scores`.
+        measure: how those of learners were measured, see `measures.with_measure`.
         width: the largest number of columns of the text format; None for no limit.
         color: whether the text format uses colours.
     """
-    totals = summarise_overall(frame, score_mode)
+    totals = summarise_overall(frame, score_mode, measure)
     if format == "csv":
         return totals.to_csv(index=False, lineterminator="\n")
     sheets = [_totals_sheet(totals)]
-    pairs = compare_agents(frame, score_mode)
+    pairs = compare_agents(frame, score_mode, measure)
     if len(pairs):
         sheets.append(_pairs_sheet(pairs))
     writers: dict[str, Callable[[Sheet], str]] = {
@@ -58,19 +61,32 @@ def render_overall(
 
 
 def _totals_sheet(totals: pd.DataFrame) -> Sheet:
-    """Makes the table of agents; a row is marked where its interval reaches the highest mean of its suite."""
-    headings = ["suite", "agent", "mean [95% CI]", "median", "IQM", "gap", "envs", "runs"]
+    """Makes the table of agents; a row is marked where its interval reaches the highest mean.
+
+    It competes with the rows of its suite that have the same measure and as many environments.
+    """
+    headings = [
+        "suite",
+        "agent",
+        "mean [95% CI]",
+        "measure",
+        "median",
+        "IQM",
+        "gap",
+        "envs",
+        "runs",
+    ]
     rows, best = [], []
-    highest = totals.groupby(["suite", "suite_hash", "n_envs"])["score"].transform("max")
+    contest = ["suite", "suite_hash", "n_envs", "measure"]
+    highest = totals.groupby(contest)["score"].transform("max")
     for row, most in zip(totals.to_dict("records"), highest, strict=True):
         context = "" if row["context"] in ("none", "empty") else f" ({row['context']})"
         cells = [
             str(row["suite"]),
             f"{row['agent']} {row['agent_version']}{context}{tuned_mark(row)}",
         ]
-        cells += [
-            _format_estimate(row, name) for name in ("score", "median", "iqm", "optimality_gap")
-        ]
+        cells += [_format_estimate(row, "score"), str(row["measure"])]
+        cells += [_format_estimate(row, name) for name in ("median", "iqm", "optimality_gap")]
         rows.append([*cells, str(row["n_envs"]), str(row["n_runs"])])
         high = row["score_high"]
         best.append(bool((row["score"] if math.isnan(high) else high) >= most))

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from anymdp_bench.results import metrics
+from anymdp_bench.results.measures import Measure
 from anymdp_bench.results.metrics import ScoreMode
 from anymdp_bench.results.overall_table import render_overall
 from anymdp_bench.results.plots import Kind, draw, save
@@ -135,6 +136,7 @@ class Results(pd.DataFrame):
         *,
         target: float = 0.9,
         score: ScoreMode | None = None,
+        measure: Measure = "test",
         reference: bool = True,
         overall: bool = False,
         width: int | None = None,
@@ -146,41 +148,51 @@ class Results(pd.DataFrame):
             format: "text", "markdown", "csv", "latex" or "html".
             target: the score that the columns `steps` and `episodes` wait for, 0 to 1.
             score: "corrected", "raw" or "paper"; by default the `score` that `evaluate` was given.
+            measure: of learners that train, "test" shows the policies tested apart, "online" their own
+                episodes. In-context agents have online scores only.
             reference: whether the paper's figures stand beside ours.
             overall: whether the table has statistics over all environments, not one row for each.
             width: columns of the terminal, for text only; None never wraps a line.
             color: whether the text has colours for a terminal.
 
         Raises:
-            ValueError: there is no such format or score, or there are no rows.
+            ValueError: there is no such format, score or measure, or there are no rows.
         """
         if overall:
             return render_overall(
                 self._ordered_rows(),
                 format,
                 score_mode=self._score(score),
+                measure=measure,
                 width=width,
                 color=color,
             )
-        summary = self.summary(target=target, score=score)
+        summary = self.summary(target=target, score=score, measure=measure)
         return render(summary, format, reference=reference, width=width, color=color)
 
     def summary(
-        self, *, target: float = 0.9, score: ScoreMode | None = None, overall: bool = False
+        self,
+        *,
+        target: float = 0.9,
+        score: ScoreMode | None = None,
+        measure: Measure = "test",
+        overall: bool = False,
     ) -> pd.DataFrame:
         """Returns the numbers behind the table, one row for each environment and agent.
 
         Args:
             target: as in `table`.
             score: as in `table`.
+            measure: as in `table`.
             overall: as in `table`.
 
         Raises:
-            ValueError: there is no such score.
+            ValueError: there is no such score or measure.
         """
+        rows, mode = self._ordered_rows(), self._score(score)
         if overall:
-            return metrics.summarise_overall(self._ordered_rows(), self._score(score))
-        return metrics.summarise(self._ordered_rows(), target, self._score(score))
+            return metrics.summarise_overall(rows, mode, measure)
+        return metrics.summarise(rows, target, mode, measure)
 
     def plot(  # type: ignore[override]
         self,
@@ -191,6 +203,7 @@ class Results(pd.DataFrame):
         x: str = "steps",
         log_x: bool = True,
         score: ScoreMode | None = None,
+        measure: Measure = "test",
     ) -> Figure:
         """Draws the results, as the command `anymdp-bench plot` does.
 
@@ -204,17 +217,18 @@ class Results(pd.DataFrame):
             x: horizontal axis of "curves", "steps" or "episode".
             log_x: whether the horizontal axis is logarithmic.
             score: as in `table`.
+            measure: as in `table`.
 
         Returns:
             A matplotlib figure.
 
         Raises:
-            ValueError: there is no such kind or score, there is nothing to draw, or the figure cannot be
-                saved.
+            ValueError: there is no such kind, score or measure, there is nothing to draw, or the figure
+                cannot be saved.
         """
         if x not in ("steps", "episode"):
             raise ValueError(f"unknown axis x={x!r}; use steps or episode")
-        frame = metrics.with_scores(self._ordered_rows(), self._score(score))
+        frame = metrics.choose_scores(self._ordered_rows(), self._score(score), measure)
         figure = draw(frame, kind, target=target, log=log_x, unit=x)
         if path is not None:
             save(figure, path)

@@ -28,6 +28,7 @@ _ESCAPES = {char: "\\" + char for char in "&%$#_{}"} | {
     "|": r"\textbar{}",
     NONE: "---",
     "\N{DAGGER}": r"$\dagger$",
+    "\N{DOUBLE DAGGER}": r"$\ddagger$",
 }
 
 
@@ -74,7 +75,7 @@ def text(sheet: Sheet, width: int | None = None, color: bool = False) -> str:
 
 def _rich_table(sheet: Sheet) -> Table:
     """The sheet as a rich table, scores aligned at the decimal point and the best ones starred."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1))
     for index, heading in enumerate(sheet.headings):
         table.add_column(Text(heading), justify="left" if index <= sheet.SCORE else "right")
     digits = max(len(cells[sheet.SCORE].split()[0]) for cells in sheet.rows)

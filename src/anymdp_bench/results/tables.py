@@ -5,6 +5,8 @@ paper prints them (2.0K, 1.1M), the best scores in bold, and a caption that says
 CSV has the summary's own columns in full, for programs.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Collection
 from typing import Any, Literal, get_args
@@ -15,6 +17,7 @@ import pandas as pd
 
 from anymdp_bench.results import table_formats
 from anymdp_bench.results.published import PublishedResult, find_published
+from anymdp_bench.results.statistics import Array
 from anymdp_bench.results.table_formats import NONE, Sheet
 
 Format = Literal["text", "markdown", "csv", "latex", "html"]
@@ -26,6 +29,11 @@ TUNED = "\N{DAGGER}"
 """The mark beside an agent whose settings were chosen for each environment."""
 
 TUNED_CAPTION = f"{TUNED} Settings tuned per environment."
+
+OTHER_BUDGET = "\N{DOUBLE DAGGER}"
+"""The mark beside a budget that is not the one of most rows of the environment."""
+
+_SAME_STEPS = 0.1  # runs cut at the same step end with episodes up to so far apart, as a share
 
 
 def render(
@@ -66,12 +74,13 @@ def best_rows(
 ) -> npt.NDArray[np.bool_]:
     """Which rows [rows] are best: those whose 95% interval holds the environment's highest mean.
 
-    The row with the highest mean is among them. Rows that start from demonstrations compete only
-    with rows of the same starting context.
+    The row with the highest mean is among them. Rows compete only with rows of the same measure and budget,
+    and rows that start from demonstrations only with rows of the same starting context.
     """
     best = np.zeros(len(summary), dtype=bool)
     demonstrated = summary["context"].where(summary["context"].isin(["offline", "imitation"]), "")
     contest = [summary[name] for name in ("suite", "suite_hash", "env_id")] + [demonstrated]
+    contest += [_measures(summary), pd.Series(budget_classes(summary), summary.index)]
     entered = ~summary["agent"].isin(list(privileged)).to_numpy()
     code = summary.groupby(contest, sort=False).ngroup().to_numpy()
     score = summary["score"].to_numpy()
@@ -80,6 +89,44 @@ def best_rows(
         rows = entered & (code == each)
         best |= rows & (high >= score[rows].max())
     return best
+
+
+def budget_classes(summary: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Numbers the budgets of each environment, [rows]; 0 is the one that most rows have, the first of equals.
+
+    Two rows have the same budget where their longest runs have as many episodes, or steps that differ by at
+    most 10%: runs that are cut at the same step end with episodes of different lengths. A summary from before
+    budgets were kept has 0 everywhere.
+    """
+    found = np.zeros(len(summary), np.int64)
+    if "budget_steps" not in summary:
+        return found
+    limits = summary[["budget_steps", "budget_episodes"]].to_numpy(dtype=float)
+    groups = summary.groupby(["suite", "suite_hash", "env_id"], sort=False).indices
+    for rows in groups.values():
+        classes: list[Array] = []
+        numbers = []
+        for limit in limits[rows]:
+            same = [k for k, each in enumerate(classes) if _is_same_budget(each, limit)]
+            if not same:
+                classes.append(limit)
+            numbers.append(same[0] if same else len(classes) - 1)
+        rank = sorted(range(len(classes)), key=lambda k: (-numbers.count(k), k))
+        found[rows] = [rank.index(number) for number in numbers]
+    return found
+
+
+def _is_same_budget(one: Array, other: Array) -> bool:
+    """Whether two (steps, episodes) are the same budget."""
+    close = abs(one[0] - other[0]) <= _SAME_STEPS * max(one[0], other[0])
+    return bool(close or one[1] == other[1])
+
+
+def _measures(summary: pd.DataFrame) -> pd.Series[str]:
+    """How each row was measured, [rows]; a summary that lacks the column holds scores as recorded."""
+    if "measure" in summary:
+        return summary["measure"].astype(str)
+    return summary["context"].map(lambda context: "test" if context == "none" else "online")
 
 
 def human(value: float | None) -> str:
@@ -98,19 +145,23 @@ def percent(fraction: float) -> str:
 
 
 def _sheet(summary: pd.DataFrame, best: npt.NDArray[np.bool_], reference: bool) -> Sheet:
-    headings = ["environment", "agent", "score % [95% CI]", "steps", "episodes", "reached"]
-    headings += ["paper's measure"] + (["published"] if reference else [])
+    headings = ["environment", "agent", "score % [95% CI]", "measure", "budget"]
+    headings += ["steps", "episodes", "reached"]
+    headings += ["paper's measure", "published"] if reference else []
     environments, agents = _labels(summary)
+    measures, classes = _measures(summary), budget_classes(summary)
     rows = []
     for index, row in enumerate(summary.to_dict("records")):
-        cells = [environments[index], agents[index], _score(row)]
+        budget = f"{human(row.get('budget_steps'))} / {human(row.get('budget_episodes'))}"
+        budget += f" {OTHER_BUDGET}" if classes[index] else ""
+        cells = [environments[index], agents[index], _score(row), measures.iloc[index], budget]
         cells += [_to_target(row, unit) for unit in ("steps", "episodes")]
         cells += [f"{row['reached']}/{row['n_runs']}"]
-        cells += [_cost(percent(row["paper_score"]), row["paper_steps"], row["paper_episodes"])]
         if reference:
+            cost = (percent(row["paper_score"]), row["paper_steps"], row["paper_episodes"])
             found = _published(row)
             figures = (f"{found.percent:.1f}", found.steps, found.episodes) if found else None
-            cells.append(_cost(*figures) if figures else NONE)
+            cells += [_cost(*cost), _cost(*figures) if figures else NONE]
         rows.append(cells)
     return Sheet(_caption(summary, reference), headings, rows, best.tolist())
 
@@ -167,12 +218,21 @@ def _caption(summary: pd.DataFrame, reference: bool) -> str:
     parts = [
         f"Score: mean final score ({modes[summary['score_mode'].iloc[0]]}; 0 = random policy, 100 ="
         f" oracle) with its 95% bootstrap interval over tasks x runs, {tasks} per environment.",
-        "Best in bold or starred: the highest mean and all whose interval holds it.",
-        f"Steps, episodes: Kaplan-Meier median to the target, a smoothed score of"
-        f" {100 * summary['target'].iloc[0]:g}%, or > the longest run where under half got there.",
-        "Paper's measure: best % of the mean curve / steps / episodes to within 99% of that best.",
+        "Measure: test = the policy tested apart, online = the agent's own episodes.",
+        "Budget: steps / episodes of the longest run.",
+        "Best in bold or starred: of the rows of one measure and budget, the highest mean and all whose"
+        " interval holds it.",
+        f"Steps, episodes: Kaplan-Meier median to a smoothed score of"
+        f" {100 * summary['target'].iloc[0]:g}%; > the budget where not even half of the runs got there."
+        " Reached: the runs that did.",
     ]
-    parts += ["Published: the same from the paper."] if reference else []
+    if budget_classes(summary).any():
+        parts.append(f"{OTHER_BUDGET} Another budget than that of most rows of the environment.")
+    if reference:
+        parts.append(
+            "Paper's measure: best % of the mean curve / steps / episodes to within 99% of that best, by the"
+            " paper's scale (its oracle returns, cut at 0 and 100). Published: the paper's figures."
+        )
     parts += [TUNED_CAPTION] if "tuned" in summary and summary["tuned"].any() else []
     return " ".join(parts)
 

@@ -25,6 +25,7 @@ from anymdp_bench.runner.progress import ReportProgress, complain, note, show_pr
 from anymdp_bench.runner.run import run_plan
 from anymdp_bench.suites import (
     CUSTOM,
+    DEFAULT_SUITE,
     MOST_EPISODES,
     MOST_RUNS,
     MOST_STEPS,
@@ -40,7 +41,7 @@ _MOST_FAILURES = 5  # failures that are printed in full
 
 def evaluate(
     agent: object,
-    suite: str | os.PathLike[str] | Iterable[str] = "quick",
+    suite: str | os.PathLike[str] | Iterable[str] = DEFAULT_SUITE,
     *,
     tasks: int | None = None,
     runs: int | None = None,

@@ -20,6 +20,7 @@ from pathlib import Path
 from anymdp_bench.tasks.family import task_source
 
 CUSTOM = "custom"
+DEFAULT_SUITE = "quick-v2"
 SUFFIX = ".toml"
 MOST_RUNS, MOST_EPISODES, MOST_STEPS = 10**6, 10**7, 10**10
 """Upper bounds, so that a plan and its curves fit into memory."""

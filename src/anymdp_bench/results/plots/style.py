@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from anymdp_bench.results.curves import Band
+from anymdp_bench.results.measures import name_measure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")
 DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
@@ -60,8 +61,8 @@ def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
 def agent_labels(frame: pd.DataFrame, contexts: bool = True) -> pd.Series[str]:
     """Returns the label of each row's agent, [rows].
 
-    It has the version where the frame holds several versions of the agent. It has the starting context if
-    `contexts`, unless the context is empty or the agent trains.
+    It has the version where the frame holds several versions of the agent, and the measure. It has the
+    starting context if `contexts`, unless the context is empty or the agent trains.
     """
     versions = frame[["agent", "agent_version"]].drop_duplicates()["agent"].value_counts()
     name = frame["agent"].astype(str)
@@ -71,7 +72,7 @@ def agent_labels(frame: pd.DataFrame, contexts: bool = True) -> pd.Series[str]:
     if contexts:
         has_context = ~context.isin(["none", "empty"])
         name = name.where(~has_context, name + " (" + context + ")")
-    return name
+    return name + ", " + frame["measure"].astype(str).map(name_measure)
 
 
 def make_panels(names: list[str]) -> tuple[Figure, list[Axes]]:
