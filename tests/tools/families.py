@@ -25,6 +25,7 @@ TABULAR = {
 NEURAL = {
     "neural-planner": "torch",
     "omnirl": "numba",
+    "omnirl-garnet": "numba",
     "omnirl-delta": "numba",
     "omnirl-linear": "numba",
     "ad": "numba",
@@ -33,7 +34,7 @@ NEURAL = {
 
 # The others play 5 episodes. PPO updates rarely.
 EPISODES = {"ppo": 60} | dict.fromkeys(
-    ["neural-planner", "omnirl", "omnirl-delta", "omnirl-linear", "ad"], 3
+    ["neural-planner", "omnirl", "omnirl-garnet", "omnirl-delta", "omnirl-linear", "ad"], 3
 )
 
 

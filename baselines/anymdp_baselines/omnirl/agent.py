@@ -1,9 +1,9 @@
-"""The agents `omnirl`, `omnirl-delta` and `omnirl-linear`: sequence models that play in context.
+"""The agents `omnirl`, `omnirl-garnet`, `omnirl-delta` and `omnirl-linear`: they play in context.
 
 All runs are batched in one recurrent forward pass a step. The memory's size does not depend on the length of
 the context. `omnirl` has slots and a planning memory, and plays tasks of any size. The others are there to be
-compared with it: `omnirl-delta` has slots alone, `omnirl-linear` learned keys alone. What they reach, and
-where they lose: `docs/omnirl.md`.
+compared with it: `omnirl-garnet` was trained on other tasks, `omnirl-delta` has slots alone, `omnirl-linear`
+learned keys alone. What they reach, and where they lose: `docs/omnirl.md`.
 """
 
 from __future__ import annotations
@@ -168,6 +168,12 @@ class OmniRL(SequenceAgent):
     version: ClassVar[str] = "11"
 
 
+class OmniRLGarnet(SequenceAgent):
+    """`omnirl-garnet`, trained on Garnet alone: the fourth column of the paper's table."""
+
+    version: ClassVar[str] = "1"
+
+
 class OmniRLDelta(SequenceAgent):
     """`omnirl-delta`, without the planning memory: the weights of `omnirl` 10."""
 
@@ -187,6 +193,15 @@ def omnirl(checkpoint: str | None = None) -> SequenceAgent:
         AgentError: the checkpoint is none; the message is one line.
     """
     return load_agent("omnirl", checkpoint, ("delta",), made=OmniRL)
+
+
+def omnirl_garnet(checkpoint: str | None = None) -> SequenceAgent:
+    """The model of `omnirl`, trained on Garnet alone; by default with the weights that ship.
+
+    Raises:
+        AgentError: the checkpoint is none; the message is one line.
+    """
+    return load_agent("omnirl-garnet", checkpoint, ("delta",), made=OmniRLGarnet)
 
 
 def omnirl_delta(checkpoint: str | None = None) -> SequenceAgent:
