@@ -19,6 +19,7 @@ import math
 import numpy as np
 from numba import njit
 
+from anymdp_bench.engine.no_refcount import no_refcount
 from anymdp_bench.engine.rng import integer, uniform
 from anymdp_bench.engine.step import DISABLED, NEXT_STEP, SAME_STEP
 
@@ -126,6 +127,10 @@ def step_pendulums(state, left, rng, gravity, actions, mode, seen, reward, trunc
     Returns:
         The number of streams that were reset.
     """
+    # Counting the references to the arrays at every stream took nearly half of the time.
+    state, left, rng = no_refcount(state), no_refcount(left), no_refcount(rng)
+    actions, seen, reward = no_refcount(actions), no_refcount(seen), no_refcount(reward)
+    truncated, fresh, last = no_refcount(truncated), no_refcount(fresh), no_refcount(last)
     resets = 0
     for i in range(len(left)):
         resets += step_pendulum(
