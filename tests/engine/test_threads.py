@@ -169,12 +169,15 @@ def test_a_process_forks_after_threads_have_stepped():
         import multiprocessing, threading
         import gymnasium as gym, numpy as np, anymdp_bench
         from anymdp_bench.engine.threads import fixed_threads
+        from anymdp_bench.tasks.hardness import hardness
 
         def play(name):
             envs = gym.make_vec("AnyMDP-16s5a-v0", num_envs=5_000)
             envs.unwrapped._threads = fixed_threads(2)
             envs.reset(seed=3)
             total = sum(envs.step(np.zeros(5_000, int))[1].sum() for _ in range(20))
+            for mdp in anymdp_bench.sample_tasks("AnyMDP-16s5a-v0", range(4), workers=2):
+                total += hardness(mdp).reciprocal_gaps
             print(name, threading.active_count(), total, flush=True)
 
         play("parent")
