@@ -19,7 +19,7 @@ from anymdp_bench.engine.shared_blocks import (
 from anymdp_bench.engine.threads import SharedKernel
 from anymdp_bench.tasks.pendulum.dynamics import step_pendulum, step_pendulums
 
-_BLOCK = 512
+_BLOCK = 128
 _N_STREAMS, _MODE, _STATE, _LEFT, _RNG, _GRAVITY = range(ARGUMENTS, ARGUMENTS + 6)
 _ACTIONS, _SEEN, _REWARD, _TRUNCATED, _FRESH, _LAST = range(ARGUMENTS + 6, ARGUMENTS + 12)
 
