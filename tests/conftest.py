@@ -4,7 +4,7 @@ import os
 
 # The processes of pytest-xdist share the cores already. With more threads each, they wait for one another.
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ |= {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # before NumPy and Numba begin
+    os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy and PyTorch begin
 
 import numpy as np
 import pytest

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from anymdp_bench.engine.processors import available_cores
 
 if TYPE_CHECKING:
     from anymdp_baselines.training.objective import Compute, Objective
@@ -38,7 +39,12 @@ def train_network(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="TensorBoard beside log.csv.")
     ] = False,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    threads: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Threads of PyTorch; on cores that others use, 2 are far slower than 1."
+        ),
+    ] = 1,
     device: Annotated[
         str, typer.Option(help="cpu, cuda, ...; by default a GPU where there is one.")
     ] = "auto",
@@ -60,21 +66,18 @@ def train_network(
     name = str(context.info_name)
     try:
         import torch
-        from numba import get_num_threads, set_num_threads
 
         from anymdp_baselines.training import distributed
         from anymdp_baselines.training.objective import Compute
         from anymdp_baselines.training.train import train
 
-        torch.set_num_threads(threads)
-        set_num_threads(min(threads, get_num_threads()))  # of compiled code
         make, folder, weights = _choose(name, preset, rounds, micro, layout)
         if device == "auto":
             has_gpu = name != "neural-planner" and torch.cuda.is_available()
             device = "cuda" if has_gpu else "cpu"
         if workers is None:
-            workers = max(1, (os.cpu_count() or 1) - 2)
-        compute = Compute(device, bf16, workers=workers)
+            workers = max(1, available_cores() - 2)
+        compute = Compute(device, bf16, workers=workers, threads=threads)
         train(make, out or folder, resume, compute, tensorboard, start_from)
         typer.echo(str((out or folder) / weights))
     except ModuleNotFoundError as error:

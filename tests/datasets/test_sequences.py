@@ -16,7 +16,7 @@ SEEDS = range(PUBLIC_SEEDS, PUBLIC_SEEDS + 24)
 
 @pytest.fixture(scope="module")
 def data():
-    return synthesise(S, A, SEEDS, LENGTH)
+    return synthesise(S, A, SEEDS, LENGTH, threads=3)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_tags_tell_who_acted(data, mdps):
 
 
 def test_the_same_seeds_give_the_same_data_in_any_company(data):
-    alone = synthesise(S, A, SEEDS[5:6], LENGTH)
+    alone = synthesise(S, A, SEEDS[5:6], LENGTH)  # in one thread
     for mine, whole in zip(alone, data, strict=True):
         np.testing.assert_array_equal(mine[0], whole[5])
 

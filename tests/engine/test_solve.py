@@ -45,6 +45,17 @@ def test_discounted_values_solve_the_linear_system(small_tasks, gamma):
         assert (value[task.terminal] == 0).all()
 
 
+@pytest.mark.parametrize("n", [1, 2, 30])
+def test_a_dense_system_of_a_chain_that_ends(n):
+    rng = np.random.default_rng(n)
+    chain = rng.random((n, n)) * (rng.random((n, n)) < 0.3)
+    chain /= chain.sum(1, keepdims=True) + 0.1  # every state leaves
+    right = rng.random(n)
+    expected = np.linalg.solve(np.eye(n) - chain, right)
+    found = kernels.solve_dense(np.eye(n) - chain, right.copy())
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 0.93, 0.994])
 def test_solve_is_value_iteration(small_tasks, gamma):
     for task in small_tasks:

@@ -1,5 +1,6 @@
 """The alias tables, and stepping through them."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,8 @@ from scipy import stats
 
 from anymdp_bench.engine import step
 from anymdp_bench.engine.rng import derive_streams, stream
+from anymdp_bench.engine.shared_step import step_shared
+from anymdp_bench.engine.threads import fixed_threads
 from anymdp_bench.mdp import TabularMDP
 from naive.dense import row_probabilities
 from naive.random_tasks import random_task
@@ -329,9 +332,10 @@ def test_a_stream_does_not_depend_on_other_streams(mode):
     alone = {i: (alone[i][0], np.array([alone[i][1]])) for i in picked}
     for records, rng in [together, threads, *alone.values()]:
         start(table, records, rng)
+    on_three_threads = partial(step_shared, fixed_threads(3))
     for now in actions:
         call = take(table, *together, now, 2, mode)
-        twin = take(table, *threads, now, 2, mode, kernel=step.step_streams_parallel)
+        twin = take(table, *threads, now, 2, mode, kernel=on_three_threads)
         assert call.code == twin.code == call.fresh.sum()
         for ours, theirs in zip(call[1:], twin[1:], strict=True):
             assert np.array_equal(ours, theirs)

@@ -37,8 +37,11 @@ class Checkpoint(NamedTuple):
         """Returns what plays it: compiled code, or for kinds without it PyTorch, which must be there."""
         if CompiledNetwork.supports(self.size.kind):
             return CompiledNetwork(self.size, self.tensors)
+        import torch
+
         from anymdp_baselines.omnirl.play_torch import TorchNetwork
 
+        torch.set_num_threads(1)  # the runner plays runs in parallel
         return TorchNetwork(self.model())
 
     def model(self) -> SequenceModel:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 POWER_STEEPNESS = np.float32(10.0)
 """By which the power of `delta_memory` learns faster than a matrix: it is sigmoid(this * parameter)."""
@@ -86,12 +86,12 @@ def slot_step(slot, base, value, beta, g, memory, read, wrote, error):
             read[a, c] = memory[base + a, c]
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True)
 def slot_scan(slot, seen, value, beta, g, memory, read, wrote, error):
     """All steps of all runs, [B, T, ...] (see `mixers.slots`); changes `memory` [B, O * A, V]."""
     n, length = slot.shape
     n_actions = g.shape[3]
-    for i in prange(n):
+    for i in range(n):
         for t in range(length):
             slot_step(
                 slot[i, t], seen[i, t] * n_actions, value[i, t], beta[i, t], g[i, t], memory[i],
@@ -99,7 +99,7 @@ def slot_scan(slot, seen, value, beta, g, memory, read, wrote, error):
             )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True)
 def slot_scan_back(
     slot, seen, beta, g, read, wrote, error, d_read, d_wrote, ahead, d_value, d_beta, d_g
 ):
@@ -110,7 +110,7 @@ def slot_scan_back(
     n, length = slot.shape
     heads, n_actions = g.shape[2:]
     size = ahead.shape[2] // heads
-    for i in prange(n):
+    for i in range(n):
         for t in range(length - 1, -1, -1):
             k, base = slot[i, t], seen[i, t] * n_actions
             for a in range(n_actions):
@@ -162,12 +162,12 @@ def key_step(slot, base, value, beta, g, table, gram, memory, read, wrote, error
             read[a, c] += gram[slot, base + a] * u
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True)
 def key_scan(slot, seen, value, beta, g, table, gram, memory, read, wrote, error):
     """All steps of all runs, [B, T, ...] (see `mixers.keys`); changes `memory` [B, V, K]."""
     n, length = slot.shape
     n_actions = g.shape[3]
-    for i in prange(n):
+    for i in range(n):
         for t in range(length):
             key_step(
                 slot[i, t], seen[i, t] * n_actions, value[i, t], beta[i, t], g[i, t], table, gram,
@@ -175,7 +175,7 @@ def key_scan(slot, seen, value, beta, g, table, gram, memory, read, wrote, error
             )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True)
 def key_scan_back(
     slot, seen, beta, g, table, gram, memory, read, error, d_read, d_wrote, ahead, d_value, d_beta,
     d_g, d_table,
@@ -184,7 +184,7 @@ def key_scan_back(
     n, length = slot.shape
     heads, n_actions = g.shape[2:]
     columns = error.shape[2]
-    for i in prange(n):
+    for i in range(n):
         for t in range(length - 1, -1, -1):
             k, base = slot[i, t], seen[i, t] * n_actions
             for c in range(columns):

@@ -25,7 +25,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from anymdp_bench.engine.arrays import AnyArray
 
@@ -253,7 +253,7 @@ def plan_step(
     return parts[0], parts[5], parts[6]
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
 def plan_scan(
     flat, n_observations, slot, arrival, seen, given, scale, weights, order, log, visits, read, value
 ):  # fmt: skip
@@ -262,7 +262,7 @@ def plan_scan(
     Writes visits [B, T, A], M [B, T, A, P] and U [B, T, P] of the current states.
     """
     n, length, n_actions, columns = read.shape
-    for i in prange(n):
+    for i in range(n):
         for t in range(length):
             k, x = slot[i, t], seen[i, t]
             count, rows, ahead = plan_step(
@@ -328,7 +328,7 @@ def _back_up_back(
             d_row[c] = _ZERO
 
 
-@njit(cache=True, nogil=True, parallel=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def plan_scan_back(
     flat, n_observations, slot, arrival, seen, given, scale, weights, order, log, d_read, d_value,
     d_given, d_weights,
@@ -340,7 +340,7 @@ def plan_scan_back(
     """
     n, length, n_actions, columns = d_read.shape
     slots = n_observations * n_actions
-    for i in prange(n):
+    for i in range(n):
         parts = _parts(flat[i], n_observations, n_actions, columns)
         visits, known, successor, count, sums = parts[:5]
         unit, inverse = np.empty(columns, np.float32), np.empty(columns, np.float32)

@@ -44,12 +44,15 @@ class Compute:
         is_half: whether matrix products are in bfloat16 (autocast); weights and sums stay float32.
         uses_graphs: whether steps of play and updates are captured as CUDA graphs, on CUDA.
         workers: processes that make tasks for an accelerator; 0 means that the trainer makes them itself.
+        threads: threads of PyTorch. They wait for each other at every product, so on cores that others use
+            two of them are many times slower than one.
     """
 
     device: str = "cpu"
     is_half: bool = False
     uses_graphs: bool = True
     workers: int = 0
+    threads: int = 1
 
 
 class Objective(Protocol):

@@ -10,7 +10,6 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from numba import set_num_threads
 
 from anymdp_baselines.training.task_pool import refuse_public, reward_factor
 from anymdp_bench.datasets.codes import TAG_UNKNOWN
@@ -90,7 +89,7 @@ def record_runs(
 
     Their rewards are multiplied by `reward_factor`.
     """
-    out = synthesise(n_states, n_actions, seeds, length, mixture)
+    out = synthesise(n_states, n_actions, seeds, length, mixture, threads=1)
     for reward, seed in zip(out.reward, seeds, strict=True):
         reward *= reward_factor(seed, reward_spread)
     if not has_tags:
@@ -99,10 +98,10 @@ def record_runs(
 
 
 def start_workers(n: int) -> ProcessPoolExecutor | None:
-    """Starts `n` processes to make tasks in; returns None for 0."""
+    """Starts `n` processes to make tasks in, of one thread each; returns None for 0."""
     if not n:
         return None
-    return ProcessPoolExecutor(n, get_context("spawn"), set_num_threads, (1,))
+    return ProcessPoolExecutor(n, get_context("spawn"))
 
 
 Rows = TypeVar("Rows", bound=tuple[Any, ...])

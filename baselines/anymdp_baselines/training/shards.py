@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numba import get_num_threads, set_num_threads
 
 from anymdp_bench.datasets.sequences import Sequences, synthesise
 from anymdp_bench.mdp.file_bytes import sort_metadata
@@ -93,12 +92,9 @@ def _synthesise(
     """Synthesises the sequences of one shard, in so many threads (None: all cores); workers call it."""
     begin, n = job
     seeds = range(settings.first_seed + begin, settings.first_seed + begin + n)
-    before = get_num_threads()
-    set_num_threads(threads or before)
-    try:
-        return synthesise(settings.n_states, settings.n_actions, seeds, settings.length)
-    finally:
-        set_num_threads(before)
+    return synthesise(
+        settings.n_states, settings.n_actions, seeds, settings.length, threads=threads
+    )
 
 
 def _path(folder: Path, k: int) -> Path:

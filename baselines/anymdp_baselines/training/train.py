@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from anymdp_baselines.training import distributed
 from anymdp_baselines.training.log import Log, Row
@@ -46,6 +47,7 @@ def train(
     """
     folder.mkdir(parents=True, exist_ok=True)
     compute = compute or Compute()
+    torch.set_num_threads(compute.threads)
     compute = replace(compute, device=distributed.join(compute.device))
     begun = has_state(folder)
     if begun and not resume:

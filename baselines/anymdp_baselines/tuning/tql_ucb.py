@@ -13,7 +13,6 @@ and the same command continues from it.
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, astuple, fields, replace
@@ -31,6 +30,7 @@ from anymdp_baselines.tuning.search import (
     read_search,
     write_search,
 )
+from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.evaluation import Budget, Run, play_compiled
 
 EPISODES, TASKS, RUNS = 3000, 8, 3  # tasks of a sampled environment, runs of a fixed one
@@ -158,7 +158,7 @@ def _new_file() -> dict[str, Any]:
 def main() -> None:
     """Plays the missing points and prints the choices."""
     parser = family_parser(__doc__)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--workers", type=int, default=available_cores())
     given = parser.parse_args()
     for family in given.families or FAMILIES:
         search(family, Path(__file__).with_suffix(".json"), given.workers)

@@ -9,11 +9,12 @@ learn from every step, whoever acts.
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
+from numba import njit
 
 from anymdp_bench.datasets.behaviours import (
     SHARES,
@@ -32,6 +33,7 @@ from anymdp_bench.datasets.codes import (
 )
 from anymdp_bench.engine.arrays import Bands, UInt64s
 from anymdp_bench.engine.evaluate import episode_moments, episode_values
+from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.engine.rng import stream, uniform
 from anymdp_bench.engine.solve import mean_reward, policy_iteration
 from anymdp_bench.engine.step import add_noise, draw_start, draw_transition, fill_tables, unpack
@@ -156,13 +158,13 @@ def _record(
                 draw_random_policy(rng, random_policy)
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
 def _synthesise(
     streams, draws, n_states, n_actions, shares, redrawn, pace,
     seen, action, reward, ending, arrival, tag, advantage, entropy,
 ):  # fmt: skip
     """One sequence for each of `streams` (uint64 [n]): number `draws` (uint64 [n]) on the stream's task."""
-    for i in prange(len(streams)):
+    for i in range(len(streams)):
         rng = streams[i : i + 1].copy()
         attempts = -1
         while attempts < 0:
@@ -202,15 +204,22 @@ def training_stream(n_states: int, n_actions: int, seed: int) -> UInt64s:
 
 
 def synthesise(
-    n_states: int, n_actions: int, seeds: range, length: int, mixture: Mixture = _MIXTURE
+    n_states: int,
+    n_actions: int,
+    seeds: range,
+    length: int,
+    mixture: Mixture = _MIXTURE,
+    threads: int | None = None,
 ) -> Sequences:
-    """Sequences of `length` steps on the training tasks `seeds` of tau(S, A), in parallel threads.
+    """Sequences of `length` steps on the training tasks `seeds` of tau(S, A), in threads; see `record`.
 
     Raises:
         ValueError: a seed is public (below 2**32).
     """
     streams = [training_stream(n_states, n_actions, seed) for seed in seeds]
-    return record(n_states, n_actions, np.concatenate(streams), length, mixture=mixture)
+    return record(
+        n_states, n_actions, np.concatenate(streams), length, mixture=mixture, threads=threads
+    )
 
 
 def record(
@@ -220,10 +229,12 @@ def record(
     length: int,
     draws: UInt64s | None = None,
     mixture: Mixture = _MIXTURE,
+    threads: int | None = None,
 ) -> Sequences:
     """One sequence of `length` steps for each random stream (uint64 [n]), which draws its task too.
 
     `draws` (uint64 [n], 0 by default) numbers the runs of one task; others differ in behaviours and chance.
+    `threads` make a sequence each, by default as many as there are cores; their number changes no sequence.
     """
     draws = np.zeros(len(streams), np.uint64) if draws is None else draws
     shape, table = (len(streams), length), (len(streams), n_states, n_actions)
@@ -238,5 +249,18 @@ def record(
         np.zeros(table, np.float32),
     )
     numbers = (np.array(mixture.shares), float(mixture.redrawn), float(mixture.pace))
-    _synthesise(streams, draws, n_states, n_actions, *numbers, *out)
+
+    def fill(i: int) -> None:
+        part = slice(i, i + 1)
+        _synthesise(
+            streams[part], draws[part], n_states, n_actions, *numbers, *(x[part] for x in out)
+        )
+
+    count = min(threads or available_cores(), len(streams))
+    if count < 2:
+        _synthesise(streams, draws, n_states, n_actions, *numbers, *out)
+        return out
+    fill(0)  # compiles before the threads start
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(fill, range(1, len(streams))))
     return out

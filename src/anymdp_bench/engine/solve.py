@@ -93,6 +93,17 @@ def _eliminate(matrix, first, last, value):
 
 
 @njit(cache=True, nogil=True)
+def solve_dense(matrix, value):
+    """Solves matrix @ x = value in place and returns x, float64 [n]; `matrix` [n, n] is destroyed.
+
+    There is no pivoting: it must be I minus a substochastic matrix from which every state leaves.
+    """
+    n = len(value)
+    _eliminate(matrix, np.zeros(n, np.int64), np.full(n, n), value)
+    return value
+
+
+@njit(cache=True, nogil=True)
 def discounted_values(bands, reward, terminal, policy, gamma):
     """Computes the discounted values of a stationary policy.
 

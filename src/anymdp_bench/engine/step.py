@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from anymdp_bench.engine.arrays import Bands, Bools, Float64s, Int64s, UInt64s
 from anymdp_bench.engine.rng import bits, normal
@@ -40,7 +40,7 @@ STATE, LEFT, TASK, DONE = (
 _STATE, _LEFT, _TASK, _DONE = (
     np.uint64(k) for k in range(4)
 )  # unsigned, so that no index is checked
-_BLOCK = 512  # streams stepped before their noise is drawn
+BLOCK = 512  # streams stepped before their noise is drawn
 NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2  # what a finished stream does at the next call
 AUTORESET_MODES = {"NextStep": NEXT_STEP, "SameStep": SAME_STEP, "Disabled": DISABLED}
 """The mode that belongs to each value of Gymnasium's `AutoresetMode`."""
@@ -227,18 +227,23 @@ def find_refused(streams, actions, n_actions, mode):
 
     A stream cannot take an action that is out of range. In DISABLED mode a finished stream takes none.
     """
+    if (
+        mode != DISABLED
+    ):  # a loop without a way out, for which the processor has vector instructions
+        outside = np.int64(0)
+        for i in range(len(actions)):
+            outside |= np.int64(np.uint64(actions[i]) >= np.uint64(n_actions))
+        if outside == 0:
+            return -1
     for i in range(len(streams)):
-        if (
-            actions[i] < 0
-            or actions[i] >= n_actions
-            or (mode == DISABLED and streams[i, DONE] != 0)
-        ):
+        over = mode == DISABLED and streams[i, DONE] != 0
+        if actions[i] < 0 or actions[i] >= n_actions or over:
             return i
     return -1
 
 
 @njit(nogil=True)
-def _step_block(
+def step_block(
     streams,
     rng,
     rows,
@@ -255,16 +260,16 @@ def _step_block(
     fresh,
     last,
 ):
-    """Steps streams lo..hi-1, at most _BLOCK of them, and returns how many were reset; see `step_streams`.
+    """Steps streams lo..hi-1, at most BLOCK of them, and returns how many were reset; see `step_streams`.
 
     There are two short loops instead of one long loop. Each has few instructions between its memory loads,
     so that the processor can have many loads under way at once. Many distinct tasks need this, because they
     do not fit into a cache.
     """
     begin, low = np.uint64(lo), np.uint64(len(rows[0]) - 3)
-    pick = np.empty(_BLOCK, np.uint64)
-    noise = np.empty(_BLOCK)
-    listed = np.empty(_BLOCK, np.int64)
+    pick = np.empty(BLOCK, np.uint64)
+    noise = np.empty(BLOCK)
+    listed = np.empty(BLOCK, np.int64)
     resets = 0
     for j in range(begin, np.uint64(hi)):
         row = rows[np.uint64(streams[j, _TASK])]
@@ -336,29 +341,10 @@ def step_streams(
         return -(refused + 1)
     n = len(streams)
     resets = 0
-    for lo in range(0, n, _BLOCK):
-        resets += _step_block(
+    for lo in range(0, n, BLOCK):
+        resets += step_block(
             streams, rng, rows, cells, values, actions, n_actions, mode,
-            lo, min(lo + _BLOCK, n), obs, reward, ended, fresh, last,
-        )  # fmt: skip
-    return resets
-
-
-@njit(cache=True, nogil=True, parallel=True)
-def step_streams_parallel(
-    streams, rng, rows, cells, values, actions, n_actions, mode, obs, reward, ended, fresh, last
-):
-    """Does what `step_streams` does, on all threads. Streams share nothing, so the numbers are the same."""
-    refused = find_refused(streams, actions, n_actions, mode)
-    if refused >= 0:
-        return -(refused + 1)
-    n = len(streams)
-    resets = 0
-    for block in prange((n + _BLOCK - 1) // _BLOCK):
-        lo = block * _BLOCK
-        resets += _step_block(
-            streams, rng, rows, cells, values, actions, n_actions, mode,
-            lo, min(lo + _BLOCK, n), obs, reward, ended, fresh, last,
+            lo, min(lo + BLOCK, n), obs, reward, ended, fresh, last,
         )  # fmt: skip
     return resets
 

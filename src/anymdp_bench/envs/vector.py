@@ -13,6 +13,7 @@ from gymnasium.vector.utils import batch_space
 
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
 from anymdp_bench.engine.seeding import dynamics_streams, parse_reset_mask, parse_seeds
+from anymdp_bench.engine.shared_step import step_shared
 from anymdp_bench.engine.step import (
     AUTORESET_MODES,
     DONE,
@@ -21,17 +22,14 @@ from anymdp_bench.engine.step import (
     TASK,
     reset_streams,
     stack_tables,
-    step_streams,
-    step_streams_parallel,
 )
+from anymdp_bench.engine.threads import ThreadChoice
 from anymdp_bench.envs.oracle_info import OracleInfo, parse_task_options
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.rendering.cells import draw_cells
 from anymdp_bench.rendering.state_strip import render_rgb
 from anymdp_bench.tasks.env_arguments import check_render_mode, parse_actions, refuse_action
 from anymdp_bench.tasks.family import TaskSource, families
-
-_WORTH_THREADS = 1024  # with as many streams, a step runs on all cores
 
 
 class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
@@ -69,7 +67,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         self.render_mode = check_render_mode(render_mode, ("rgb_array",))
         self._mode = AutoresetMode(autoreset_mode)
         self._kernel_mode = AUTORESET_MODES[self._mode.value]
-        self._kernel = step_streams_parallel if num_envs >= _WORTH_THREADS else step_streams
+        self._threads = ThreadChoice(num_envs)
         self.metadata = {
             "render_modes": ["rgb_array"],
             "render_fps": 8,
@@ -194,8 +192,8 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         n = self.num_envs
         seen, reward = np.empty(n, np.int64), np.empty(n)
         ended, fresh = np.empty((2, n), np.bool_), np.empty(n, np.bool_)
-        resets = self._kernel(
-            self._streams, self._rng, *self._tables, played,
+        resets = step_shared(
+            self._threads, self._streams, self._rng, *self._tables, played,
             self._n_actions, self._kernel_mode, seen, reward, ended, fresh, self._last,
         )  # fmt: skip
         if resets < 0:

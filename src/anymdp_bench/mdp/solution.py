@@ -16,6 +16,8 @@ from anymdp_bench.engine.evaluate import (
 from anymdp_bench.engine.solve import mean_reward, policy_iteration, policy_matrix
 from anymdp_bench.mdp import TabularMDP
 
+_SERIAL = 2**18  # multiplications for which OpenBLAS takes one thread: more wait for each other
+
 
 @dataclass(frozen=True)
 class Solution:
@@ -139,8 +141,9 @@ def stationary_distribution(mdp: TabularMDP, policy: npt.ArrayLike) -> Float64s:
     # The lazy chain stays where it is half of the time. It has the same stationary distribution, and no
     # period. Squaring it 60 times takes it 2**60 steps ahead.
     power = 0.5 * (matrix + np.eye(mdp.n_states))
+    rows = max(1, _SERIAL // power.size)
     for _ in range(60):
-        power = power @ power
+        power = np.concatenate([power[k : k + rows] @ power for k in range(0, mdp.n_states, rows)])
         power /= power.sum(axis=1, keepdims=True)
     out: Float64s = mdp.start @ power
     return out

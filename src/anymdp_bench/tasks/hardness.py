@@ -25,6 +25,7 @@ import numpy as np
 
 from anymdp_bench.engine.arrays import Bools, Float64s
 from anymdp_bench.engine.processors import available_cores
+from anymdp_bench.engine.solve import solve_dense
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import solve
 from anymdp_bench.scoring import ORACLE_GAMMA, compute_references
@@ -102,7 +103,8 @@ def _measure_times(chain: Float64s, goal: int, inside: Any) -> Float64s:
     """Computes min over policies of E[steps to `goal`] from each state of `inside`.
 
     This is a stochastic shortest path problem. Policy iteration solves it, from a policy that always
-    approaches the goal. All times are infinite if some state cannot reach the goal.
+    approaches the goal. All times are infinite if some state cannot reach the goal. Nothing here starts the
+    threads of a BLAS, which wait for each other on cores that others use.
     """
     n_states, n_actions, _ = chain.shape
     rank = np.full(n_states, n_states)
@@ -121,7 +123,7 @@ def _measure_times(chain: Float64s, goal: int, inside: Any) -> Float64s:
     inner = chain[np.ix_(others, np.arange(n_actions), others)]
     while True:
         rows = inner[np.arange(len(others)), policy[others]]
-        time = np.linalg.solve(np.eye(len(others)) - rows, np.ones(len(others)))
+        time: Float64s = solve_dense(np.eye(len(others)) - rows, np.ones(len(others)))
         cost = 1.0 + inner @ time
         best = cost.argmin(axis=1)
         better = cost.min(axis=1) < time - 1e-9 * time.max()

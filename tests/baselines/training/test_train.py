@@ -9,12 +9,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from anymdp_baselines.training.log import Log  # noqa: E402
+from anymdp_baselines.training.objective import Compute  # noqa: E402
 from anymdp_baselines.training.optimizer import Optimizer, OptimizerSettings  # noqa: E402
 from anymdp_baselines.training.temperature import (  # noqa: E402
     TemperatureSchedule,
     choose_temperatures,
     settled_share,
 )
+from anymdp_baselines.training.train import train  # noqa: E402
 
 
 def test_a_learning_rate_warms_up_and_falls_to_3_in_100():
@@ -92,3 +94,19 @@ def test_tensorboard_gets_the_same_numbers(tmp_path):
     board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     (event,) = board.Scalars("tau(8,3)/total")
     assert (event.step, event.value) == (10, 1.5)
+
+
+@pytest.mark.parametrize(("compute", "expected"), [(None, 1), (Compute(threads=3), 3)])
+def test_a_training_takes_one_thread_unless_it_is_told_otherwise(tmp_path, compute, expected):
+    def look(compute):
+        found.append(torch.get_num_threads())
+        raise RuntimeError("seen")
+
+    found, before = [], torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(ValueError, match="seen"):
+            train(look, tmp_path, compute=compute)
+    finally:
+        torch.set_num_threads(before)
+    assert found == [expected]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import anymdp_bench  # noqa: F401  registers the ids
+from anymdp_bench.engine.threads import fixed_threads
 from anymdp_bench.mdp import TaskError
 from anymdp_bench.tasks.pendulum.dynamics import advance, observe
 
@@ -86,11 +87,12 @@ def test_starts_are_gymnasiums_distribution():
 
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
-@pytest.mark.parametrize("n", [3, 1500])
-def test_the_vector_plays_what_single_environments_play(mode, n):
+@pytest.mark.parametrize(("n", "threads"), [(3, 1), (1500, 3)])
+def test_the_vector_plays_what_single_environments_play(mode, n, threads):
     """Stream i with seed s is a single environment with seed s + i, through its resets too."""
     env_id = "DiscretePendulum-g5-v0"
     envs = gym.make_vec(env_id, num_envs=n, autoreset_mode=mode)
+    envs.unwrapped._threads = fixed_threads(threads)
     watched = [0, 1, 2, n - 1]
     singles = {i: gym.make(env_id) for i in watched}
     seen, _ = envs.reset(seed=7)

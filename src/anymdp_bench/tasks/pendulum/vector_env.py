@@ -14,20 +14,18 @@ from gymnasium.vector.utils import batch_space
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
 from anymdp_bench.engine.seeding import dynamics_streams, parse_reset_mask, parse_seeds
 from anymdp_bench.engine.step import AUTORESET_MODES
+from anymdp_bench.engine.threads import ThreadChoice
 from anymdp_bench.tasks.env_arguments import check_render_mode, parse_actions, refuse_action
 from anymdp_bench.tasks.pendulum.dynamics import (
     DT,
     N_ACTIONS,
     find_refused_pendulum,
     reset_pendulums,
-    step_pendulums,
-    step_pendulums_parallel,
 )
 from anymdp_bench.tasks.pendulum.env import N_OBSERVATIONS, check_gravity, refuse_task
 from anymdp_bench.tasks.pendulum.frame import draw_pendulum
 from anymdp_bench.tasks.pendulum.game import load_pendulum
-
-_WORTH_THREADS = 1024  # with as many streams, a step runs on all cores
+from anymdp_bench.tasks.pendulum.shared_step import step_shared
 
 
 class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
@@ -66,7 +64,7 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             "render_fps": round(1 / DT),
             "autoreset_mode": self._mode,
         }
-        self._kernel = step_pendulums_parallel if num_envs >= _WORTH_THREADS else step_pendulums
+        self._threads = ThreadChoice(num_envs)
         self._oracle = load_pendulum(self.gravity) if privileged_info else None
         self._state, self._left = np.zeros((num_envs, 2)), np.zeros(num_envs, np.int64)
         self._rng, self._seeded = np.zeros(num_envs, np.uint64), False
@@ -125,13 +123,13 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             refuse_action(refused, int(played[refused]), N_ACTIONS)
         seen, reward, last = np.empty(n, np.int64), np.empty(n), np.zeros(n, np.int64)
         truncated, fresh = np.empty(n, np.bool_), np.empty(n, np.bool_)
-        self._kernel(
-            self._state, self._left, self._rng, self.gravity, played, mode,
+        resets = step_shared(
+            self._threads, self._state, self._left, self._rng, self.gravity, played, mode,
             seen, reward, truncated, fresh, last,
         )  # fmt: skip
         self._seen[:] = seen
         info = self._oracle_info(np.ones(n, np.bool_))
-        if fresh.any():
+        if resets:
             info |= {"task_seed": self.task_seeds, "_task_seed": fresh}
             if self._mode is AutoresetMode.SAME_STEP:
                 final = np.full(n, None, dtype=object)
