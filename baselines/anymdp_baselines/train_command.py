@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from anymdp_bench.cli.paths import expand_home
+
 if TYPE_CHECKING:
     from anymdp_baselines.training.objective import Compute, Objective
 
@@ -28,9 +30,13 @@ def train_network(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue a training that was stopped.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder; default training/NAME-PRESET.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(callback=expand_home, help="Folder; default training/NAME-PRESET."),
+    ] = None,
     start_from: Annotated[
-        Path | None, typer.Option(help="A checkpoint with weights to begin with.")
+        Path | None,
+        typer.Option(callback=expand_home, help="A checkpoint with weights to begin with."),
     ] = None,
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Rounds of play and updates; default: the preset's.")

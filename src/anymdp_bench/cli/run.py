@@ -12,6 +12,7 @@ import typer
 
 from anymdp_bench.cli.completion import agent_names, env_ids, known_suites
 from anymdp_bench.cli.console import print_summary, print_table, quote_path, say
+from anymdp_bench.cli.paths import expand_home
 from anymdp_bench.runner.executor import Backend
 from anymdp_bench.suites import MOST_EPISODES, MOST_RUNS, MOST_STEPS, suite_names
 
@@ -80,9 +81,13 @@ def run(
             min=0.001, help="Seconds that a run (or a batch of runs) may take before it fails."
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Output directory.")] = Path("results"),
+    out: Annotated[Path, typer.Option(callback=expand_home, help="Output directory.")] = Path(
+        "results"
+    ),
     seed: Annotated[int, typer.Option(min=0, max=_MOST_SEED, help="First run seed.")] = 0,
-    checkpoint: Annotated[str | None, typer.Option(help="An agent's weights.")] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(callback=expand_home, help="An agent's weights.")
+    ] = None,
     agent_arg: Annotated[
         list[str] | None,
         typer.Option(
