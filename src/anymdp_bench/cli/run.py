@@ -13,6 +13,7 @@ import typer
 from anymdp_bench.cli.completion import agent_names, env_ids, known_suites
 from anymdp_bench.cli.console import print_summary, print_table, quote_path, say
 from anymdp_bench.cli.paths import expand_home
+from anymdp_bench.cli.streams import stdout_to_stderr
 from anymdp_bench.runner.executor import Backend
 from anymdp_bench.suites import MOST_EPISODES, MOST_RUNS, MOST_STEPS, suite_names
 
@@ -40,7 +41,8 @@ def run(
     agent: Annotated[
         str,
         typer.Option(
-            help="An agent's name (see `list agents`) or module:Name.", autocompletion=agent_names
+            help="An agent's name (see `list agents`), module:Name or file.py:Name.",
+            autocompletion=agent_names,
         ),
     ],
     suite: Annotated[
@@ -119,27 +121,28 @@ def run(
     if ray_address is not None and executor is not Backend.RAY:
         raise typer.BadParameter("--ray-address goes with --executor ray")
     try:
-        results = evaluate(
-            agent,
-            env or suite or "quick",
-            tasks=tasks,
-            runs=runs,
-            steps=steps,
-            episodes=episodes,
-            context=context.value,
-            seed=seed,
-            task_seed_start=task_seed_start,
-            workers=workers,
-            out=out,
-            progress=False if quiet else None,
-            checkpoint=checkpoint,
-            agent_args=_parse_arguments(agent_arg or []),
-            score=score.value,
-            executor=executor,
-            ray_address=ray_address,
-            time_limit=time_limit,
-            debug=debug,
-        )
+        with stdout_to_stderr():  # an agent may print
+            results = evaluate(
+                agent,
+                env or suite or "quick",
+                tasks=tasks,
+                runs=runs,
+                steps=steps,
+                episodes=episodes,
+                context=context.value,
+                seed=seed,
+                task_seed_start=task_seed_start,
+                workers=workers,
+                out=out,
+                progress=False if quiet else None,
+                checkpoint=checkpoint,
+                agent_args=_parse_arguments(agent_arg or []),
+                score=score.value,
+                executor=executor,
+                ray_address=ray_address,
+                time_limit=time_limit,
+                debug=debug,
+            )
     except Exception:
         if debug:
             traceback.print_exc()
