@@ -64,6 +64,7 @@ def train_network(
 ) -> None:
     """Trains the network that the command is named after, and prints where its weights are."""
     name = str(context.info_name)
+    os.environ["PYTHONSAFEPATH"] = "1"  # its processes take no module from the working directory
     try:
         import torch
         from numba import get_num_threads, set_num_threads

@@ -15,7 +15,13 @@ from anymdp_bench.cli.streams import prepare_streams
 from anymdp_bench.runner.output import OutputError, writable
 
 SCRIPT = str(Path(sys.executable).with_name("anymdp-bench"))
-SMALL = ["--env", "Darkroom-8x8-v0", "--runs", "2", "--episodes", "2", "--quiet"]
+SMALL = [
+    "--env",
+    "Darkroom-8x8-v0",
+    "--env",
+    "Darkroom-6x6-v0",
+]  # a piece of work for each of two workers
+SMALL += ["--runs", "1", "--episodes", "2", "--quiet"]
 RANDOM = ["run", "--agent", "random", *SMALL]
 
 LOUD = """
@@ -148,7 +154,7 @@ def test_a_terminal_without_colours_gets_none_and_its_width_is_kept(results):
 
 def test_what_an_agent_prints_goes_to_stderr(crowded, capfd):
     """From this process and from workers, beside files called like modules, in a folder that it leaves."""
-    words = ["run", "--agent", "./random.py:Random", *SMALL, "--env", "Darkroom-6x6-v0", "--json"]
+    words = ["run", "--agent", "./random.py:Random", *SMALL, "--json"]
     done = script(*words, "--workers", "2", "--out", "two", cwd=crowded, text=True)
     assert done.returncode == 0, done.stderr
     assert all(line in done.stderr for line in [*SAID, "at exit"])
