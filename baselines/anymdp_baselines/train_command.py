@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from anymdp_bench.cli.paths import expand_home
 from anymdp_bench.engine.processors import available_cores
 
 if TYPE_CHECKING:
@@ -29,9 +30,13 @@ def train_network(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue a training that was stopped.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder; default training/NAME-PRESET.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(callback=expand_home, help="Folder; default training/NAME-PRESET."),
+    ] = None,
     start_from: Annotated[
-        Path | None, typer.Option(help="A checkpoint with weights to begin with.")
+        Path | None,
+        typer.Option(callback=expand_home, help="A checkpoint with weights to begin with."),
     ] = None,
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Rounds of play and updates; default: the preset's.")
@@ -64,6 +69,7 @@ def train_network(
 ) -> None:
     """Trains the network that the command is named after, and prints where its weights are."""
     name = str(context.info_name)
+    os.environ["PYTHONSAFEPATH"] = "1"  # its processes take no module from the working directory
     try:
         import torch
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from anymdp_bench.engine.compile_cache import choose_folder
 from anymdp_bench.envs.registration import register_all
 
 if TYPE_CHECKING:
@@ -74,4 +75,5 @@ def __dir__() -> list[str]:
     return sorted(set(globals()) | set(_HOME))
 
 
+choose_folder()  # before the first kernel is defined
 register_all()

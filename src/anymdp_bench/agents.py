@@ -12,16 +12,13 @@ oracle, the score or the recorder. There are two exceptions. An agent that decla
 the task. The leaderboard does not accept it. An agent that is `tuned` gets settings that were chosen for
 the environment by name. Tables mark it.
 
-An agent is found by an entry point in the group `anymdp_bench.agents`, or as "module:Name". The built-in
-agents are found in the same way.
+An agent is found by an entry point in the group `anymdp_bench.agents`, or as "module:Name", or as
+"file.py:Name". The built-in agents are found in the same way.
 """
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import os
-import sys
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,6 +29,7 @@ from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 import numpy.typing as npt
 
+from anymdp_bench.agent_modules import import_agent_module
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
 from anymdp_bench.engine.transition import Transition
 from anymdp_bench.mdp import TabularMDP
@@ -332,7 +330,7 @@ class AgentSpec:
     """An agent by name. It holds enough to make the agent in another process.
 
     Attributes:
-        name: the name of an installed agent, or "module:Name".
+        name: the name of an installed agent, "module:Name" or "file.py:Name".
         checkpoint: a file of weights, which the agent gets as the keyword `checkpoint`.
         arguments: further keywords for the agent's class or function, as (name, value) pairs.
         given: the agent's class, a function that makes the agent, or the agent itself. None: the class or
@@ -442,10 +440,8 @@ def _load_factory(name: str) -> Callable[..., Any]:
         if name in installed:
             factory = installed[name].load()
         elif ":" in name:
-            module, _, attribute = name.partition(":")
-            if os.getcwd() not in sys.path:
-                sys.path.insert(0, os.getcwd())
-            factory = reduce(getattr, attribute.split("."), importlib.import_module(module))
+            module, _, attribute = name.rpartition(":")
+            factory = reduce(getattr, attribute.split("."), import_agent_module(module))
         else:
             known = ", ".join(installed)
             raise AgentError(f"no agent {name!r}; known: {known}, or give module:Name")

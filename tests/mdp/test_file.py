@@ -73,8 +73,10 @@ def test_save_is_whole_or_not_at_all(mdp, tmp_path):
     with pytest.raises(OSError, match=r"a\.task"):
         mdp.save(target)
     assert os.listdir(tmp_path) == ["a.task"]
-    with pytest.raises(OSError, match="nowhere"):
-        mdp.save(tmp_path / "nowhere" / "a.task")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        mdp.save(tmp_path / "file" / "a.task")
+    assert (tmp_path / "file").read_text() == ""
 
 
 def test_save_replaces_and_has_the_usual_permissions(mdp, small_tasks, tmp_path):

@@ -9,7 +9,6 @@ learned keys alone. What they reach, and where they lose: `docs/omnirl.md`.
 from __future__ import annotations
 
 import math
-import os
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar
@@ -30,6 +29,7 @@ from anymdp_bench.datasets.codes import TRUNCATED as _TRUNCATED
 from anymdp_bench.datasets.codes import WENT_ON as _WENT_ON
 from anymdp_bench.engine.arrays import Bools, Int64s
 from anymdp_bench.engine.rng import uniform
+from anymdp_bench.paths import AnyPath
 
 
 @njit(cache=True)
@@ -114,17 +114,17 @@ class SequenceAgent(Agent):
         """Size of the memory of all runs; constant from `start` on."""
         return sum(memory.nbytes for memory in self._player.state)
 
-    def save_context(self, path: str | os.PathLike[str]) -> None:
+    def save_context(self, path: AnyPath) -> None:
         """Writes all that the runs remember to the folder `path` (safetensors), whole or not at all."""
-        save(Path(path), self._tensors(), {"context": {"steps": self._steps}})
+        save(path, self._tensors(), {"context": {"steps": self._steps}})
 
-    def load_context(self, path: str | os.PathLike[str]) -> None:
+    def load_context(self, path: AnyPath) -> None:
         """Goes on from what `save_context` wrote; `start` was called with as many runs of the same size.
 
         Raises:
             ValueError: it is no context, or of other runs; the message is one line.
         """
-        tensors, numbers = load_arrays(Path(path))
+        tensors, numbers = load_arrays(path)
         if "context" not in numbers:
             raise ValueError(f"{path} holds no context; give a folder that save_context wrote")
         mine = self._tensors()
@@ -237,7 +237,7 @@ def load_agent(
     """
     shipped = Path(str(files("anymdp_baselines.omnirl") / "weights" / name))
     try:
-        found = read_checkpoint(Path(checkpoint) if checkpoint else shipped, kinds)
+        found = read_checkpoint(checkpoint or shipped, kinds)
         network = found.network()
     except ModuleNotFoundError:
         raise AgentError(f"{checkpoint} needs PyTorch: pip install 'anymdp-bench[torch]'") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from anymdp_baselines.omnirl.value_iteration import PLAN_HEADS
 from anymdp_baselines.training.checkpoint import READ_ERRORS, load_arrays, one_line
 from anymdp_baselines.training.temperature import TemperatureSchedule
 from anymdp_bench.engine.arrays import AnyArray
+from anymdp_bench.paths import AnyPath
 
 if TYPE_CHECKING:
     from anymdp_baselines.omnirl.model import SequenceModel
@@ -57,7 +57,7 @@ class Checkpoint(NamedTuple):
         return model.eval().requires_grad_(False)
 
 
-def read_checkpoint(path: Path, kinds: tuple[str, ...]) -> Checkpoint:
+def read_checkpoint(path: AnyPath, kinds: tuple[str, ...]) -> Checkpoint:
     """Reads and checks a checkpoint; nothing that the file lacks is allocated.
 
     Raises:

@@ -12,9 +12,7 @@ what came before, and plays by that one once the run shows that something is hid
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,6 +39,7 @@ from anymdp_baselines.planner.policy import PlannedRuns
 from anymdp_baselines.planner.schedule import ELSEWHERE, FAMILIAR, HIDDEN
 from anymdp_bench.agents import Agent, RunBatch, Transition
 from anymdp_bench.engine.arrays import Bools, Int64s
+from anymdp_bench.paths import AnyPath
 
 MOST_BYTES = 8 * 2**30  # of memory for all runs together
 _ID_STREAM = np.uint64(0xE7037ED1A0B428DB)  # the choices by ids have random streams of their own
@@ -197,11 +196,11 @@ class NeuralPlanner(Agent):
             bounds |= {"history.ids": (-1, ids - 1), "history.whose": (0, n_observations - 1)}
         return bounds
 
-    def save_context(self, path: str | os.PathLike[str]) -> None:
-        """Writes all that the runs remember to `path` (safetensors), whole or not at all."""
-        save_arrays(Path(path), self._arrays(), {"context": len(self._runs)})
+    def save_context(self, path: AnyPath) -> None:
+        """Writes all that the runs remember to the file `path` (safetensors), whole or not at all."""
+        save_arrays(path, self._arrays(), {"context": len(self._runs)})
 
-    def load_context(self, path: str | os.PathLike[str]) -> None:
+    def load_context(self, path: AnyPath) -> None:
         """Goes on from what `save_context` wrote; `start` was called with as many runs of the same size.
 
         Runs of a context of version 8 explore anew at the times that `start` drew.
@@ -209,7 +208,7 @@ class NeuralPlanner(Agent):
         Raises:
             ValueError: the file is no context, or of other runs; the message is one line.
         """
-        arrays, numbers = load_arrays(Path(path))
+        arrays, numbers = load_arrays(path)
         mine = self._arrays()
         if "context" not in numbers or arrays.keys() | _ADDED != mine.keys() | _ADDED:
             raise ValueError(f"{path} holds no context; give a file that save_context wrote")

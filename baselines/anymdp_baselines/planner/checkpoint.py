@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from anymdp_baselines.planner.inference import Network, build_network
 from anymdp_baselines.training.checkpoint import READ_ERRORS, one_line, read_file, write_file
+from anymdp_bench.paths import AnyPath
 
 FORMAT = "anymdp-bench omnirl 3"
 _MOST, _MOST_EXPERTS = (
@@ -20,12 +20,12 @@ _MOST, _MOST_EXPERTS = (
 SHIPPED = "neural-planner"  # the weights that are loaded by default, by name
 
 
-def save_arrays(path: Path, arrays: dict[str, Any], numbers: dict[str, Any]) -> None:
+def save_arrays(path: AnyPath, arrays: dict[str, Any], numbers: dict[str, Any]) -> None:
     """Writes arrays (or tensors on the CPU) and plain numbers to `path`, whole or not at all."""
     write_file(path, arrays, numbers, FORMAT)
 
 
-def load_arrays(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+def load_arrays(path: AnyPath) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     """Returns (arrays, numbers) as `save_arrays` wrote them.
 
     Raises:
@@ -68,13 +68,13 @@ class Weights(NamedTuple):
         return self.general
 
 
-def load_weights(path: str | os.PathLike[str]) -> Weights:
+def load_weights(path: AnyPath) -> Weights:
     """Returns the planners of a checkpoint, ready for inference.
 
     Raises:
         ValueError: the file is no checkpoint of this kind; the message is one line.
     """
-    arrays, numbers = load_arrays(Path(path))
+    arrays, numbers = load_arrays(path)
     given = numbers.get("experts", [])
     try:
         parts = [{"name": ""}, *given]

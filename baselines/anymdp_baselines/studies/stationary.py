@@ -43,12 +43,10 @@ def fit_decay(distribution: Float64s) -> tuple[float, float]:
 
 def run(scale: str, out: Path) -> list[Path]:
     """Prints the fits and draws `stationary.png`."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, 2, figsize=(7.0, 2.8), sharey=True, layout="constrained")
+    figure = Figure(figsize=(7.0, 2.8), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
     colours = {"uniform": "#0072B2", "oracle": "#D55E00"}
     print(f"{'environment':20} {'policy':8} {'slope per rank':>14} {'R2':>6} {'first/last':>10}")
     for axis, env_id in zip(axes, ENVIRONMENTS, strict=True):
@@ -64,5 +62,4 @@ def run(scale: str, out: Path) -> list[Path]:
     axes[1].legend(title="policy", frameon=False)
     path = out / "stationary.png"
     figure.savefig(path, dpi=200)
-    plt.close(figure)
     return [path]

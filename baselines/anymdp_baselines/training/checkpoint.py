@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 
 from anymdp_bench.engine.arrays import AnyArray
 from anymdp_bench.mdp.file_bytes import sort_metadata
+from anymdp_bench.paths import AnyPath, expand_home, make_parent
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +50,7 @@ def former(folder: Path) -> Path:
 
 
 def save(
-    folder: Path,
+    folder: AnyPath,
     tensors: Mapping[str, Any],
     numbers: dict[str, Any],
     ready: Callable[[], object] = lambda: None,
@@ -57,13 +58,14 @@ def save(
     """Writes a checkpoint, calls `ready`, and replaces what was there in one rename.
 
     Args:
-        folder: the checkpoint.
+        folder: the checkpoint; `~` is the home directory.
         tensors: NumPy arrays, or PyTorch's tensors on the CPU, by name.
         numbers: what else is kept, as JSON knows it.
         ready: called when all is written, before it takes its place.
     """
     from safetensors.numpy import save
 
+    folder = expand_home(folder)
     fresh, old = unready(folder), former(folder)
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -107,7 +109,7 @@ def _parts(name: str, array: AnyArray) -> list[tuple[str, AnyArray]]:
     ]
 
 
-def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load(path: AnyPath) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Returns (tensors, numbers) of a checkpoint (see `load_arrays`)."""
     import torch
 
@@ -115,12 +117,13 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return {name: torch.from_numpy(array) for name, array in arrays.items()}, numbers
 
 
-def load_arrays(path: Path) -> tuple[dict[str, AnyArray], dict[str, Any]]:
+def load_arrays(path: AnyPath) -> tuple[dict[str, AnyArray], dict[str, Any]]:
     """Returns (arrays, numbers) as `save` wrote them; `path` is the folder, or its only shard.
 
     Raises:
         ValueError: it is no checkpoint of this kind; the message is one line.
     """
+    path = expand_home(path)
     if not path.exists() and former(path).exists():
         path = former(path)  # the writer died between its two renames
     try:
@@ -152,7 +155,7 @@ def _join(path: Path) -> tuple[dict[str, AnyArray], dict[str, Any]]:
 
 
 def write_file(
-    path: Path, arrays: dict[str, Any], numbers: dict[str, Any], file_format: str
+    path: AnyPath, arrays: dict[str, Any], numbers: dict[str, Any], file_format: str
 ) -> None:
     """Writes arrays (or tensors on the CPU) and plain numbers to one file, whole or not at all."""
     from safetensors.numpy import save
@@ -161,6 +164,7 @@ def write_file(
     blob = sort_metadata(
         save(whole, metadata={"format": file_format, "numbers": json.dumps(numbers)})
     )
+    path = make_parent(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -171,13 +175,13 @@ def write_file(
         raise
 
 
-def read_file(path: Path, file_format: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_file(path: AnyPath, file_format: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns (NumPy arrays, numbers) as `write_file` wrote them.
 
     Raises:
         READ_ERRORS: the file is none of this format.
     """
-    arrays, numbers, _ = _read(path, file_format)
+    arrays, numbers, _ = _read(expand_home(path), file_format)
     return arrays, numbers
 
 

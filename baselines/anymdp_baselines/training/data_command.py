@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from anymdp_bench.cli.paths import expand_home
 from anymdp_bench.runner.executor import Backend, Executor
 
 app = typer.Typer(help="Write and read recorded training data: behaviours, labelled by the oracle.")
@@ -15,7 +16,7 @@ app = typer.Typer(help="Write and read recorded training data: behaviours, label
 
 @app.command("write")
 def write(
-    out: Annotated[Path, typer.Option(help="Folder for the shards.")],
+    out: Annotated[Path, typer.Option(callback=expand_home, help="Folder for the shards.")],
     states: Annotated[int, typer.Option(min=8, help="S of the tasks tau(S, A).")] = 16,
     actions: Annotated[int, typer.Option(min=2, help="A of them.")] = 5,
     sequences: Annotated[int, typer.Option(min=1, help="Number of sequences, a task each.")] = 1024,
@@ -64,7 +65,11 @@ def write(
 
 
 @app.command("show")
-def show(path: Annotated[Path, typer.Argument(help="A folder of shards, or one of them.")]) -> None:
+def show(
+    path: Annotated[
+        Path, typer.Argument(callback=expand_home, help="A folder of shards, or one of them.")
+    ],
+) -> None:
     """Read shards and print what is in them.
 
     Example: `anymdp-bench data show shards`

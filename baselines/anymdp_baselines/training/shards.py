@@ -17,6 +17,7 @@ import numpy as np
 
 from anymdp_bench.datasets.sequences import Sequences, synthesise
 from anymdp_bench.mdp.file_bytes import sort_metadata
+from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.runner.executor import Executor
 from anymdp_bench.runner.output import locked, writable
 from anymdp_bench.runner.worker_pool import JobError, JobFailed
@@ -38,7 +39,7 @@ class ShardSettings:
 
 
 def write_shards(
-    folder: Path,
+    folder: AnyPath,
     settings: ShardSettings,
     executor: Executor = Executor(),  # noqa: B008 - frozen
 ) -> Iterator[int]:
@@ -54,6 +55,7 @@ def write_shards(
     """
     from safetensors.numpy import save
 
+    folder = expand_home(folder)
     if settings.first_seed < PUBLIC_SEEDS:
         raise ValueError(f"task seed {settings.first_seed} is public; start from {PUBLIC_SEEDS}")
     with writable(folder), locked(folder, "shards"):
@@ -101,7 +103,7 @@ def _path(folder: Path, k: int) -> Path:
     return folder / f"{k:06d}.safetensors"
 
 
-def read_shards(folder: Path) -> Iterator[Sequences]:
+def read_shards(folder: AnyPath) -> Iterator[Sequences]:
     """Yields the shards of a folder (or one file), in order.
 
     Raises:
@@ -110,6 +112,7 @@ def read_shards(folder: Path) -> Iterator[Sequences]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
+    folder = expand_home(folder)
     files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else [folder]
     if not files:
         raise ValueError(f"{folder} holds no .safetensors file; write some with anymdp-bench data")

@@ -16,15 +16,16 @@ from anymdp_baselines.training.log import Log, Row
 from anymdp_baselines.training.objective import Compute, Losses, Objective
 from anymdp_baselines.training.resume import has_state, newest_state, save_state
 from anymdp_baselines.training.trainer import Trainer
+from anymdp_bench.paths import AnyPath, expand_home
 
 
 def train(
     make: Callable[[Compute], Objective],
-    folder: Path,
+    folder: AnyPath,
     resume: bool = False,
     compute: Compute | None = None,
     tensorboard: bool = False,
-    start_from: Path | None = None,
+    start_from: AnyPath | None = None,
     evaluates: bool = True,
 ) -> Trainer:
     """Trains an objective to its end and returns the trainer.
@@ -45,6 +46,7 @@ def train(
         ValueError: there is no such device, or the folder holds another training; the message is one line.
         ModuleNotFoundError: TensorBoard is asked for and missing.
     """
+    folder = expand_home(folder)
     folder.mkdir(parents=True, exist_ok=True)
     compute = compute or Compute()
     torch.set_num_threads(compute.threads)
@@ -64,7 +66,7 @@ def train(
         trainer.restore(tensors, numbers)
         tell(f"resumed at round {trainer.round}")
     elif start_from is not None:
-        trainer.objective.start_from(start_from)
+        trainer.objective.start_from(expand_home(start_from))
         trainer.optimizer.reset_average()
     log = Log(folder, trainer.round, tensorboard) if distributed.rank() == 0 else None
     _run_rounds(trainer, folder, log, evaluates)

@@ -22,13 +22,15 @@ from anymdp_bench.cli import table as table_command
 from anymdp_bench.cli.interrupt import INTERRUPTED, MESSAGE
 from anymdp_bench.runner.progress import complain
 
-_NARROW = (
-    76  # columns; below, rich's help tables cut off the names of options, and plain help wraps
-)
+_NARROW = 76  # columns; below, rich's help tables cut off the names of options
 
 
-def _terminal_width() -> int:
-    return shutil.get_terminal_size().columns
+def _has_boxes() -> bool:
+    """Whether help is set in boxes; elsewhere, as in a pipe, it is plain text that wraps."""
+    is_terminal = (
+        sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    )
+    return is_terminal and shutil.get_terminal_size().columns >= _NARROW
 
 
 app = typer.Typer(
@@ -36,7 +38,7 @@ app = typer.Typer(
     help="A Gymnasium benchmark for agents that learn within a task.\n\n"
     "Begin with `anymdp-bench run --agent tql-ucb --suite smoke`; every command's `--help` has examples.",
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown" if _terminal_width() >= _NARROW else None,
+    rich_markup_mode="markdown" if _has_boxes() else None,
 )
 app.command("run")(run_command.run)
 app.command("table")(table_command.table)
@@ -77,6 +79,7 @@ def run(arguments: list[str]) -> int:
     """Runs one command and returns its exit code."""
     from anymdp_bench.agents import AgentError
     from anymdp_bench.mdp import TaskError
+    from anymdp_bench.paths import PathError
     from anymdp_bench.rendering.video import VideoError
     from anymdp_bench.results.schema import RecordError
     from anymdp_bench.runner.output import OutputError
@@ -85,9 +88,13 @@ def run(arguments: list[str]) -> int:
     from anymdp_bench.runner.worker_pool import ExecutorError
     from anymdp_bench.suites import SuiteError
 
+    if _is_folder_gone():
+        complain("the working directory was removed; change to another one")
+        return 2
     try:
         code = app(args=arguments, prog_name="anymdp-bench", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         if code == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
@@ -102,6 +109,7 @@ def run(arguments: list[str]) -> int:
         AgentError,
         ExecutorError,
         OutputError,
+        PathError,
         PlanError,
         RecordError,
         VideoError,
@@ -124,7 +132,16 @@ def run(arguments: list[str]) -> int:
         return 2
 
 
+def _is_folder_gone() -> bool:
+    """Whether the working directory was removed, where no relative name and no worker can be had."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
 def _close_stdout() -> None:
     """Sends what was not written nowhere, so that Python does not complain when it exits."""
-    with suppress(OSError):  # standard output is no file
+    with suppress(OSError, AttributeError):  # standard output is no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def say(message: str, quiet: bool = False) -> None:
     """Prints a message on stderr."""
-    if not quiet:
+    if not quiet and sys.stderr is not None:
         print(message, file=sys.stderr)
 
 
@@ -37,6 +38,7 @@ def print_table(
     from rich.console import Console
 
     console = Console()
+    is_colourful = console.is_terminal and console.color_system is not None  # TERM=dumb has none
     text = results.table(
         style,
         target=target,
@@ -44,10 +46,10 @@ def print_table(
         measure=measure,
         reference=reference,
         overall=overall,
-        width=console.width if console.is_terminal else None,
-        color=console.is_terminal and style == "text",
+        width=shutil.get_terminal_size().columns if console.is_terminal else None,
+        color=is_colourful and style == "text",
     )
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    print(text.removesuffix("\n"))
 
 
 def print_summary(

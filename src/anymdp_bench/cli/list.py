@@ -76,7 +76,7 @@ def studies(as_json: AsJson = False) -> None:
     """
     from anymdp_bench.studies import load_study, study_names
 
-    about = {name: (load_study(name).__doc__ or "").splitlines()[0] for name in study_names()}
+    about = {name: (load_study(name).__doc__ or "").partition("\n")[0] for name in study_names()}
     rows = [{"study": name, "question": line} for name, line in about.items()]
     _print_rows(rows, [f"{name:16} {line}" for name, line in about.items()], as_json)
 

@@ -10,13 +10,16 @@ import typer
 from anymdp_bench.cli.console import say
 from anymdp_bench.cli.json_output import AsJson, print_value
 from anymdp_bench.cli.paths import expand_home
+from anymdp_bench.cli.streams import stdout_to_stderr
 
 _MOST_SEED = 2**32 - 1
 
 
 def record(
     env_id: Annotated[str, typer.Argument(help="An environment id (see `list envs`).")],
-    agent: Annotated[str, typer.Option(help="An agent's name, or module:Name.")] = "oracle",
+    agent: Annotated[
+        str, typer.Option(help="An agent's name, module:Name or file.py:Name.")
+    ] = "oracle",
     task_seed: Annotated[int, typer.Option(min=0, max=_MOST_SEED, help="The task.")] = 0,
     seed: Annotated[
         int, typer.Option(min=0, max=_MOST_SEED, help="Seed of the agent and the dynamics.")
@@ -36,16 +39,17 @@ def record(
     The agent starts from an empty memory and learns as it plays; `--after 100` shows what it has learned by
     then. Example: `anymdp-bench record DiscretePendulum-g5-v0 --agent psrl --after 200 --out psrl.gif`.
     """
-    from anymdp_bench.agents import AgentSpec
     from anymdp_bench.evaluation.recording import record_video
     from anymdp_bench.rendering.video import VideoError
+    from anymdp_bench.runner.agent_spec import make_spec
 
     video = out or Path(f"{env_id}-{agent.replace(':', '.')}.gif")
     try:
-        returns = record_video(
-            env_id, AgentSpec(agent, checkpoint), video,
-            task_seed=task_seed, seed=seed, episodes=episodes, after=after,
-        )  # fmt: skip
+        with stdout_to_stderr():  # an agent may print
+            returns = record_video(
+                env_id, make_spec(agent, checkpoint=checkpoint), video,
+                task_seed=task_seed, seed=seed, episodes=episodes, after=after,
+            )  # fmt: skip
     except KeyError as error:
         raise VideoError(str(error.args[0])) from None
     except OSError as error:

@@ -12,6 +12,8 @@ import typer
 
 from anymdp_bench.cli.completion import agent_names, env_ids, known_suites
 from anymdp_bench.cli.console import print_summary, print_table, quote_path, say
+from anymdp_bench.cli.paths import expand_home
+from anymdp_bench.cli.streams import stdout_to_stderr
 from anymdp_bench.runner.executor import Backend
 from anymdp_bench.suites import DEFAULT_SUITE, MOST_EPISODES, MOST_RUNS, MOST_STEPS, suite_names
 
@@ -39,7 +41,8 @@ def run(
     agent: Annotated[
         str,
         typer.Option(
-            help="An agent's name (see `list agents`) or module:Name.", autocompletion=agent_names
+            help="An agent's name (see `list agents`), module:Name or file.py:Name.",
+            autocompletion=agent_names,
         ),
     ],
     suite: Annotated[
@@ -81,9 +84,13 @@ def run(
             min=0.001, help="Seconds that a run (or a batch of runs) may take before it fails."
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Output directory.")] = Path("results"),
+    out: Annotated[Path, typer.Option(callback=expand_home, help="Output directory.")] = Path(
+        "results"
+    ),
     seed: Annotated[int, typer.Option(min=0, max=_MOST_SEED, help="First run seed.")] = 0,
-    checkpoint: Annotated[str | None, typer.Option(help="An agent's weights.")] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(callback=expand_home, help="An agent's weights.")
+    ] = None,
     agent_arg: Annotated[
         list[str] | None,
         typer.Option(
@@ -115,27 +122,28 @@ def run(
     if ray_address is not None and executor is not Backend.RAY:
         raise typer.BadParameter("--ray-address goes with --executor ray")
     try:
-        results = evaluate(
-            agent,
-            env or suite or DEFAULT_SUITE,
-            tasks=tasks,
-            runs=runs,
-            steps=steps,
-            episodes=episodes,
-            context=context.value,
-            seed=seed,
-            task_seed_start=task_seed_start,
-            workers=workers,
-            out=out,
-            progress=False if quiet else None,
-            checkpoint=checkpoint,
-            agent_args=_parse_arguments(agent_arg or []),
-            score=score.value,
-            executor=executor,
-            ray_address=ray_address,
-            time_limit=time_limit,
-            debug=debug,
-        )
+        with stdout_to_stderr():  # an agent may print
+            results = evaluate(
+                agent,
+                env or suite or DEFAULT_SUITE,
+                tasks=tasks,
+                runs=runs,
+                steps=steps,
+                episodes=episodes,
+                context=context.value,
+                seed=seed,
+                task_seed_start=task_seed_start,
+                workers=workers,
+                out=out,
+                progress=False if quiet else None,
+                checkpoint=checkpoint,
+                agent_args=_parse_arguments(agent_arg or []),
+                score=score.value,
+                executor=executor,
+                ray_address=ray_address,
+                time_limit=time_limit,
+                debug=debug,
+            )
     except Exception:
         if debug:
             traceback.print_exc()

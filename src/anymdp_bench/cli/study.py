@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext, redirect_stdout
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +13,7 @@ from anymdp_bench.cli.console import say
 from anymdp_bench.cli.json_output import AsJson, print_value
 from anymdp_bench.cli.list import studies as list_studies
 from anymdp_bench.cli.paths import expand_home
+from anymdp_bench.cli.streams import stdout_to_stderr
 
 
 class Scale(StrEnum):
@@ -43,7 +43,7 @@ def study(
     if name == "list":  # the former way to `list studies`
         return list_studies(as_json)
     chosen = load_study(name)
-    with writable(out), redirect_stdout(sys.stderr) if as_json else nullcontext():
+    with writable(out), stdout_to_stderr() if as_json else nullcontext():
         try:
             paths = chosen.run(scale.value, out)
         except ModuleNotFoundError as error:

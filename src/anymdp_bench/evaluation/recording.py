@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from anymdp_bench.agents import (
@@ -18,6 +17,7 @@ from anymdp_bench.evaluation.independent_learners import IndependentLearners
 from anymdp_bench.evaluation.loop import Interaction
 from anymdp_bench.evaluation.runs import Run, make_simulator, run_batch
 from anymdp_bench.evaluation.stepped import SteppedAgent
+from anymdp_bench.paths import AnyPath
 from anymdp_bench.rendering.video import check_suffix, write_video
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.task import Task
@@ -26,7 +26,7 @@ from anymdp_bench.tasks.task import Task
 def record_video(
     env_id: str,
     spec: AgentSpec,
-    out: Path,
+    out: AnyPath,
     *,
     task_seed: int = 0,
     seed: int = 0,
@@ -41,7 +41,7 @@ def record_video(
     Args:
         env_id: the environment.
         spec: the agent.
-        out: the video file; its suffix is .gif or .mp4.
+        out: the video file; its suffix is .gif or .mp4, and a missing folder is made.
         task_seed: the task seed.
         seed: the run seed.
         episodes: how many episodes are recorded.

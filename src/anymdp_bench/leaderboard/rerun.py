@@ -133,7 +133,7 @@ def remote(spec: AgentSpec, patience: float = PATIENCE) -> Iterator[RemoteAgent]
     Raises:
         AgentError: there is no such agent, or it broke the contract.
     """
-    words = [sys.executable, "-m", "anymdp_bench.leaderboard.host", spec.name]
+    words = [sys.executable, "-P", "-m", "anymdp_bench.leaderboard.host", spec.name]
     words += [spec.checkpoint or "", json.dumps(dict(spec.arguments))]
     pipe = subprocess.PIPE
     with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:

@@ -23,6 +23,7 @@ import pandas as pd
 
 from anymdp_bench.evaluation import test_points
 from anymdp_bench.leaderboard.check_file import check_file
+from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.results.records import is_marked_tuned, read_header, read_rows
 from anymdp_bench.results.schema import RecordError, make_record_error
 from anymdp_bench.runner.plan import ARGUMENTS
@@ -120,12 +121,13 @@ class Submission:
             raise self.fault(row, column, f"{value} {what}", fix)
 
 
-def read_submission(path: Path) -> Submission:
+def read_submission(path: AnyPath) -> Submission:
     """Reads a submission and checks its form.
 
     Raises:
         RecordError: one line naming file, line, column and cure.
     """
+    path = expand_home(path)
     digest = check_file(path, lambda suite, line: _most_rows(path, suite, line))
     frame, lines = read_rows(path)
     header = read_header(path)

@@ -8,10 +8,11 @@ from pathlib import Path
 from anymdp_bench.leaderboard.check_completeness import Tasks, check_completeness
 from anymdp_bench.leaderboard.check_values import check_values
 from anymdp_bench.leaderboard.submission import Submission, read_submission
+from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.results.schema import RecordError
 
 
-def validate(path: Path) -> tuple[Submission, Tasks]:
+def validate(path: AnyPath) -> tuple[Submission, Tasks]:
     """Reads a submission and checks its form, its completeness and its values.
 
     Returns:
@@ -26,15 +27,15 @@ def validate(path: Path) -> tuple[Submission, Tasks]:
     return found, tasks
 
 
-def submission_paths(paths: Iterable[Path]) -> list[Path]:
+def submission_paths(paths: Iterable[AnyPath]) -> list[Path]:
     """The CSV files among `paths`, and those of the folders among them, in order of name.
 
     Raises:
         RecordError: there is none.
     """
     files: list[Path] = []
-    for path in paths:
-        files += sorted(path.glob("*.csv")) if path.is_dir() else [path]
+    for path in map(expand_home, paths):
+        files += sorted(path.glob("[!.]*.csv")) if path.is_dir() else [path]
     if not files:
         raise RecordError("no submissions found; name a .csv file or a folder that holds some")
     return list(dict.fromkeys(files))

@@ -33,6 +33,7 @@ from anymdp_bench.leaderboard.check_completeness import Tasks
 from anymdp_bench.leaderboard.permutation_test import p_fresh, p_paired
 from anymdp_bench.leaderboard.rerun import RemoteAgent, remote_players, replay
 from anymdp_bench.leaderboard.submission import Submission
+from anymdp_bench.paths import AnyPath, make_parent
 from anymdp_bench.results.schema import RecordError
 from anymdp_bench.results.statistics import Array
 from anymdp_bench.results.windows import window
@@ -101,10 +102,10 @@ class Receipt:
             f" (p = {self.p_fresh:.2g}){numbers}{cut}"
         )
 
-    def save(self, path: Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Writes the receipt as JSON."""
         text = json.dumps(dataclasses.asdict(self) | {"holds": self.holds}, indent=1)
-        path.write_text(text + "\n", encoding="utf-8")
+        make_parent(path).write_text(text + "\n", encoding="utf-8")
 
 
 def load_receipt(path: Path) -> Receipt:

@@ -6,11 +6,11 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from anymdp_bench.longcontext.losses import Losses, edges
 from anymdp_bench.longcontext.streams import STREAMS, stream
+from anymdp_bench.paths import AnyPath, expand_home, make_parent
 from anymdp_bench.results.schema import RecordError
 
 _MOST_BYTES = 64 * 1024
@@ -47,13 +47,11 @@ class Result:
     description: str = ""
 
 
-def save_result(
-    path: Path | str, found: Losses, *, model: str, version: str, **more: Any
-) -> Result:
+def save_result(path: AnyPath, found: Losses, *, model: str, version: str, **more: Any) -> Result:
     """Writes a result file and returns the result.
 
     Args:
-        path: the file.
+        path: the file; `~` is the home directory, and a missing folder is made.
         found: the losses of a whole published stream.
         model: the name of the model.
         version: the version of the model.
@@ -72,17 +70,17 @@ def save_result(
     )
     result = Result(model, version, found.stream.name, found.stream.digest(), buckets, **more)
     text = json.dumps(asdict(result), indent=1, allow_nan=False)
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    make_parent(path).write_text(text + "\n", encoding="utf-8")
     return result
 
 
-def load_result(path: Path | str) -> Result:
+def load_result(path: AnyPath) -> Result:
     """Reads a result file and checks it against the stream, which is generated again.
 
     Raises:
         RecordError: the file is no result file, or not of this stream; the message names the wrong field.
     """
-    path = Path(path)
+    path = expand_home(path)
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise RecordError(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +28,7 @@ from anymdp_bench.mdp.checks import (
     validate_start,
 )
 from anymdp_bench.mdp.file_bytes import sort_metadata
+from anymdp_bench.paths import AnyPath, expand_home, make_parent
 
 __all__ = ["TabularMDP", "TaskError"]
 
@@ -217,15 +216,14 @@ class TabularMDP:
         digest.update(f"{self.max_steps},{self.n_observations}".encode())
         return digest.hexdigest()
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: AnyPath) -> None:
         """Writes the task to a safetensors file, which holds arrays only and no code.
 
         The file is written as a whole or not at all.
 
         Args:
-            path: the file. A file of that name is replaced.
-
-        `~` is the home directory.
+            path: the file; `~` is the home directory, and a missing folder is made. A file of that name is
+                replaced.
 
         Raises:
             OSError: `path` cannot be written.
@@ -235,7 +233,7 @@ class TabularMDP:
         numbers = {"max_steps": self.max_steps, "n_observations": self.n_observations}
         metadata = {"format": _FORMAT, "numbers": json.dumps(numbers)}
         blob = sort_metadata(save(self._arrays(), metadata=metadata))
-        target = Path(os.path.expanduser(path))
+        target = make_parent(path)
         partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
         try:
             with partial.open("xb") as file:
@@ -246,13 +244,13 @@ class TabularMDP:
             raise
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> TabularMDP:
+    def load(cls, path: AnyPath) -> TabularMDP:
         """Reads a task that `save` wrote.
 
         It executes nothing, and it checks all that the constructor checks.
 
         Args:
-            path: the file.
+            path: the file; `~` is the home directory.
 
         Raises:
             TaskError: the file holds no task.
@@ -260,7 +258,7 @@ class TabularMDP:
         """
         from safetensors import SafetensorError, safe_open
 
-        path = os.path.expanduser(path)
+        path = expand_home(path)
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata: dict[str, str] = file.metadata() or {}

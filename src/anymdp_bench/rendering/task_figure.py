@@ -9,7 +9,6 @@ panel with the grid.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from anymdp_bench.engine.arrays import Float64s, Int64s
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import solve, stationary_distribution
+from anymdp_bench.paths import AnyPath, make_parent
 from anymdp_bench.rendering.cells import Grid, classify_cells, draw_cells
 from anymdp_bench.rendering.state_strip import classify_states
 from anymdp_bench.scoring import ORACLE_GAMMA, References, compute_references
@@ -26,7 +26,7 @@ _NAMES = {"S": "start", "x": "pitfall", "G": "goal", ".": "other"}
 _MANY = 48  # with more states than this, names are left out
 
 
-def draw_task(mdp: TabularMDP, out: Path, name: str, grid: Grid | None = None) -> None:
+def draw_task(mdp: TabularMDP, out: AnyPath, name: str, grid: Grid | None = None) -> None:
     """Draws the figure of a task and writes it to a file.
 
     Args:
@@ -54,8 +54,7 @@ def draw_task(mdp: TabularMDP, out: Path, name: str, grid: Grid | None = None) -
         f"{name}: {mdp.n_states} states, {mdp.n_actions} actions, at most {mdp.max_steps} steps;"
         f" oracle {ends.oracle:.3g}, random {ends.random:.3g}"
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
+    figure.savefig(make_parent(out), dpi=120)
 
 
 def _measure_visits(mdp: TabularMDP, ends: References) -> tuple[Int64s, Float64s, Float64s]:

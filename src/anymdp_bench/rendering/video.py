@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from anymdp_bench.paths import AnyPath, expand_home, make_parent
+
 SUFFIXES = (".gif", ".mp4")
 
 
@@ -15,7 +17,7 @@ class VideoError(ValueError):
     """A picture or video cannot be made. The message says why, and how to fix it."""
 
 
-def check_suffix(out: Path) -> None:
+def check_suffix(out: AnyPath) -> None:
     """Checks that a file name ends in a video format.
 
     Args:
@@ -24,11 +26,12 @@ def check_suffix(out: Path) -> None:
     Raises:
         VideoError: `out` ends in neither .gif nor .mp4.
     """
-    if out.suffix.lower() not in SUFFIXES:
-        raise VideoError(f"--out {out} ends in {out.suffix!r}; give a name in .gif or .mp4")
+    suffix = expand_home(out).suffix
+    if suffix.lower() not in SUFFIXES:
+        raise VideoError(f"--out {out} ends in {suffix!r}; give a name in .gif or .mp4")
 
 
-def write_video(frames: Sequence[npt.NDArray[np.uint8]], rate: int, out: Path) -> None:
+def write_video(frames: Sequence[npt.NDArray[np.uint8]], rate: int, out: AnyPath) -> None:
     """Writes frames to a video file.
 
     Args:
@@ -42,7 +45,7 @@ def write_video(frames: Sequence[npt.NDArray[np.uint8]], rate: int, out: Path) -
     """
     if not frames:
         raise VideoError("nothing was recorded; give at least 1 --episodes")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    out = make_parent(out)
     try:
         (_write_gif if out.suffix.lower() == ".gif" else _write_mp4)(frames, rate, out)
     except ModuleNotFoundError as error:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.results.schema import (
     COLUMNS,
     CONTEXTS,
@@ -51,9 +52,6 @@ __all__ = [
     "write_csv",
     "write_rows",
 ]
-
-AnyPath = str | os.PathLike[str]
-"""What names a file: a string or a path, in both of which `~` is the home directory."""
 
 MAX_BYTES = 2**30
 """Larger files are refused: a full-budget file of all environments is a fifth of this."""
@@ -140,7 +138,7 @@ def write_rows(path: AnyPath, rows: Iterable[str], header: Mapping[str, str]) ->
     become spaces. Raises ValueError for a key with a colon or unprintable, OSError where the folder
     cannot be written.
     """
-    path = Path(os.path.expanduser(path))
+    path = expand_home(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8", newline="") as file:
@@ -180,7 +178,7 @@ def _quoted(fields: Sequence[str | int | float]) -> str:
 
 def read_header(path: AnyPath) -> dict[str, str]:
     """The `# key: value` lines at the top of a result file; raises RecordError if unreadable."""
-    return _read_top(Path(os.path.expanduser(path)))[0]
+    return _read_top(expand_home(path))[0]
 
 
 def is_marked_tuned(header: Mapping[str, str]) -> bool:
@@ -220,7 +218,7 @@ def read_csv(path: AnyPath) -> pd.DataFrame:
 
 def read_rows(path: AnyPath) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
     """The frame of `read_csv`, and the line of the file that each of its rows came from, [rows]."""
-    path = Path(os.path.expanduser(path))
+    path = expand_home(path)
     frame, lines = _parse(path)
     if frame.empty:
         raise RecordError(f"{path}: holds no rows; run more episodes or leave the file out")
@@ -266,8 +264,8 @@ def read_many(paths: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
     """
     files: dict[Path, Path] = {}
     for each in [paths] if isinstance(paths, str | os.PathLike) else paths:
-        path = Path(os.path.expanduser(each))
-        found = sorted(path.rglob("*.csv")) if path.is_dir() else [path]
+        path = expand_home(each)
+        found = _find_files(path) if path.is_dir() else [path]
         files.update((file.resolve(), file) for file in found)
     if not files:
         raise RecordError("no result files found; name a .csv file or a folder that holds some")
@@ -285,6 +283,17 @@ def read_many(paths: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
     if any(tuned):
         frame["tuned"] = np.repeat(tuned, [len(each) for each in frames])
     return frame
+
+
+def _find_files(folder: Path) -> list[Path]:
+    """The CSV files beneath a folder, sorted, but for hidden ones: copies and notes of other programs."""
+    found = sorted(folder.rglob("*.csv"))
+    return [
+        path
+        for path in found
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
 
 
 def _concatenate(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

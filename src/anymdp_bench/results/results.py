@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.results import metrics
 from anymdp_bench.results.measures import Measure
 from anymdp_bench.results.metrics import ScoreMode
@@ -19,7 +20,6 @@ from anymdp_bench.results.overall_table import render_overall
 from anymdp_bench.results.plots import Kind, draw, save
 from anymdp_bench.results.records import (
     COLUMNS,
-    AnyPath,
     RunRecord,
     is_marked_tuned,
     read_csv,
@@ -89,7 +89,7 @@ class Results(pd.DataFrame):
         Raises:
             RecordError: there is no result file among them, or one breaks the format.
         """
-        if isinstance(paths, str | os.PathLike) and os.path.isfile(os.path.expanduser(paths)):
+        if isinstance(paths, str | os.PathLike) and expand_home(paths).is_file():
             return cls.from_file(paths)
         return cls(read_many(paths))
 
@@ -105,7 +105,7 @@ class Results(pd.DataFrame):
             RecordError: the file cannot be read, or breaks the format.
         """
         results = cls(read_csv(path))
-        kept = {"path": Path(os.path.expanduser(path))} | origin
+        kept = {"path": expand_home(path)} | origin
         results.origin = Origin(read_header(path), len(results), **kept)
         return results
 
@@ -246,7 +246,7 @@ class Results(pd.DataFrame):
         Raises:
             RecordError: these are not the rows of one evaluation, or the file cannot be written.
         """
-        target = Path(os.path.expanduser(path))
+        target = expand_home(path)
         if self.origin is None:
             raise RecordError(
                 f"{target}: the rows come from several evaluations; save each, or use to_csv"

@@ -11,6 +11,7 @@ from functools import reduce
 from typing import Any
 
 from anymdp_bench.agents import AgentError, AgentSpec
+from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.runner.main_module import is_main_guarded
 
 MAIN = "__main__"
@@ -19,14 +20,14 @@ MAIN = "__main__"
 def make_spec(
     agent: object,
     name: str | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint: AnyPath | None = None,
     arguments: Mapping[str, Any] | None = None,
 ) -> AgentSpec:
     """Describes an agent so that it can be made again.
 
     Args:
-        agent: the name of an installed agent, "module:Name", a class, a function that makes an agent, or an
-            agent.
+        agent: the name of an installed agent, "module:Name", "file.py:Name", a class, a function that makes
+            an agent, or an agent.
         name: what the records call it. By default the name itself, or the attribute `name` of what is
             given, or else "module:Name" of the class or function.
         checkpoint: the agent's weights; `~` is the home directory.
@@ -36,7 +37,7 @@ def make_spec(
         AgentError: `agent` is nothing of the kind, or a name or an argument cannot be recorded.
     """
     if checkpoint is not None:
-        checkpoint = os.path.expanduser(checkpoint)
+        checkpoint = str(expand_home(checkpoint))
     if not isinstance(arguments or {}, Mapping) or not all(
         isinstance(key, str) for key in arguments or {}
     ):
@@ -50,6 +51,7 @@ def make_spec(
                 " that makes an agent, or an agent"
             )
     else:
+        agent = agent.removeprefix("./")  # one file has one name in the records
         spec = AgentSpec(agent, checkpoint, pairs)
         if name is not None or agent.startswith(f"{MAIN}:"):
             spec = AgentSpec(name or agent, checkpoint, pairs, spec.load())

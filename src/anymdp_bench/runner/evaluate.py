@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import operator
-import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any, get_args
 from anymdp_bench.agents import AgentSpec
 from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.evaluation import CONTEXTS
+from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.results.metrics import ScoreMode
 from anymdp_bench.results.results import Results
 from anymdp_bench.runner.agent_spec import explain_no_workers, is_class_of_main, make_spec
@@ -41,7 +41,7 @@ _MOST_FAILURES = 5  # failures that are printed in full
 
 def evaluate(
     agent: object,
-    suite: str | os.PathLike[str] | Iterable[str] = DEFAULT_SUITE,
+    suite: AnyPath | Iterable[str] = DEFAULT_SUITE,
     *,
     tasks: int | None = None,
     runs: int | None = None,
@@ -51,9 +51,9 @@ def evaluate(
     seed: int = 0,
     task_seed_start: int = 0,
     workers: int | None = None,
-    out: str | os.PathLike[str] | None = None,
+    out: AnyPath | None = None,
     progress: bool | ReportProgress | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint: AnyPath | None = None,
     agent_args: Mapping[str, Any] | None = None,
     name: str | None = None,
     score: ScoreMode = "corrected",
@@ -69,8 +69,8 @@ def evaluate(
     on stderr says so.
 
     Args:
-        agent: the name of an installed agent, "module:Name", a class, a function without arguments that
-            makes an agent, or an agent. An agent that is made already plays in this process.
+        agent: the name of an installed agent, "module:Name", "file.py:Name", a class, a function without
+            arguments that makes an agent, or an agent. An agent that is made already plays in this process.
         suite: the name of a published suite, the path of a suite file in TOML, an environment id, or several
             ids.
         tasks: number of tasks for each environment whose tasks are sampled; None leaves it to the suite.
@@ -191,10 +191,10 @@ def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def _open_folder(out: str | os.PathLike[str] | None) -> Iterator[Path]:
+def _open_folder(out: AnyPath | None) -> Iterator[Path]:
     """Yields the output folder; without one a temporary folder, which is removed."""
     if out is not None:
-        yield Path(os.path.expanduser(out))
+        yield expand_home(out)
         return
     with TemporaryDirectory(prefix="anymdp-bench-") as folder:
         yield Path(folder)

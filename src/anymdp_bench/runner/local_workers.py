@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
+import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing import connection
 from typing import Any
 
@@ -18,6 +20,10 @@ from anymdp_bench.runner.worker_pool import ExecutorError, Work, WorkerDied, try
 
 _READY = "ready"
 _START_TRIES = 50  # attempts to start one worker
+_LONGEST_ADDRESS = 103  # bytes of a socket's path that every system takes
+_SOCKET_NAME = len(
+    "/pymp-12345678/listener-12345678"
+)  # what multiprocessing adds to the temporary folder
 
 
 class LocalWorker:
@@ -65,9 +71,7 @@ class LocalWorkerPool:
 
     def __init__(self, work: Work, size: int, import_main: bool = False) -> None:
         self.size, self._work, self._import_main = size, work, import_main
-        method = (
-            "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-        )
+        method = "forkserver" if _has_sockets() else "spawn"
         self._context = multiprocessing.get_context(method)
         if method == "forkserver":
             self._context.set_forkserver_preload(["anymdp_bench.runner.unit"])
@@ -88,15 +92,14 @@ class LocalWorkerPool:
                     # The clean process was killed. As soon as it is gone, a start makes a new one.
                     time.sleep(0.1)
                     continue
-                reason = getattr(error, "strerror", None) or "the process that starts them ends"
-                what = f"cannot start a worker process: {reason}"
-                raise ExecutorError(f"{what}; give fewer --workers") from None
+                raise ExecutorError(f"cannot start a worker process: {_explain(error)}") from None
         self._workers.append(worker)
         return worker
 
     def _start(self) -> LocalWorker:
         with (
             nullcontext() if self._import_main else hide_main(),
+            _no_folder_first(),
             warnings.catch_warnings(),
         ):
             # Python warns when its resource tracker was killed. There is nothing to track here.
@@ -114,11 +117,55 @@ class LocalWorkerPool:
             worker.kill()
 
 
+def _has_sockets() -> bool:
+    """Whether a server can fork the workers: it listens on a socket in the folder for temporary files."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return False
+    try:
+        folder = os.fsencode(tempfile.gettempdir())
+    except FileNotFoundError:  # no such folder can be written
+        return False
+    return len(folder) + _SOCKET_NAME <= _LONGEST_ADDRESS
+
+
+@contextmanager
+def _no_folder_first() -> Iterator[None]:
+    """Lets Python processes that start inside the block look for modules in no folder of the user's.
+
+    Multiprocessing starts them by `python -c`, which looks into the working directory first. A file that is
+    called `random.py` there would take the place of Python's own module. Later on a worker gets the search
+    path of this process.
+    """
+    name = "PYTHONSAFEPATH"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _explain(error: EOFError | OSError) -> str:
+    """Says why a process could not be started, and what to do about it."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return "the working directory was removed; change to another one"
+    reason = getattr(error, "strerror", None) or "the process that starts them ends"
+    return f"{reason}; give fewer --workers"
+
+
 def _serve(pipe: connection.Connection, work: Work, environ: dict[str, str]) -> None:
     """Runs in a worker: does one job after another until the driver is gone."""
     os.environ.clear()
     os.environ.update(environ)
     _end_with_driver()
+    with suppress(OSError):  # of what an agent prints, nothing may get into a table
+        os.dup2(2, 1)
+    sys.stdout = sys.stderr
     try:
         pipe.send(_READY)
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from anymdp_bench.runner.parts import FORMAT
 from anymdp_bench.runner.plan import ARGUMENTS, Plan
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_FOLDER = {errno.EEXIST, errno.ENOTDIR}
 
 
 class OutputError(ValueError):
@@ -28,7 +30,19 @@ def unwritable(error: OSError, out: Path) -> OutputError:
         return OutputError(f"{what}; make room, and the same command goes on from here")
     if error.errno == errno.ENOENT:
         return OutputError(f"{what}; was the folder removed? The same command makes it again")
+    if error.errno in _NO_FOLDER:
+        return OutputError(
+            f"cannot write to {out}: {_find_blocker(out)} is no folder; give another --out"
+        )
     return OutputError(f"{what}; give another --out")
+
+
+def _find_blocker(out: Path) -> Path:
+    """Returns the part of a path that is there and is no folder: a file, or a link to nothing."""
+    for path in (*reversed(out.parents), out):
+        if os.path.lexists(path) and not path.is_dir():
+            return path
+    return out
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 from anymdp_bench.agents import AgentSpec, AnyAgent, is_privileged, is_trained, is_tuned
 from anymdp_bench.evaluation import Budget
+from anymdp_bench.paths import keep_folder
 from anymdp_bench.suites import Suite
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 from anymdp_bench.tasks.selection import select_seeds
@@ -119,7 +120,8 @@ def make_plan(
         AgentError: there is no such agent, or it cannot be made.
         PlanError: the settings do not fit the agent, or the task seeds leave the public range.
     """
-    agent = spec.make()
+    with keep_folder():
+        agent = spec.make()
     is_batched = not is_trained(agent)
     recorded_context = _choose_recorded_context(agent, spec, context)
     units: list[Unit] = []

@@ -25,12 +25,13 @@ ReportProgress = Callable[[float, float], None]
 def complain(message: str) -> None:
     """Prints one line on stderr, with `?` for each character that would steer a terminal."""
     line = "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))
-    print(f"anymdp-bench: {line}", file=sys.stderr)
+    if sys.stderr is not None:  # print takes None for stdout
+        print(f"anymdp-bench: {line}", file=sys.stderr)
 
 
 def note(message: str, quiet: bool = False) -> None:
     """Prints on stderr what happens now, where stderr is a terminal."""
-    if not quiet and sys.stderr.isatty():
+    if not quiet and sys.stderr is not None and sys.stderr.isatty():
         print(message, file=sys.stderr)
 
 
@@ -121,7 +122,7 @@ def show_progress(progress: bool | ReportProgress | None, label: str) -> Iterato
         return
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

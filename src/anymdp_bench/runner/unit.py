@@ -19,6 +19,7 @@ from anymdp_bench.evaluation import (
     play_in_context,
     play_training,
 )
+from anymdp_bench.paths import keep_folder
 from anymdp_bench.runner.plan import Unit
 from anymdp_bench.runner.worker_pool import JobError, RefusedError, ReportShare
 from anymdp_bench.tasks.family import task_source
@@ -73,6 +74,12 @@ def play_unit(
         JobError: the agent raised an exception, or broke the contract.
         RefusedError: the agent cannot play the unit.
     """
+    with keep_folder():
+        return _play(spec, budget, unit, report)
+
+
+def _play(spec: AgentSpec, budget: Budget, unit: Unit, report: ReportShare | None) -> UnitResult:
+    """Does the work of `play_unit`."""
     started, processor_started = time.perf_counter(), time.process_time()
     tasks = {seed: _load_task(unit.env_id, seed) for seed, _ in dict.fromkeys(unit.runs)}
     runs = [Run(unit.env_id, tasks[seed], run_seed) for seed, run_seed in unit.runs]

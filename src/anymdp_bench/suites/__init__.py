@@ -15,8 +15,8 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
-from pathlib import Path
 
+from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.tasks.family import task_source
 
 CUSTOM = "custom"
@@ -167,7 +167,7 @@ def find_suite(suite: str | os.PathLike[str] | Iterable[str]) -> Suite:
     )
 
 
-def read_suite(path: str | os.PathLike[str]) -> Suite:
+def read_suite(path: AnyPath) -> Suite:
     """The suite that a file defines. The file's name without `.toml` is the suite's name.
 
     The file holds what the published ones do: a `description`; the tables `training` and `in_context` with
@@ -181,7 +181,7 @@ def read_suite(path: str | os.PathLike[str]) -> Suite:
         SuiteError: the file cannot be read, or defines no suite, or has the name of a published suite and
             other content.
     """
-    file = Path(os.path.expanduser(path))
+    file = expand_home(path)
     name = file.name.removesuffix(SUFFIX)
     try:
         text = file.read_text(encoding="utf-8")

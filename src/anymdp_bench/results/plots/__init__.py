@@ -11,11 +11,10 @@ in dash and marker too. Text is 7 to 9 points at the printed size.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from anymdp_bench.paths import AnyPath, expand_home, make_parent
 from anymdp_bench.results.schema import RecordError
 
 if TYPE_CHECKING:
@@ -60,17 +59,17 @@ def draw(
     return known[kind]()
 
 
-def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+def save(figure: Figure, path: AnyPath) -> None:
     """Writes a figure as PNG, SVG or PDF, by its name's end; the same bytes for the same figure.
 
-    `~` in the path is the home directory.
+    `~` in the path is the home directory, and a missing folder is made.
 
     Raises:
         RecordError: the suffix is another one, or the file cannot be written.
     """
     import matplotlib
 
-    path = Path(os.path.expanduser(path))
+    path = expand_home(path)
     if path.suffix.lower() not in SUFFIXES:
         raise RecordError(
             f"{path}: pictures are {', '.join(SUFFIXES)}; end the name in one of them"
@@ -82,6 +81,6 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     }
     try:
         with matplotlib.rc_context({"svg.hashsalt": "anymdp-bench", "svg.fonttype": "none"}):
-            figure.savefig(path, dpi=200, metadata=no_date[path.suffix.lower()])
+            figure.savefig(make_parent(path), dpi=200, metadata=no_date[path.suffix.lower()])
     except OSError as error:
         raise RecordError(f"cannot write {path}: {error.strerror}; give another --out") from None
