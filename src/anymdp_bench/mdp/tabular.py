@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from anymdp_bench.engine.arrays import AnyArray, Bands, Bools, Float64s, Int64s
 from anymdp_bench.engine.step import StepTables, step_tables
 from anymdp_bench.mdp.checks import (
+    KeywordError,
     TaskError,
     broadcast,
     check_rows,
@@ -31,7 +33,7 @@ from anymdp_bench.mdp.checks import (
 )
 from anymdp_bench.mdp.file_bytes import sort_metadata
 
-__all__ = ["TabularMDP", "TaskError"]
+__all__ = ["KeywordError", "TabularMDP", "TaskError"]
 
 _FORMAT = "anymdp-bench task 1"
 
@@ -167,8 +169,22 @@ class TabularMDP:
             ("n_observations", size),
         ):
             object.__setattr__(self, name, value)
-        for array in (*bands, first, terminal, ids):
+        self._freeze()
+
+    def _freeze(self) -> None:
+        """Makes the arrays read-only."""
+        for array in self._arrays().values():
             array.setflags(write=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._freeze()  # unpickled arrays are not
+
+    def __deepcopy__(self, memo: object) -> TabularMDP:
+        return self  # it cannot be changed
 
     @property
     def n_states(self) -> int:
