@@ -10,19 +10,7 @@ from gymnasium.utils.env_checker import check_env
 
 import anymdp_bench
 from anymdp_bench.mdp import TaskError
-from anymdp_bench.tasks.family import families
-
-SIZES = {
-    "AnyMDP-v0": {"n_states": 12, "n_actions": 3},
-    "Garnet-v0": {"n_states": 12, "n_actions": 3, "branching": 2},
-}
-FAMILIES = [family for family in families().values() if family.env is not None]
-IDS = [env_id for family in FAMILIES for env_id in family.ids]
-TABLES = [env_id for family in FAMILIES if family.task is None for env_id in family.ids]
-
-
-def keywords(env_id):
-    return SIZES.get(env_id, {})
+from registered import IDS, SIZES, SOLO, TABLES, make
 
 
 @pytest.fixture(autouse=True)
@@ -42,24 +30,23 @@ def test_the_published_ids_are_there():
     classics = ["CliffWalkingTerminal-v0", "FrozenLake4x4-v0", "FrozenLake4x4Slippery-v0"]
     classics += [f"Darkroom-{d}x{d}-v0" for d in (6, 8, 10)]
     classics += [f"DiscretePendulum-g{g}-v0" for g in ("1", "5", "9.8")]
-    assert {"AnyMDP-v0", *sizes, *garnets, *classics} <= set(IDS) <= set(gym.registry)
-    assert "Switch2-v0" not in gym.registry  # PettingZoo's
+    published = {"AnyMDP-v0", *sizes, *garnets, *classics, "Switch2-v0"}
+    assert published <= set(IDS) <= set(gym.registry)
 
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_check_env_has_no_complaint(env_id):
-    check_env(gym.make(env_id, render_mode="rgb_array", **keywords(env_id)).unwrapped)
-    check_env(
-        gym.make(env_id, render_mode="ansi", privileged_info=True, **keywords(env_id)).unwrapped
-    )
+    check_env(make(env_id, render_mode="rgb_array").unwrapped)
+    if env_id in SOLO:
+        check_env(make(env_id, render_mode="ansi", privileged_info=True).unwrapped)
 
 
 @pytest.mark.parametrize("env_id", TABLES)
 def test_make_plays_the_sampled_task(env_id):
-    env = gym.make(env_id, task_seed=7, **keywords(env_id))
-    task = anymdp_bench.sample_task(env_id, seed=7, **keywords(env_id))
+    env = make(env_id, task_seed=7)
+    task = anymdp_bench.sample_task(env_id, seed=7, **SIZES.get(env_id, {}))
     assert env.unwrapped.task == task
-    assert gym.make(env_id, **keywords(env_id)).unwrapped.task_seed == 0
+    assert make(env_id).unwrapped.task_seed == 0
     assert env.observation_space == gym.spaces.Discrete(task.n_observations)
     assert env.action_space == gym.spaces.Discrete(task.n_actions)
 
