@@ -209,6 +209,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             )
             self._seeded = True
         self._rng[given & mask] = dynamics_streams(seeds[given & mask])
+        self._least_left = 0
         self._unused &= ~mask
         self._is_ready = not self._unused.any()
         rows, cells, _ = self._tables
@@ -231,9 +232,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             refuse_unused(self._unused)
         played = parse_actions(actions, self.num_envs)
         before = self._streams.copy() if self._privileged else None
-        is_last = (
-            None if self._is_limited is None else self._is_limited & (self._streams[:, LEFT] == 1)
-        )
+        is_last = self._find_last_steps()
         n = self.num_envs
         seen, reward = np.empty(n, np.int64), np.empty(n)
         ended, fresh = np.empty((2, n), np.bool_), np.empty(n, np.bool_)
@@ -249,6 +248,18 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         if resets or before is not None:
             self._add_to_info(info, played, before, fresh, ended[0])
         return seen, reward, ended[0], ended[1], info
+
+    def _find_last_steps(self) -> Bools | None:
+        """Returns which streams make the last step of their limit now, bool [n]; None if surely none does."""
+        if self._is_limited is None:
+            return None
+        self._least_left -= 1  # a lower bound: a stream that is reset has no fewer steps left
+        if self._least_left > 1:
+            return None
+        left = self._streams[:, LEFT]
+        self._least_left = int(left.min())
+        is_last: Bools = self._is_limited & (left == 1)
+        return is_last
 
     def _add_to_info(
         self,
