@@ -58,6 +58,24 @@ def test_torchrl_rolls_out(env_id):
     assert free._env.unwrapped.task == task
 
 
+def test_rllib_trains():
+    pytest.importorskip("ray.rllib")
+    import ray
+    from ray.rllib.algorithms.ppo import PPOConfig
+    from ray.rllib.connectors.env_to_module import FlattenObservations
+
+    config = PPOConfig().environment("anymdp_bench:AnyMDP-16s5a-v0").learners(num_learners=0)
+    config = config.env_runners(
+        num_env_runners=0,
+        rollout_fragment_length=64,
+        env_to_module_connector=lambda env, spaces, device: FlattenObservations(),
+    ).training(train_batch_size=64, minibatch_size=32, num_epochs=1)
+    algorithm = config.build_algo()
+    assert algorithm.train()["env_runners"]["num_env_steps_sampled"] == 64
+    algorithm.stop()
+    ray.shutdown()
+
+
 @pytest.mark.parametrize("processes", [0, 2])
 def test_supersuit_makes_vectors_of_the_parallel_environment(processes):
     supersuit = pytest.importorskip("supersuit")

@@ -10,6 +10,7 @@ from gymnasium.utils.env_checker import check_env
 
 import anymdp_bench
 from anymdp_bench.mdp import TaskError
+from anymdp_bench.tasks.family import task_source
 from registered import IDS, SIZES, SOLO, TABLES, make
 
 
@@ -49,6 +50,38 @@ def test_make_plays_the_sampled_task(env_id):
     assert make(env_id).unwrapped.task_seed == 0
     assert env.observation_space == gym.spaces.Discrete(task.n_observations)
     assert env.action_space == gym.spaces.Discrete(task.n_actions)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_every_id_gives_its_table_and_is_evaluated(env_id):
+    """The exceptions are those that docs/environments.md names."""
+    if env_id.startswith("DiscretePendulum"):
+        with pytest.raises(TaskError, match=r"no TabularMDP; play it through gym\.make"):
+            anymdp_bench.sample_task(env_id)
+    elif env_id not in SIZES:
+        assert anymdp_bench.sample_task(env_id).max_steps > 0
+    if env_id in SIZES:  # what --env says; tests/cli holds the exit code
+        with pytest.raises(TaskError, match="by keyword, or take an id of fixed size"):
+            task_source(env_id).task(0)
+    else:
+        assert task_source(env_id).task(0).references.oracle
+
+
+def test_switch2_is_one_environment_that_moves_both_players():
+    env, parallel = gym.make("Switch2-v0"), anymdp_bench.switch2_parallel_env()
+    assert env.observation_space == gym.spaces.MultiDiscrete([105, 105])
+    assert env.action_space == gym.spaces.MultiDiscrete([5, 5])
+    env.action_space.seed(0)
+    seen, expected = env.reset(seed=0)[0], parallel.reset()[0]
+    while parallel.agents:
+        assert seen.tolist() == list(expected.values())
+        actions = env.action_space.sample()
+        seen, reward, terminated, truncated, info = env.step(actions)
+        expected, rewards, *_ = parallel.step(dict(zip(parallel.agents, actions, strict=True)))
+        assert info["rewards"].tolist() == list(rewards.values())
+        assert reward == pytest.approx(sum(rewards.values()))
+    assert terminated or truncated
+    assert gym.make_vec("Switch2-v0", num_envs=2).reset(seed=0)[0].shape == (2, 2)
 
 
 def test_a_size_that_is_no_id_is_made_by_keywords():
