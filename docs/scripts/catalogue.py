@@ -99,15 +99,26 @@ def _error_table(family: TaskFamily) -> list[str]:
     return rows
 
 
+_USE = """\
+Every id works with `gym.make`, `gym.make_vec` and `--env`, and `sample_task` gives its table, with three
+exceptions:
+
+- `AnyMDP-v0` and `Garnet-v0` take their sizes by keyword. `--env` refuses them; it takes ids of fixed size.
+- The true state of Discrete-Pendulum is continuous, so `sample_task` refuses it.
+- Switch2 has two players. `gym.make("Switch2-v0")` is one environment that moves both: observations and
+  actions are arrays of two. `anymdp_bench.switch2_parallel_env()` is the PettingZoo environment of it.
+
+`anymdp-bench list envs` prints the ids. [With Gymnasium](gymnasium.md) says what holds for all of them. Each
+family has a page with its spaces, rewards, references and versions.
+"""
+
+
 def overview() -> str:
     """Renders the page that lists all families, in Markdown; `anymdp-bench draw` makes its figure."""
     lines = [
         "# Environments",
         "",
-        "Every id works with `gym.make`, `gym.make_vec`, `sample_task` and `--env`;"
-        " `anymdp-bench list envs` prints",
-        "them. Each family has a page with its spaces, rewards, references and versions.",
-        "",
+        _USE,
         "| family | ids | |",
         "| :-- | :-- | :-- |",
     ]

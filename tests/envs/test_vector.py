@@ -330,8 +330,8 @@ def test_a_seed_fixes_the_trajectory_and_not_the_task():
     ("call", "error", "message"),
     [
         ({"seed": [1, 2]}, ValueError, "2 seeds for 5 streams"),
-        ({"seed": -1}, gym.error.Error, "greater or equal to zero"),
-        ({"seed": [0, 1, 2, 3, -1]}, ValueError, "negative"),
+        ({"seed": -1}, gym.error.Error, "seed is -1; give an integer from 0"),
+        ({"seed": [0, 1, 2, 3, -1]}, ValueError, r"seed\[4\] is -1"),
         ({"options": {"reset_mask": [True] * N}}, TypeError, "numpy array of bool"),
         ({"options": {"reset_mask": np.ones(N, int)}}, TypeError, "numpy array of bool"),
         ({"options": {"reset_mask": np.zeros(N, bool)}}, ValueError, "at least one True"),

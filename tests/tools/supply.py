@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 TOOLS = ["pytest", "hypothesis"]
 # Tests that use every dependency: kernels, environments, files, tables, plots, and the command line.
 TESTS = [
-    "test_import.py", "tasks/test_family.py", "cli/test_cli.py", "envs/test_registration.py",
+    "test_import.py", "tasks/test_family.py", "cli/test_cli.py", "envs", "tasks/pendulum/test_env.py",
     "tasks/switch2/test_env.py", "runner/test_run.py", "results/test_records.py", "mdp/test_file.py",
     "results/test_metrics.py", "results/test_plots.py", "results/test_tables.py", "suites/test_suites.py",
     "tasks/test_golden.py",

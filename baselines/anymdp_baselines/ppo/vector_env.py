@@ -72,7 +72,7 @@ class SB3VecEnv(VecEnv):
         for i in np.flatnonzero(done):
             infos[i] = {
                 "terminal_observation": info["final_obs"][i],
-                "TimeLimit.truncated": bool(truncated[i]),
+                "TimeLimit.truncated": bool(truncated[i] and not terminated[i]),
             }
         return seen, reward.astype(np.float32), done, infos
 

@@ -5,7 +5,6 @@ The same seed gives the same trajectory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,28 +50,3 @@ def parse_reset_mask(options: dict[str, Any] | None, n: int) -> Bools:
     if mask.shape != (n,) or not mask.any():
         raise ValueError(f"options['reset_mask'] must have shape ({n},) and at least one True")
     return mask.copy()
-
-
-def parse_seeds(seed: int | Sequence[int | None] | None, n: int) -> tuple[Bools, UInt64s]:
-    """Reads the `seed` of a vector environment's `reset`.
-
-    Args:
-        seed: None, one seed for all streams, or one seed or None for each stream.
-        n: the number of streams.
-
-    Returns:
-        (which streams are seeded, bool [n]; their seeds, uint64 [n], and 0 for the others).
-
-    Raises:
-        ValueError: the number of seeds is not `n`, or a seed is negative.
-    """
-    if seed is None:
-        return np.zeros(n, np.bool_), np.zeros(n, np.uint64)
-    if isinstance(seed, (int, np.integer)):
-        return np.ones(n, np.bool_), seed_array(int(seed), n)
-    if len(seed) != n:
-        raise ValueError(f"{len(seed)} seeds for {n} streams; give one a stream")
-    if any(one is not None and one < 0 for one in seed):
-        raise ValueError(f"a seed is negative: {list(seed)}; give integers from 0")
-    given = np.array([one is not None for one in seed])
-    return given, np.array([(one or 0) % 2**64 for one in seed], np.uint64)

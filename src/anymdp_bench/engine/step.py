@@ -18,6 +18,7 @@ A stream is one environment that is stepped. It has a record of four integers an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +59,16 @@ class StepTables(NamedTuple):
     rows: Int64s
     cells: UInt64s
     values: Float64s
+
+    def __reduce__(self) -> tuple[Callable[[Int64s, UInt64s], StepTables], tuple[Int64s, UInt64s]]:
+        return _from_cells, (
+            self.rows,
+            self.cells,
+        )  # so that a copy's values share its cells' memory
+
+
+def _from_cells(rows: Int64s, cells: UInt64s) -> StepTables:
+    return StepTables(rows, cells, cells.view(np.float64))
 
 
 @njit(cache=True, nogil=True)
@@ -148,7 +159,7 @@ def step_tables(
         bands, start, terminal, observation, n_actions, rows[0], cells, cells.view(np.float64)
     )
     cells = cells[:used]
-    return StepTables(rows, cells, cells.view(np.float64))
+    return _from_cells(rows, cells)
 
 
 def stack_tables(tables: list[StepTables]) -> StepTables:
@@ -169,8 +180,7 @@ def stack_tables(tables: list[StepTables]) -> StepTables:
         rows[k, -2] = row[-2] + base
         rows[k, -1] = row[-1]
         base += len(table.cells)
-    cells = np.concatenate([t.cells for t in tables])
-    return StepTables(rows, cells, cells.view(np.float64))
+    return _from_cells(rows, np.concatenate([t.cells for t in tables]))
 
 
 @njit(inline="always")

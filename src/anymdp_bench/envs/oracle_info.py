@@ -16,7 +16,7 @@ OUTSIDE = -1  # the recorded task seed of a task that the caller gives
 
 
 def parse_task_options(
-    source: TaskSource, options: dict[str, Any] | None
+    source: TaskSource, options: dict[str, Any]
 ) -> tuple[TabularMDP | None, int]:
     """Reads the task that the options of `reset` choose.
 
@@ -31,7 +31,7 @@ def parse_task_options(
         TaskError: the seed makes no task.
         ValueError: both "task" and "task_seed" are given, or "task" is no TabularMDP.
     """
-    if not options or ("task" not in options and "task_seed" not in options):
+    if "task" not in options and "task_seed" not in options:
         return None, 0
     if "task" in options and "task_seed" in options:
         raise ValueError("options has both 'task' and 'task_seed'; give one of them")

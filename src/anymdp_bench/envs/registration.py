@@ -16,5 +16,6 @@ def register_all() -> None:
                     id=env_id,
                     entry_point=family.env,
                     vector_entry_point=family.vector_env,
+                    max_episode_steps=family.max_steps,
                     kwargs={"family": family.name, **keywords},
                 )

@@ -14,9 +14,11 @@ from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.rendering.cells import draw_cells, write_cells
 from anymdp_bench.rendering.state_strip import render_ansi, render_rgb
 from anymdp_bench.tasks.env_arguments import (
+    check_options,
     check_render_mode,
     make_dynamics_stream,
     parse_action,
+    parse_seed,
 )
 from anymdp_bench.tasks.family import TaskSource, families
 
@@ -25,16 +27,17 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
     """One tabular task. Observations and actions are Discrete.
 
     `reset(seed=)` seeds the dynamics alone. The options `{"task_seed": k}` and `{"task": mdp}` of `reset`
-    change the task. The spaces stay as they are, so the new task must have the same sizes. The `info` of
-    `reset` holds `task_seed`, which is -1 for a task that the caller gives.
+    change the task. The spaces stay as they are, so the new task must have the same sizes. Every `info`
+    holds `task_seed`, which is -1 for a task that the caller gives. A copy, by `pickle` or `copy.deepcopy`,
+    goes on where the environment stands.
 
     Args:
         family: the name of the task family.
         task_seed: which task of the family is played.
         render_mode: None, "ansi" or "rgb_array".
         privileged_info: whether `info` holds the oracle's action for the observation that is returned
-            (`optimal_action`) and the regret of the action that was played (`regret`). Agents under test must
-            not see them.
+            (`optimal_action`) and the regret of the action that was played (`regret`, 0 at `reset`). Agents
+            under test must not see them.
         **keywords: the keywords of the family.
     """
 
@@ -78,9 +81,12 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
             options: see the class.
 
         Raises:
+            SeedError: the seed is no integer from 0.
             TaskError: the task seed makes no task.
             ValueError: the options are wrong, or the task has other sizes.
         """
+        options = check_options(options, ("task_seed", "task"))
+        seed = parse_seed(seed)
         task, task_seed = parse_task_options(self._source, options)
         if task is not None:
             size, own = (task.n_observations, task.n_actions), self._size
@@ -99,6 +105,7 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
         info: dict[str, Any] = {"task_seed": self.task_seed}
         if self._oracle_info is not None:
             info["optimal_action"] = self._oracle_info.action(self._stream[STATE])
+            info["regret"] = 0.0
         return seen, info
 
     def step(self, action: np.int64 | int) -> tuple[np.int64, float, bool, bool, dict[str, Any]]:
@@ -122,7 +129,7 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
             stream, self._rng, rows, cells, values, self._n_actions, played
         )
         self._last = (played, reward)
-        info: dict[str, Any] = {}
+        info: dict[str, Any] = {"task_seed": self.task_seed}
         if self._oracle_info is not None:
             info["optimal_action"] = self._oracle_info.action(stream[STATE])
             info["regret"] = regret

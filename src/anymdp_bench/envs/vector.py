@@ -11,8 +11,8 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
-from anymdp_bench.engine.seeding import dynamics_streams, parse_reset_mask, parse_seeds
+from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
+from anymdp_bench.engine.seeding import dynamics_streams, parse_reset_mask
 from anymdp_bench.engine.shared_step import step_shared
 from anymdp_bench.engine.step import (
     AUTORESET_MODES,
@@ -28,7 +28,16 @@ from anymdp_bench.envs.oracle_info import OracleInfo, parse_task_options
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.rendering.cells import draw_cells
 from anymdp_bench.rendering.state_strip import render_rgb
-from anymdp_bench.tasks.env_arguments import check_render_mode, parse_actions, refuse_action
+from anymdp_bench.tasks.env_arguments import (
+    check_options,
+    check_render_mode,
+    parse_actions,
+    parse_max_steps,
+    parse_seeds,
+    parse_task_seeds,
+    refuse_action,
+    refuse_unused,
+)
 from anymdp_bench.tasks.family import TaskSource, families
 
 
@@ -38,12 +47,15 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
     With seed s, stream i plays what a single environment with seed s + i plays. `reset` takes Gymnasium's
     `options={"reset_mask": bool [num_envs]}`. The options "task_seed" (an int, or one for each stream) and
     "task" change the tasks of the streams that are reset. The caller may keep and change the arrays that
-    `reset` and `step` return.
+    `reset` and `step` return. A copy, by `pickle` or `copy.deepcopy`, goes on where the environment stands.
 
     Args:
         num_envs: the number of streams.
         family: the name of the task family.
         task_seeds: one task seed for all streams, or `num_envs` of them.
+        max_episode_steps: a step count at which every episode is truncated, as Gymnasium's `TimeLimit` does
+            it: also if that step terminates it. None or -1 leaves the horizon to the task. A task with a
+            shorter horizon ends by its own.
         autoreset_mode: one of Gymnasium's `AutoresetMode`, or its value.
         render_mode: None or "rgb_array".
         privileged_info: whether `info` holds `optimal_action` and `regret`, as in `TabularEnv`.
@@ -56,6 +68,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         *,
         family: str,
         task_seeds: int | Sequence[int] | Int64s = 0,
+        max_episode_steps: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         privileged_info: bool = False,
@@ -65,40 +78,43 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             raise ValueError(f"num_envs is {num_envs}; give at least 1")
         self.num_envs = num_envs
         self.render_mode = check_render_mode(render_mode, ("rgb_array",))
-        self._mode = AutoresetMode(autoreset_mode)
-        self._kernel_mode = AUTORESET_MODES[self._mode.value]
+        self._limit = parse_max_steps(max_episode_steps)
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self._kernel_mode = AUTORESET_MODES[self.autoreset_mode.value]
         self._threads = ThreadChoice(num_envs)
         self.metadata = {
             "render_modes": ["rgb_array"],
             "render_fps": 8,
-            "autoreset_mode": self._mode,
+            "autoreset_mode": self.autoreset_mode,
         }
         self._source = TaskSource(families()[family], tuple(sorted(keywords.items())))
         self._privileged = privileged_info
         self._streams: Int64s = np.zeros((num_envs, 4), np.int64)
         self._streams[:, DONE] = 1
+        self._everyone = np.ones(num_envs, np.bool_)
+        self._unused = np.ones(num_envs, np.bool_)  # the streams that were never reset
+        self._is_ready = False
         self._rng = np.zeros(num_envs, np.uint64)
         self._seeded = False
         self._last: Int64s = np.zeros(num_envs, np.int64)
         self._tasks: list[tuple[TabularMDP, int]] = []
-        self._assign(self._sample(task_seeds), np.ones(num_envs, np.bool_))
+        self._assign(self._sample(task_seeds), self._everyone)
         first = self._tasks[0][0]
         self.single_observation_space = gym.spaces.Discrete(first.n_observations)
         self.single_action_space = gym.spaces.Discrete(first.n_actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
+    def _protect(self) -> None:
+        """Makes the arrays read-only that every `info` shares."""
+        self.task_seeds.setflags(write=False)
+        self._everyone.setflags(write=False)
+
     def _sample(self, seeds: int | Sequence[int] | Int64s) -> list[tuple[TabularMDP, int]]:
         """Samples (task, recorded seed) for each stream. Equal seeds share one task."""
-        wanted = np.asarray(seeds)
-        if wanted.ndim == 0:
-            wanted = np.full(self.num_envs, wanted)
-        if wanted.shape != (self.num_envs,):
-            raise ValueError(
-                f"task seeds have shape {list(wanted.shape)}; give one int or {self.num_envs} of them"
-            )
-        known = {seed: self._source.sample(seed) for seed in dict.fromkeys(wanted.tolist())}
-        return [(known[seed], self._source.recorded_seed(seed)) for seed in wanted.tolist()]
+        wanted = parse_task_seeds(seeds, self.num_envs)
+        known = {seed: self._source.sample(seed) for seed in dict.fromkeys(wanted)}
+        return [(known[seed], self._source.recorded_seed(seed)) for seed in wanted]
 
     def _assign(self, tasks: list[tuple[TabularMDP, int]], mask: Bools) -> None:
         """Gives the streams of `mask` their new tasks and rebuilds the tables."""
@@ -115,10 +131,28 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         index = {key: k for k, key in enumerate(unique)}
         self._streams[:, TASK] = [index[id(task)] for task, _ in self._tasks]
         self._tables = stack_tables([task.step_tables for task in unique.values()])
+        self._limit_steps()
         self._n_actions = first.n_actions
-        self.task_seeds: Int64s = np.array([seed for _, seed in self._tasks])
-        self.task_seeds.setflags(write=False)
+        recorded = [seed for _, seed in self._tasks]
+        exact = np.int64 if max(recorded) < 2**63 else np.object_  # NumPy would round the largest
+        self.task_seeds: Int64s = np.array(recorded, exact)
+        self._protect()
         self._oracle_infos = [OracleInfo(t) for t in unique.values()] if self._privileged else []
+
+    def _limit_steps(self) -> None:
+        """Shortens the horizons in the tables to `max_episode_steps`."""
+        rows, of_stream = (
+            self._tables.rows.copy(),
+            self._streams[:, TASK],
+        )  # the task owns the old rows
+        own = rows[:, -1].copy()
+        limit = own if self._limit is None else self._limit
+        rows[:, -1] = np.minimum(own, limit)
+        self._tables = self._tables._replace(rows=rows)
+        self._steps_cut: Int64s = (own - rows[:, -1])[of_stream]
+        self._is_limited: Bools | None = None  # which streams the limit ends
+        if self._limit is not None and (self._limit <= own).any():
+            self._is_limited = (self._limit <= own)[of_stream]
 
     @property
     def tasks(self) -> tuple[TabularMDP, ...]:
@@ -138,57 +172,53 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             options: see the class.
 
         Raises:
+            SeedError: a seed is no integer from 0. Nothing has changed then.
             TypeError: the reset mask is no array of bool. Nothing has changed then.
             ValueError: the seeds or options are wrong. Nothing has changed then.
         """
+        options = check_options(options, ("reset_mask", "task_seed", "task"))
         mask = parse_reset_mask(options, self.num_envs)
-        seeded, words = self._dynamics(seed, mask)
+        one, given, seeds = parse_seeds(seed, self.num_envs)
         seen = self._observations()  # before some streams get other tasks
-        if options and "task_seed" in options and np.ndim(options["task_seed"]) > 0:
-            if "task" in options:
-                raise ValueError("options has both 'task' and 'task_seed'; give one of them")
+        if "task_seed" in options and "task" not in options:
             self._assign(self._sample(options["task_seed"]), mask)
         else:
             task, task_seed = parse_task_options(self._source, options)
             if task is not None:
                 self._assign([(task, task_seed)] * self.num_envs, mask)
+        if one is not None:
+            super().reset(seed=one)
         if not self._seeded:
             size = self.num_envs
             self._rng[:] = dynamics_streams(
                 self.np_random.integers(2**64, size=size, dtype=np.uint64)
             )
             self._seeded = True
-        self._rng[seeded] = words
+        self._rng[given & mask] = dynamics_streams(seeds[given & mask])
+        self._least_left = 0
+        self._unused &= ~mask
+        self._is_ready = not self._unused.any()
         rows, cells, _ = self._tables
         reset_streams(self._streams, self._rng, rows, cells, mask, seen)
         info: dict[str, Any] = {"task_seed": self.task_seeds, "_task_seed": mask}
         if self._privileged:
             info |= {"optimal_action": self._optimal(), "_optimal_action": mask}
+            info |= {"regret": np.zeros(self.num_envs), "_regret": mask}
         return seen, info
-
-    def _dynamics(
-        self, seed: int | Sequence[int | None] | None, mask: Bools
-    ) -> tuple[Bools, UInt64s]:
-        """Returns (which streams of `mask` are seeded, bool [num_envs]; the random stream of each of them).
-
-        Raises:
-            ValueError: the number of seeds is not `num_envs`, or a seed is negative.
-        """
-        given, seeds = parse_seeds(seed, self.num_envs)
-        if isinstance(seed, (int, np.integer)):
-            super().reset(seed=int(seed))
-        chosen = given & mask
-        return chosen, dynamics_streams(seeds[chosen])
 
     def step(self, actions: npt.ArrayLike) -> tuple[Int64s, Float64s, Bools, Bools, dict[str, Any]]:
         """Plays one action in every stream. A finished stream does what the autoreset mode says.
 
         Raises:
             ValueError: an action is out of range. No stream has moved then.
-            gymnasium.error.ResetNeeded: a finished stream is stepped in the DISABLED mode.
+            gymnasium.error.ResetNeeded: a stream was never reset, or a finished stream is stepped in the
+                DISABLED mode.
         """
+        if not self._is_ready:
+            refuse_unused(self._unused)
         played = parse_actions(actions, self.num_envs)
         before = self._streams.copy() if self._privileged else None
+        is_last = self._find_last_steps()
         n = self.num_envs
         seen, reward = np.empty(n, np.int64), np.empty(n)
         ended, fresh = np.empty((2, n), np.bool_), np.empty(n, np.bool_)
@@ -198,33 +228,48 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         )  # fmt: skip
         if resets < 0:
             refuse_action(-resets - 1, int(played[-resets - 1]), self._n_actions)
-        is_quiet = not resets and before is None
-        info = {} if is_quiet else self._step_info(played, before, fresh, ended[0])
+        if is_last is not None:
+            ended[1] |= ended[0] & is_last  # as TimeLimit does
+        info: dict[str, Any] = {"task_seed": self.task_seeds, "_task_seed": self._everyone}
+        if resets or before is not None:
+            self._add_to_info(info, played, before, fresh, ended[0])
         return seen, reward, ended[0], ended[1], info
 
-    def _step_info(
-        self, played: Int64s, before: Int64s | None, fresh: Bools, terminated: Bools
-    ) -> dict[str, Any]:
-        """Returns the `info` of a step: which streams were reset, and privileged information."""
-        info: dict[str, Any] = {}
-        final: dict[str, Any] = {}
+    def _find_last_steps(self) -> Bools | None:
+        """Returns which streams make the last step of their limit now, bool [n]; None if surely none does."""
+        if self._is_limited is None:
+            return None
+        self._least_left -= 1  # a lower bound: a stream that is reset has no fewer steps left
+        if self._least_left > 1:
+            return None
+        left = self._streams[:, LEFT]
+        self._least_left = int(left.min())
+        is_last: Bools = self._is_limited & (left == 1)
+        return is_last
+
+    def _add_to_info(
+        self,
+        info: dict[str, Any],
+        played: Int64s,
+        before: Int64s | None,
+        fresh: Bools,
+        terminated: Bools,
+    ) -> None:
+        """Adds privileged information, and what ended in the streams that were reset in this step."""
+        final: dict[str, Any] = {"task_seed": self.task_seeds, "_task_seed": fresh}
         if before is not None:
-            started = fresh if self._mode is AutoresetMode.NEXT_STEP else np.zeros_like(fresh)
-            regret = self._regret(before, played, ~started)
-            info |= {"optimal_action": self._optimal(), "_optimal_action": np.ones_like(fresh)}
-            if not fresh.all():
-                info |= {"regret": np.where(fresh, 0.0, regret), "_regret": ~fresh}
-            final = {"regret": np.where(fresh, regret, 0.0), "_regret": fresh}
+            started = self.autoreset_mode is AutoresetMode.NEXT_STEP
+            regret = self._regret(before, played, ~(fresh & started))
+            info |= {"optimal_action": self._optimal(), "_optimal_action": self._everyone}
+            info |= {"regret": np.where(fresh, 0.0, regret), "_regret": self._everyone}
+            final |= {"regret": np.where(fresh, regret, 0.0), "_regret": fresh}
             optimal = self._optimal_at_end(fresh & ~terminated)
             final |= {"optimal_action": optimal, "_optimal_action": fresh}
-        if fresh.any():
-            info |= {"task_seed": self.task_seeds, "_task_seed": fresh}
-            if self._mode is AutoresetMode.SAME_STEP:
-                last = np.full(self.num_envs, None, dtype=object)
-                last[fresh] = list(self._last[fresh])
-                info |= {"final_obs": last, "_final_obs": fresh}
-                info |= {"final_info": final, "_final_info": fresh}
-        return info
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and fresh.any():
+            last = np.full(self.num_envs, None, dtype=object)
+            last[fresh] = list(self._last[fresh])
+            info |= {"final_obs": last, "_final_obs": fresh}
+            info |= {"final_info": final, "_final_info": fresh}
 
     def _observations(self) -> Int64s:
         """Returns what every stream shows now, int64 [num_envs]."""
@@ -246,6 +291,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         out = np.zeros(self.num_envs)
         for i in np.flatnonzero(moved):
             state, left, k = before[i, [STATE, LEFT, TASK]]
+            left += self._steps_cut[i]  # the oracle knows the task's own horizon
             out[i] = self._oracle_infos[k].regret(int(left), state, played[i])
         return out
 
@@ -255,10 +301,13 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             gym.logger.warn("render() needs make_vec(..., render_mode='rgb_array')")
             return None
         grid = self._source.grid()
-        pairs = [(task, s) for (task, _), s in zip(self._tasks, self._streams, strict=True)]
+        pairs = [
+            (task, int(s)) for task, s in zip(self.tasks, self._streams[:, STATE], strict=True)
+        ]
         if grid is not None and all(task.n_states == grid[0] * grid[1] for task, _ in pairs):
-            return tuple(draw_cells(task, grid, int(s[STATE])) for task, s in pairs)
+            return tuple(draw_cells(task, grid, s) for task, s in pairs)
+        left = (self._streams[:, LEFT] + self._steps_cut).tolist()
         return tuple(
-            render_rgb(task, int(s[STATE]), task.max_steps - int(s[LEFT]), None)
-            for task, s in pairs
+            render_rgb(task, s, task.max_steps - steps, None)
+            for (task, s), steps in zip(pairs, left, strict=True)
         )

@@ -18,6 +18,13 @@ class TaskError(ValueError):
     """The given arrays or keywords make no task. The message says what is wrong, where, and how to fix it."""
 
 
+class KeywordError(TaskError, TypeError):
+    """A keyword is unknown. It is a `TypeError` too, as Python raises for its own functions.
+
+    Libraries that try a keyword on every environment catch a `TypeError` and go on without it.
+    """
+
+
 def refuse(message: str) -> NoReturn:
     """Raises a `TaskError` with the given message."""
     raise TaskError(message)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from anymdp_bench.engine.arrays import AnyArray, Bands, Bools, Float64s, Int64s
 from anymdp_bench.engine.step import StepTables, step_tables
 from anymdp_bench.mdp.checks import (
+    KeywordError,
     TaskError,
     broadcast,
     check_rows,
@@ -30,7 +32,7 @@ from anymdp_bench.mdp.checks import (
 from anymdp_bench.mdp.file_bytes import sort_metadata
 from anymdp_bench.paths import AnyPath, expand_home, make_parent
 
-__all__ = ["TabularMDP", "TaskError"]
+__all__ = ["KeywordError", "TabularMDP", "TaskError"]
 
 _FORMAT = "anymdp-bench task 1"
 
@@ -166,8 +168,22 @@ class TabularMDP:
             ("n_observations", size),
         ):
             object.__setattr__(self, name, value)
-        for array in (*bands, first, terminal, ids):
+        self._freeze()
+
+    def _freeze(self) -> None:
+        """Makes the arrays read-only."""
+        for array in self._arrays().values():
             array.setflags(write=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._freeze()  # unpickled arrays are not
+
+    def __deepcopy__(self, memo: object) -> TabularMDP:
+        return self  # it cannot be changed
 
     @property
     def n_states(self) -> int:

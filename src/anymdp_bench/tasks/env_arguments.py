@@ -1,4 +1,4 @@
-"""The checks of what a caller gives to an environment: the render mode, actions and the seed of `reset`."""
+"""The checks of what a caller gives to an environment: the render mode, actions, seeds and options."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from anymdp_bench.engine.arrays import Int64s, UInt64s
-from anymdp_bench.engine.seeding import dynamics_streams
+from anymdp_bench.engine.arrays import Bools, Int64s, UInt64s
+from anymdp_bench.engine.seeding import dynamics_streams, seed_array
+from anymdp_bench.tasks.family import parse_task_seed, require_integer
 
 
 def check_render_mode(render_mode: str | None, modes: Sequence[str]) -> str | None:
@@ -27,20 +28,32 @@ def check_render_mode(render_mode: str | None, modes: Sequence[str]) -> str | No
     return render_mode
 
 
-def parse_action(action: Any, n_actions: int) -> int:
+class SeedError(gym.error.Error, ValueError):
+    """The seed of `reset` is no integer from 0. Gymnasium raises its own `Error` for such a seed."""
+
+
+def _to_int(value: Any) -> int | None:
+    """Converts an integer of Python or NumPy to an int. Everything else, truth values too, gives None."""
+    try:
+        return None if isinstance(value, bool) else index(value)
+    except TypeError:  # not of arrays without dimensions, which Stable-Baselines3 gives
+        return None
+
+
+def parse_action(action: Any, n_actions: int, name: str = "action") -> int:
     """Converts an action of a single environment to an int in 0..n_actions - 1.
+
+    Args:
+        action: the action.
+        n_actions: the number of actions.
+        name: how the message calls the action.
 
     Raises:
         ValueError: it is no such integer.
     """
-    try:
-        played = index(
-            action
-        )  # this also takes arrays of no dimensions, which Stable-Baselines3 gives
-    except TypeError:
-        played = -1
-    if not 0 <= played < n_actions:
-        raise ValueError(f"action is {action!r}; give an integer in 0..{n_actions - 1}")
+    played = _to_int(action)
+    if played is None or not 0 <= played < n_actions:
+        raise ValueError(f"{name} is {action!r}; give an integer in 0..{n_actions - 1}")
     return played
 
 
@@ -50,7 +63,9 @@ def parse_actions(actions: npt.ArrayLike, n: int) -> Int64s:
     Raises:
         ValueError: they are not `n` integers.
     """
-    played = np.asarray(actions)
+    mixed = isinstance(actions, (list, tuple)) and None in map(_to_int, actions)
+    # NumPy would make integers of the truth values in a list of both.
+    played = np.asarray(actions, np.object_ if mixed else None)
     if played.shape != (n,) or played.dtype.kind not in "iu":
         raise ValueError(
             f"actions have shape {list(played.shape)} and dtype {played.dtype}; give {n} integers"
@@ -75,6 +90,117 @@ def refuse_action(stream: int, action: int, n_actions: int) -> NoReturn:
             f"stream {stream} is over; reset it with options={{'reset_mask': ...}} before step()"
         )
     raise ValueError(f"action {action} of stream {stream} is out of range; give 0..{n_actions - 1}")
+
+
+def refuse_unused(unused: Bools) -> NoReturn:
+    """Says that a vector environment cannot be stepped before all streams were reset.
+
+    Args:
+        unused: which streams were never reset, bool [n].
+
+    Raises:
+        ResetNeeded: always.
+    """
+    which = "no stream" if unused.all() else f"stream {int(unused.argmax())} never"
+    raise gym.error.ResetNeeded(f"{which} was reset; call reset() before step()")
+
+
+# Minari reads the first and hands it on; PettingZoo's test of its interface gives the second.
+_FOREIGN_OPTIONS = ("minari_autoseed", "options")
+
+
+def check_options(options: Any, known: Sequence[str]) -> dict[str, Any]:
+    """Returns the options of `reset`, {} for None, if all their keys are known.
+
+    Args:
+        options: the options of `reset`.
+        known: the keys that the environment takes.
+
+    Raises:
+        ValueError: `options` is no dict, or has another key.
+    """
+    if options is None:
+        return {}
+    if not isinstance(options, dict):
+        raise ValueError(f"options is {options!r}; give a dict or None")
+    for key in options:
+        if key not in known and key not in _FOREIGN_OPTIONS:
+            names = ", ".join(repr(name) for name in known)
+            meant = "give 'task_seed'" if key == "task_seeds" else f"this environment takes {names}"
+            raise ValueError(f"options has the unknown key {key!r}; {meant}")
+    return options
+
+
+def parse_seed(seed: Any) -> int | None:
+    """Converts the seed of a single environment's `reset` to an int, and None to None.
+
+    Raises:
+        SeedError: it is no integer from 0.
+    """
+    parsed = _to_int(seed)
+    if seed is not None and (parsed is None or parsed < 0):
+        raise SeedError(f"seed is {seed!r}; give an integer from 0, or None")
+    return parsed
+
+
+def parse_seeds(seed: Any, n: int) -> tuple[int | None, Bools, UInt64s]:
+    """Converts the seed of a vector environment's `reset`.
+
+    Args:
+        seed: None, one seed for all streams, or a list, tuple or array of one seed or None for each stream.
+        n: the number of streams.
+
+    Returns:
+        (the one seed or None; which streams are seeded, bool [n]; their seeds, uint64 [n], and 0 for the
+        others).
+
+    Raises:
+        SeedError: a seed is no integer from 0, or the number of seeds is not `n`.
+    """
+    if _is_list(seed):
+        each = list(seed)
+        if len(each) != n:
+            raise SeedError(f"{len(each)} seeds for {n} streams; give one for each, or one for all")
+        for i, one in enumerate(each):
+            number = _to_int(one)
+            if one is not None and (number is None or number < 0):
+                raise SeedError(f"seed[{i}] is {one!r}; give an integer from 0, or None")
+        given = np.array([one is not None for one in each])
+        return None, given, np.array([index(one or 0) % 2**64 for one in each], np.uint64)
+    parsed = parse_seed(seed)
+    if parsed is None:
+        return None, np.zeros(n, np.bool_), np.zeros(n, np.uint64)
+    return parsed, np.ones(n, np.bool_), seed_array(parsed, n)
+
+
+def parse_task_seeds(seeds: Any, n: int) -> list[int]:
+    """Converts the task seeds of a vector environment: one for all streams, or `n` of them.
+
+    Raises:
+        TaskError: one of them is no task seed.
+        ValueError: their number is not `n`.
+    """
+    each = list(seeds) if _is_list(seeds) else [seeds] * n
+    if len(each) != n:
+        raise ValueError(f"{len(each)} task seeds for {n} streams; give one int or {n} of them")
+    return [parse_task_seed(seed) for seed in each]
+
+
+def parse_max_steps(max_episode_steps: Any) -> int | None:
+    """Returns the limit of `make_vec`, or None for None and -1, with which `gym.make` sets no limit.
+
+    Raises:
+        TaskError: it is no integer from 1.
+    """
+    if max_episode_steps is None or max_episode_steps == -1:
+        return None
+    require_integer("max_episode_steps", max_episode_steps, 1)
+    return int(max_episode_steps)
+
+
+def _is_list(value: Any) -> bool:
+    """Tells whether `value` holds several values: a list, a tuple, a range or an array."""
+    return isinstance(value, (list, tuple, range)) or np.ndim(value) > 0
 
 
 def make_dynamics_stream(seed: int | None, generator: np.random.Generator) -> UInt64s:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import anymdp_bench.tasks
 from anymdp_bench.engine.processors import available_cores
@@ -79,6 +79,8 @@ class TaskFamily:
             rewards.
         grid: a function from the keywords to (rows, columns), if the states are the cells of a grid, row by
             row; else None.
+        max_steps: the horizon, if it is the same in every task, for `max_episode_steps` of Gymnasium's specs;
+            else None.
         about: the family in words.
     """
 
@@ -91,7 +93,11 @@ class TaskFamily:
     task: str | None = None
     shaping: str | None = None
     grid: Callable[[Mapping[str, Any]], tuple[int, int]] | None = None
+    max_steps: int | None = None
     about: About | None = None
+
+    def __reduce__(self) -> tuple[Callable[[str], TaskFamily], tuple[str]]:
+        return _find_family, (self.name,)  # functions without a name cannot be pickled
 
 
 @dataclass(frozen=True)
@@ -120,23 +126,27 @@ class TaskSource:
         Raises:
             TaskError: `seed` or the keywords make no task.
         """
-        function = self.family.sampler.partition(":")[2]
-        require_integer("task_seed", seed, 0, 2**64 - 1)
-        keywords = dict(self.keywords)
-        sampler = _load_object(self.family.sampler)
+        seed = self.recorded_seed(parse_task_seed(seed))
+        task: TabularMDP = self._call(self.family.sampler, seed)
+        return task
+
+    def _call(self, where: str, seed: int) -> Any:
+        """Calls the function that "module:function" names, and explains keywords that do not fit it."""
+        function = where.partition(":")[2]
         try:
-            task: TabularMDP = sampler(self.recorded_seed(seed), **keywords)
+            return _load_object(where)(seed, **dict(self.keywords))
         except TypeError as error:
             from anymdp_bench.mdp import TaskError
 
             if not str(error).startswith(f"{function}()"):
                 raise
             what = str(error).removeprefix(f"{function}() ")
+            if unknown := re.match(r"got an unexpected keyword argument '(\w+)'", what):
+                refuse_keyword(self.family.name, unknown[1])
             if what.startswith("missing"):
                 wanted = ", ".join(re.findall(r"'(\w+)'", what))
                 what = f"give {wanted} by keyword, or take an id of fixed size"
             raise TaskError(f"{self.family.name}: {what}") from None
-        return task
 
     def task(self, seed: int) -> Task:
         """Makes the task with a seed, together with its references, as the evaluation plays it.
@@ -151,7 +161,7 @@ class TaskSource:
         from anymdp_bench.tasks.tabular import TabularTask
 
         if self.family.task is not None:
-            task: Task = _load_object(self.family.task)(seed, **dict(self.keywords))
+            task: Task = self._call(self.family.task, parse_task_seed(seed))
             return task
         mdp = self.sample(seed)
         return TabularTask(seed, mdp, compute_references(mdp), self.shaping(), self.grid())
@@ -189,6 +199,10 @@ def families() -> dict[str, TaskFamily]:
         if family is not None:
             found[family.name] = family
     return found
+
+
+def _find_family(name: str) -> TaskFamily:
+    return families()[name]
 
 
 def task_source(env_id: str, **keywords: Any) -> TaskSource:
@@ -247,6 +261,36 @@ def sample_tasks(
     first = source.sample(wanted[0])  # compiles before the threads start
     with ThreadPoolExecutor(count) as pool:
         return [first, *pool.map(source.sample, wanted[1:])]
+
+
+def refuse_keyword(family: str, name: str) -> NoReturn:
+    """Says that a family knows no keyword of this name.
+
+    Args:
+        family: the name of the family.
+        name: the keyword.
+
+    Raises:
+        KeywordError: always.
+    """
+    from anymdp_bench.mdp import KeywordError
+
+    hint = ""
+    if name in ("task_seed", "task_seeds"):
+        hint = ": a single environment takes task_seed, and the native vector of gym.make_vec task_seeds"
+    raise KeywordError(f"{family}: got an unexpected keyword argument '{name}'{hint}") from None
+
+
+def parse_task_seed(seed: Any) -> int:
+    """Converts a task seed, an integer of Python or NumPy, to an int.
+
+    Raises:
+        TaskError: it is no integer from 0 to 2**64 - 1.
+    """
+    if getattr(seed, "shape", None) == ():  # a number of NumPy, or an array of no dimensions
+        seed = seed.item()
+    require_integer("task_seed", seed, 0, 2**64 - 1)
+    return int(seed)
 
 
 def require_integer(name: str, value: Any, least: int, most: int | None = None) -> None:

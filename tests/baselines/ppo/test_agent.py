@@ -142,6 +142,15 @@ def test_the_sb3_environment_is_the_native_one():
     assert ended
 
 
+def test_an_episode_that_terminates_at_the_time_limit_is_not_truncated_for_sb3():
+    """SB3 adds the value of the last observation to a truncated return, where nothing follows."""
+    envs = SB3VecEnv("AnyMDP-1s5a-v0", 2, max_episode_steps=1)
+    envs.reset()
+    *_, done, infos = envs.step(np.zeros(2, np.int64))
+    assert done.all()
+    assert [info["TimeLimit.truncated"] for info in infos] == [False, False]
+
+
 def test_gymnasiums_vector_environments_serve_too():
     """A `SyncVectorEnv` steps as it does without SB3; one that resets a step later is refused."""
     makers = [lambda: gym.make("AnyMDP-16s5a-v0", task_seed=1)] * 3

@@ -11,6 +11,7 @@ FAMILY = TaskFamily(
     sampled=lambda keywords: False,
     grid=lambda keywords: (4, 12),
     shaping="anymdp_bench.tasks.cliff.sampler:shape",
+    max_steps=200,
     about=About(
         summary="Gymnasium's CliffWalking, 4 x 12, except that a fall ends the episode where it falls.",
         observations="The cell: row * 12 + column, as in Gymnasium.",

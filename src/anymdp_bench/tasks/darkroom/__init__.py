@@ -17,6 +17,7 @@ FAMILY = TaskFamily(
     ids=_IDS,
     sampled=lambda keywords: keywords.get("goal", "corner") != "corner",
     grid=lambda keywords: (keywords["size"], keywords["size"]),
+    max_steps=200,
     about=About(
         summary="An empty d x d grid with one hidden goal. In the corner, or anywhere by task"
         " seed; a fixed fifth of the cells is held out, so that agents trained on the other goals"

@@ -14,6 +14,7 @@ FAMILY = TaskFamily(
     sampled=lambda keywords: False,
     grid=lambda keywords: (4, 4),
     shaping="anymdp_bench.tasks.lake.sampler:shape",
+    max_steps=100,
     about=About(
         summary="Gymnasium's FrozenLake on its 4 x 4 map, slippery and not; its own table of transitions.",
         observations="The cell: row * 4 + column, as in Gymnasium.",

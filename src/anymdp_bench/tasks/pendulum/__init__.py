@@ -13,6 +13,7 @@ FAMILY = TaskFamily(
     vector_env="anymdp_bench.tasks.pendulum.vector_env:DiscretePendulumVectorEnv",
     task="anymdp_bench.tasks.pendulum.task:make_task",
     shaping="anymdp_bench.tasks.pendulum.game:shape",
+    max_steps=200,
     about=About(
         summary="Gymnasium's Pendulum-v1 seen through 60 bins and pushed by five torques, so that the true"
         " state, and with it the Markov property, is hidden.",

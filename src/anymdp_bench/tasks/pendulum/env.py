@@ -11,10 +11,13 @@ from anymdp_bench.engine.arrays import Int64s, UInt64s
 from anymdp_bench.engine.step import DISABLED
 from anymdp_bench.mdp import TaskError
 from anymdp_bench.tasks.env_arguments import (
+    check_options,
     check_render_mode,
     make_dynamics_stream,
     parse_action,
+    parse_seed,
 )
+from anymdp_bench.tasks.family import parse_task_seed, refuse_keyword
 from anymdp_bench.tasks.pendulum.dynamics import (
     ANGLE_BINS,
     DT,
@@ -49,12 +52,12 @@ def check_gravity(family: str, gravity: float) -> float:
 
 
 def refuse_task(options: dict[str, Any] | None) -> None:
-    """Checks that the options of `reset` hold no task. A task seed is allowed, and changes nothing.
+    """Checks that the options of `reset` hold no task.
 
     Raises:
         ValueError: a task is given.
     """
-    if options and "task" in options:
+    if isinstance(options, dict) and "task" in options:
         raise ValueError("the Pendulum is no TabularMDP: options takes no 'task' here")
 
 
@@ -82,7 +85,11 @@ class DiscretePendulumEnv(gym.Env[np.int64, np.int64]):
         task_seed: int = 0,
         render_mode: str | None = None,
         privileged_info: bool = False,
+        **unknown: Any,
     ) -> None:
+        for name in unknown:
+            refuse_keyword(family, name)
+        parse_task_seed(task_seed)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.gravity = check_gravity(family, gravity)
         self.observation_space = gym.spaces.Discrete(N_OBSERVATIONS)
@@ -104,16 +111,21 @@ class DiscretePendulumEnv(gym.Env[np.int64, np.int64]):
     ) -> tuple[np.int64, dict[str, Any]]:
         """Starts an episode with an angle uniform over the turn and a speed uniform on [-1, 1).
 
+        The option "task_seed" is allowed, and changes nothing.
+
         Raises:
-            ValueError: the options hold a task.
+            SeedError: the seed is no integer from 0.
+            ValueError: the options hold a task or an unknown key.
         """
         refuse_task(options)
+        parse_task_seed(check_options(options, ("task_seed",)).get("task_seed", 0))
+        seed = parse_seed(seed)
         super().reset(seed=seed)
         if seed is not None or self._rng is None:
             self._rng = make_dynamics_stream(seed, self.np_random)
         reset_pendulums(self._state, self._left, self._rng, _ONE, self._seen)
         self._last = None
-        return self._seen[0], {"task_seed": 0} | self._oracle_info()
+        return self._seen[0], self._info()
 
     def step(self, action: np.int64 | int) -> tuple[np.int64, float, bool, bool, dict[str, Any]]:
         """Plays one step of 0.05 s. An episode is never terminated.
@@ -132,12 +144,12 @@ class DiscretePendulumEnv(gym.Env[np.int64, np.int64]):
             seen, reward, truncated, fresh, self._seen,
         )  # fmt: skip
         self._last = (played, float(reward[0]))
-        return seen[0], float(reward[0]), False, bool(truncated[0]), self._oracle_info()
+        return seen[0], float(reward[0]), False, bool(truncated[0]), self._info()
 
-    def _oracle_info(self) -> dict[str, Any]:
+    def _info(self) -> dict[str, Any]:
         if self._oracle is None:
-            return {}
-        return {"optimal_action": self._oracle.oracle_actions(self._state)[0]}
+            return {"task_seed": 0}
+        return {"task_seed": 0, "optimal_action": self._oracle.oracle_actions(self._state)[0]}
 
     def render(self) -> Any:
         """Shows the pendulum over its bins, as a line ("ansi") or a frame ("rgb_array")."""

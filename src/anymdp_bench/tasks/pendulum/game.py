@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -41,6 +42,9 @@ class Pendulum:
     random: float
     n_observations: int = ANGLE_BINS * SPEED_BINS
     n_actions: int = N_ACTIONS
+
+    def __reduce__(self) -> tuple[Callable[[float], Pendulum], tuple[float]]:
+        return load_pendulum, (self.gravity,)
 
     def oracle_actions(self, state: Float64s) -> Int64s:
         """Returns the oracle's action in each true state (float64 [n, 2]), int64 [n]."""

@@ -12,13 +12,25 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
-from anymdp_bench.engine.seeding import dynamics_streams, parse_reset_mask, parse_seeds
+from anymdp_bench.engine.seeding import dynamics_streams, parse_reset_mask
 from anymdp_bench.engine.step import AUTORESET_MODES
 from anymdp_bench.engine.threads import ThreadChoice
-from anymdp_bench.tasks.env_arguments import check_render_mode, parse_actions, refuse_action
+from anymdp_bench.tasks.env_arguments import (
+    check_options,
+    check_render_mode,
+    parse_actions,
+    parse_max_steps,
+    parse_seeds,
+    parse_task_seeds,
+    refuse_action,
+    refuse_unused,
+)
+from anymdp_bench.tasks.family import refuse_keyword
 from anymdp_bench.tasks.pendulum.dynamics import (
     DT,
+    HORIZON,
     N_ACTIONS,
+    advance,
     find_refused_pendulum,
     reset_pendulums,
 )
@@ -38,6 +50,7 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         gravity: g in m/s^2.
         family: the name of the task family.
         task_seeds: they have no effect, because there is one task.
+        max_episode_steps: as in `TabularVectorEnv`.
         autoreset_mode: one of Gymnasium's `AutoresetMode`, or its value.
         render_mode: None or "rgb_array".
         privileged_info: whether `info` holds the oracle's action (`optimal_action`).
@@ -50,19 +63,25 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         gravity: float,
         family: str = "DiscretePendulum",
         task_seeds: int | Sequence[int] | Int64s = 0,
+        max_episode_steps: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         privileged_info: bool = False,
+        **unknown: Any,
     ) -> None:
+        for name in unknown:
+            refuse_keyword(family, name)
         if num_envs < 1:
             raise ValueError(f"num_envs is {num_envs}; give at least 1")
         self.num_envs, self.render_mode = num_envs, check_render_mode(render_mode, ("rgb_array",))
         self.gravity = check_gravity(family, gravity)
-        self._mode = AutoresetMode(autoreset_mode)
+        parse_task_seeds(task_seeds, num_envs)
+        self._horizon = min(parse_max_steps(max_episode_steps) or HORIZON, HORIZON)
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {
             "render_modes": ["rgb_array"],
             "render_fps": round(1 / DT),
-            "autoreset_mode": self._mode,
+            "autoreset_mode": self.autoreset_mode,
         }
         self._threads = ThreadChoice(num_envs)
         self._oracle = load_pendulum(self.gravity) if privileged_info else None
@@ -70,11 +89,19 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         self._rng, self._seeded = np.zeros(num_envs, np.uint64), False
         self._seen: Int64s = np.zeros(num_envs, np.int64)
         self.task_seeds: Int64s = np.zeros(num_envs, np.int64)
-        self.task_seeds.setflags(write=False)
+        self._everyone = np.ones(num_envs, np.bool_)
+        self._unused = np.ones(num_envs, np.bool_)  # the streams that were never reset
+        self._is_ready = False
+        self._protect()
         self.single_observation_space = gym.spaces.Discrete(N_OBSERVATIONS)
         self.single_action_space = gym.spaces.Discrete(N_ACTIONS)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def _protect(self) -> None:
+        """Makes the arrays read-only that every `info` shares."""
+        self.task_seeds.setflags(write=False)
+        self._everyone.setflags(write=False)
 
     @property
     def true_states(self) -> Float64s:
@@ -94,10 +121,12 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             ValueError: the seeds or options are wrong. Nothing has changed then.
         """
         refuse_task(options)
+        options = check_options(options, ("reset_mask", "task_seed"))
+        parse_task_seeds(options.get("task_seed", 0), self.num_envs)
         mask = parse_reset_mask(options, self.num_envs)
-        given, seeds = parse_seeds(seed, self.num_envs)
-        if isinstance(seed, (int, np.integer)):
-            super().reset(seed=int(seed))
+        one, given, seeds = parse_seeds(seed, self.num_envs)
+        if one is not None:
+            super().reset(seed=one)
         if not self._seeded:
             fresh = self.np_random.integers(2**64, size=self.num_envs, dtype=np.uint64)
             self._rng[:] = dynamics_streams(fresh)
@@ -105,46 +134,58 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         chosen = given & mask
         self._rng[chosen] = dynamics_streams(seeds[chosen])
         reset_pendulums(self._state, self._left, self._rng, mask, self._seen)
-        info: dict[str, Any] = {"task_seed": self.task_seeds, "_task_seed": mask}
-        return self._seen.copy(), info | self._oracle_info(mask)
+        self._left[mask] = self._horizon
+        self._unused &= ~mask
+        self._is_ready = not self._unused.any()
+        return self._seen.copy(), self._info(mask)
 
     def step(self, actions: npt.ArrayLike) -> tuple[Int64s, Float64s, Bools, Bools, dict[str, Any]]:
         """Plays one action in every stream. A finished stream does what the autoreset mode says.
 
         Raises:
             ValueError: an action is out of range. No stream has moved then.
-            gymnasium.error.ResetNeeded: a finished stream is stepped in the DISABLED mode.
+            gymnasium.error.ResetNeeded: a stream was never reset, or a finished stream is stepped in the
+                DISABLED mode.
         """
+        if not self._is_ready:
+            refuse_unused(self._unused)
         n = self.num_envs
         played = parse_actions(actions, n)
-        mode = AUTORESET_MODES[self._mode.value]
+        mode = AUTORESET_MODES[self.autoreset_mode.value]
         refused = find_refused_pendulum(self._left, played, mode)
         if refused >= 0:
             refuse_action(refused, int(played[refused]), N_ACTIONS)
         seen, reward, last = np.empty(n, np.int64), np.empty(n), np.zeros(n, np.int64)
         truncated, fresh = np.empty(n, np.bool_), np.empty(n, np.bool_)
-        resets = step_shared(
+        before = None if self._oracle is None else self._state.copy()
+        step_shared(
             self._threads, self._state, self._left, self._rng, self.gravity, played, mode,
             seen, reward, truncated, fresh, last,
         )  # fmt: skip
         self._seen[:] = seen
-        info = self._oracle_info(np.ones(n, np.bool_))
-        if resets:
-            info |= {"task_seed": self.task_seeds, "_task_seed": fresh}
-            if self._mode is AutoresetMode.SAME_STEP:
-                final = np.full(n, None, dtype=object)
-                final[fresh] = list(last[fresh])
-                info |= {"final_obs": final, "_final_obs": fresh}
-                info |= {"final_info": {}, "_final_info": fresh}
+        if fresh.any():
+            self._left[fresh] = self._horizon
+        info = self._info(self._everyone)
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and fresh.any():
+            final = np.full(n, None, dtype=object)
+            final[fresh] = list(last[fresh])
+            info |= {"final_obs": final, "_final_obs": fresh}
+            ended: dict[str, Any] = {"task_seed": self.task_seeds, "_task_seed": fresh}
+            if self._oracle is not None and before is not None:
+                optimal = np.zeros(n, np.int64)
+                pairs = zip(before[fresh], played[fresh], strict=True)
+                ends = [advance(s[0], s[1], a, self.gravity)[:2] for s, a in pairs]
+                optimal[fresh] = self._oracle.oracle_actions(np.array(ends))
+                ended |= {"optimal_action": optimal, "_optimal_action": fresh}
+            info |= {"final_info": ended, "_final_info": fresh}
         return seen, reward, np.zeros(n, np.bool_), truncated, info
 
-    def _oracle_info(self, known: Bools) -> dict[str, Any]:
-        if self._oracle is None:
-            return {}
-        return {
-            "optimal_action": self._oracle.oracle_actions(self._state),
-            "_optimal_action": known,
-        }
+    def _info(self, known: Bools) -> dict[str, Any]:
+        info: dict[str, Any] = {"task_seed": self.task_seeds, "_task_seed": known}
+        if self._oracle is not None:
+            optimal = self._oracle.oracle_actions(self._state)
+            info |= {"optimal_action": optimal, "_optimal_action": known}
+        return info
 
     def render(self) -> tuple[npt.NDArray[np.uint8], ...] | None:
         """Draws one frame for each stream, as `DiscretePendulumEnv` does."""

@@ -9,9 +9,10 @@ FAMILY = TaskFamily(
     sampler="anymdp_bench.tasks.switch2.sampler:sample",
     ids={"Switch2-v0": {}},
     sampled=lambda keywords: False,
-    env=None,  # PettingZoo's, not Gymnasium's: anymdp_bench.switch2_parallel_env()
+    env="anymdp_bench.envs.task_env:TaskEnv",  # PettingZoo's is anymdp_bench.switch2_parallel_env()
     vector_env=None,
     task="anymdp_bench.tasks.switch2.game:make_task",
+    max_steps=50,
     about=About(
         summary="Two agents change sides of a 3 x 7 grid whose halves are joined by a corridor one cell wide:"
         " one has to wait. A PettingZoo parallel environment, `anymdp_bench.switch2_parallel_env()`; the"

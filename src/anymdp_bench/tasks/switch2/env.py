@@ -9,7 +9,13 @@ import numpy as np
 from pettingzoo import ParallelEnv
 
 from anymdp_bench.engine.arrays import Int64s
-from anymdp_bench.tasks.env_arguments import check_render_mode
+from anymdp_bench.tasks.env_arguments import (
+    check_options,
+    check_render_mode,
+    parse_action,
+    parse_seed,
+)
+from anymdp_bench.tasks.family import parse_task_seed
 from anymdp_bench.tasks.switch2.game import draw, joint_states, make_switch2, write
 
 AGENTS = ("agent_1", "agent_2")
@@ -59,7 +65,16 @@ class Switch2Env(ParallelEnv[str, np.int64, np.int64]):
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.int64], dict[str, dict[str, Any]]]:
-        """Starts an episode with both agents on their own sides."""
+        """Starts an episode with both agents on their own sides.
+
+        The option "task_seed" is allowed, and changes nothing.
+
+        Raises:
+            SeedError: the seed is no integer from 0.
+            ValueError: the options have an unknown key.
+        """
+        parse_seed(seed)
+        parse_task_seed(check_options(options, ("task_seed",)).get("task_seed", 0))
         self.agents = list(AGENTS)
         self._state, self._elapsed = int(self._game.mdp.start.argmax()), 0
         return self._observe(), {agent: {} for agent in AGENTS}
@@ -81,12 +96,10 @@ class Switch2Env(ParallelEnv[str, np.int64, np.int64]):
         """
         if not self.agents:
             raise gym.error.ResetNeeded("the episode is over; call reset() before step()")
-        joint = 0
+        joint, n = 0, self._game.n_actions
         for agent in AGENTS:
-            action = actions.get(agent)
-            if action is None or not self.action_spaces[agent].contains(np.int64(action)):
-                raise ValueError(f"the action of {agent} is {action!r}; give an integer in 0..4")
-            joint = joint * self._game.n_actions + int(action)
+            played = parse_action(actions.get(agent), n, f"the action of {agent}")
+            joint = joint * n + played
         reward = self._game.reward[self._state, joint]
         self._state = int(self._game.next_state[self._state, joint])
         self._elapsed += 1

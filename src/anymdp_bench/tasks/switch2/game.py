@@ -47,6 +47,11 @@ def draw(cells: tuple[int, ...]) -> Frame:
     return draw_grid(ROWS, COLUMNS, KINDS, _mark_agents(cells))
 
 
+def draw_joint_state(index: int) -> Frame:
+    """Draws the grid in the joint state with the given index."""
+    return draw(joint_states()[index])
+
+
 def write(cells: tuple[int, ...]) -> str:
     """Writes the grid in characters, with agents 1 and 2 and their goals a and b."""
     return write_grid(ROWS, COLUMNS, KINDS | _mark_agents(cells))
@@ -81,7 +86,7 @@ def make_switch2() -> JointGame:
     for array in (seen, following, reward, shaped):
         array.setflags(write=False)
     sizes = (COLUMNS * len(CELLS), len(MOVES))
-    return JointGame(mdp, seen, following, reward, shaped, *sizes, lambda k: draw(states[k]))
+    return JointGame(mdp, seen, following, reward, shaped, *sizes, draw_joint_state)
 
 
 def make_task(seed: int) -> JointTask:
