@@ -8,6 +8,7 @@ from pathlib import Path
 from anymdp_bench.leaderboard.check_completeness import Tasks, check_completeness
 from anymdp_bench.leaderboard.check_values import check_values
 from anymdp_bench.leaderboard.submission import Submission, read_submission
+from anymdp_bench.results.csv_bytes import find_files
 from anymdp_bench.results.schema import RecordError
 
 
@@ -27,14 +28,16 @@ def validate(path: Path) -> tuple[Submission, Tasks]:
 
 
 def submission_paths(paths: Iterable[Path]) -> list[Path]:
-    """The CSV files among `paths`, and those of the folders among them, in order of name.
+    """The result files among `paths`, and those of the folders among them, in order of name.
 
     Raises:
         RecordError: there is none.
     """
     files: list[Path] = []
     for path in paths:
-        files += sorted(path.glob("*.csv")) if path.is_dir() else [path]
+        files += find_files(path, deep=False) if path.is_dir() else [path]
     if not files:
-        raise RecordError("no submissions found; name a .csv file or a folder that holds some")
+        raise RecordError(
+            "no submissions found; name a .csv or .csv.gz file, or a folder that holds some"
+        )
     return list(dict.fromkeys(files))

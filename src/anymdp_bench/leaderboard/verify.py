@@ -33,6 +33,7 @@ from anymdp_bench.leaderboard.check_completeness import Tasks
 from anymdp_bench.leaderboard.permutation_test import p_fresh, p_paired
 from anymdp_bench.leaderboard.rerun import RemoteAgent, remote_players, replay
 from anymdp_bench.leaderboard.submission import Submission
+from anymdp_bench.results.csv_bytes import remove_suffix
 from anymdp_bench.results.metrics import window
 from anymdp_bench.results.schema import RecordError
 from anymdp_bench.results.statistics import Array
@@ -40,8 +41,13 @@ from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 from anymdp_bench.tasks.selection import select_tasks
 
 LEVEL = 0.005
-SUFFIX = ".verified.json"
+_SUFFIX = ".verified.json"
 _SAME = 1e-6  # scores closer than this are the same: other platforms differ in the last digits
+
+
+def receipt_path(submission: Path) -> Path:
+    """Where the receipt of a submission lies, whether the submission is compressed or not: beside it."""
+    return submission.with_name(remove_suffix(submission.name) + _SUFFIX)
 
 
 @dataclass(frozen=True)
