@@ -232,11 +232,11 @@ CORRUPT = [
     ),
     (
         ("empty,3", "full,3"),
-        "line 6, column 'context': 'full' is unknown; use one of none, empty, offline, imitation",
+        "line 6, column 'context': 'full' is unknown; known: none, empty, offline, imitation",
     ),
     (
         ("1.5,episode", "1.5,guess"),
-        "line 5, column 'measure': 'guess' is unknown; use one of exact, test, episode",
+        "line 5, column 'measure': 'guess' is unknown; known: exact, test, episode",
     ),
     (
         ("empty,3,30", "empty,2,30"),

@@ -20,6 +20,7 @@ from anymdp_bench.cli import run as run_command
 from anymdp_bench.cli import study as study_command
 from anymdp_bench.cli import table as table_command
 from anymdp_bench.cli.interrupt import INTERRUPTED, MESSAGE
+from anymdp_bench.cli.usage import explain_usage
 from anymdp_bench.runner.progress import complain
 
 _NARROW = (
@@ -92,8 +93,7 @@ def run(arguments: list[str]) -> int:
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except _UsageError as error:
-        what: str = getattr(error, "format_message", error.__str__)()
-        complain(f"{what.rstrip('.')}. See anymdp-bench --help.")
+        complain(explain_usage(error, typer.main.get_command(app), arguments))
         return 2
     except RunError as error:
         complain(str(error))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from anymdp_bench.cli.json_output import AsJson, print_value
+from anymdp_bench.spelling import offer
 
 app = typer.Typer(help="List what there is.")
 
@@ -103,7 +104,7 @@ def tasks(
         raise TaskError(str(error.args[0])) from None
     table = task_table(env_id, range(start, start + n) if source.is_sampled else [0])
     if sort and sort not in table:
-        raise typer.BadParameter(f"no column {sort!r}; there are {', '.join(map(str, table))}")
+        raise typer.BadParameter(f"no column {sort!r}; {offer(sort, map(str, table))}")
     if sort:
         table = table.sort_values(sort, ascending=False)
     if as_csv:

@@ -16,6 +16,7 @@ import pandas as pd
 from anymdp_bench.results import statistics
 from anymdp_bench.results.published import PAPER_ORACLES
 from anymdp_bench.results.schema import RUN_KEY, RecordError, group_runs
+from anymdp_bench.spelling import offer
 
 Array = npt.NDArray[np.float64]
 ScoreMode = Literal["corrected", "raw", "paper"]
@@ -50,9 +51,7 @@ def with_scores(frame: pd.DataFrame, mode: ScoreMode = "corrected") -> pd.DataFr
         ValueError: the mode is unknown.
     """
     if mode not in get_args(ScoreMode):
-        raise ValueError(
-            f"unknown score mode {mode!r}: use one of {', '.join(get_args(ScoreMode))}"
-        )
+        raise ValueError(f"unknown score {mode!r}; {offer(mode, get_args(ScoreMode))}")
     if mode == "corrected":
         return frame
     if frame["gap"].isna().any():

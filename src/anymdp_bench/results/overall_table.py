@@ -11,7 +11,7 @@ import pandas as pd
 from anymdp_bench.results import table_formats
 from anymdp_bench.results.metrics import ScoreMode, compare_agents, summarise_overall
 from anymdp_bench.results.table_formats import Sheet
-from anymdp_bench.results.tables import TUNED_CAPTION, Format, percent, tuned_mark
+from anymdp_bench.results.tables import TUNED_CAPTION, Format, check_format, percent, tuned_mark
 
 _CAPTION = (
     "Final scores in percent (0 = random policy, 100 = oracle) with 95% stratified bootstrap intervals over"
@@ -40,7 +40,11 @@ def render_overall(
         score_mode: how scores are computed, see `metrics.with_scores`.
         width: the largest number of columns of the text format; None for no limit.
         color: whether the text format uses colours.
+
+    Raises:
+        ValueError: there is no such format.
     """
+    check_format(format)
     totals = summarise_overall(frame, score_mode)
     if format == "csv":
         return totals.to_csv(index=False, lineterminator="\n")

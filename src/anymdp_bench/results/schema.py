@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from anymdp_bench.spelling import offer
+
 CONTRACT = (
     "suite",
     "suite_hash",
@@ -152,7 +154,7 @@ def _check_text(path: Path, lines: npt.NDArray[np.intp], frame: pd.DataFrame, co
         elif not text.isprintable():
             what, fix = f"{text[:40]!r} has control characters", "write plain text"
         elif allowed and text not in allowed:
-            what, fix = f"{text[:40]!r} is unknown", "use one of " + ", ".join(allowed)
+            what, fix = f"{text[:40]!r} is unknown", offer(text, allowed)
         else:
             continue
         row = int(np.argmax(np.asarray(values.codes) == code))

@@ -23,6 +23,7 @@ from anymdp_bench.runner.executor import Backend, Executor
 from anymdp_bench.runner.plan import PlanError, make_plan
 from anymdp_bench.runner.progress import ReportProgress, complain, note, show_progress
 from anymdp_bench.runner.run import run_plan
+from anymdp_bench.spelling import offer
 from anymdp_bench.suites import (
     CUSTOM,
     MOST_EPISODES,
@@ -186,7 +187,7 @@ def _check_count(name: str, value: object, least: int, most: int) -> int | None:
 def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
     """Raises a PlanError unless a setting has one of its known values."""
     if value not in known:
-        raise PlanError(f"{name} is {value!r:.40}; give one of {', '.join(known)}")
+        raise PlanError(f"{name} is {value!r:.40}; {offer(value, known)}")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import importlib
 from importlib.metadata import entry_points
 from types import ModuleType
 
+from anymdp_bench.spelling import offer
 from anymdp_bench.suites import SuiteError
 
 GROUP = "anymdp_bench.studies"
@@ -40,7 +41,7 @@ def load_study(name: str) -> ModuleType:
     """
     known = _modules()
     if name not in known:
-        raise SuiteError(f"no study {name!r}; known: {', '.join(sorted(known))}")
+        raise SuiteError(f"no study {name!r}; {offer(name, sorted(known))}")
     try:
         return importlib.import_module(known[name])
     except ImportError as error:
