@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, reduce
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +36,10 @@ import numpy.typing as npt
 from anymdp_bench.crash import describe_crash, describe_place, is_refusal
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
 from anymdp_bench.engine.transition import Transition
-from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.spelling import offer
+
+if TYPE_CHECKING:
+    from anymdp_bench.mdp import TabularMDP
 
 __all__ = [
     "GROUP",

@@ -76,16 +76,6 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 def run(arguments: list[str]) -> int:
     """Runs one command and returns its exit code."""
-    from anymdp_bench.agents import AgentError
-    from anymdp_bench.mdp import TaskError
-    from anymdp_bench.rendering.video import VideoError
-    from anymdp_bench.results.schema import RecordError
-    from anymdp_bench.runner.output import OutputError
-    from anymdp_bench.runner.plan import PlanError
-    from anymdp_bench.runner.run import RunError
-    from anymdp_bench.runner.worker_pool import ExecutorError
-    from anymdp_bench.suites import SuiteError
-
     try:
         code = app(args=arguments, prog_name="anymdp-bench", standalone_mode=False)
         sys.stdout.flush()
@@ -94,21 +84,6 @@ def run(arguments: list[str]) -> int:
         return code if isinstance(code, int) else 0
     except _UsageError as error:
         complain(explain_usage(error, typer.main.get_command(app), arguments))
-        return 2
-    except RunError as error:
-        complain(str(error))
-        return 1
-    except (
-        AgentError,
-        ExecutorError,
-        OutputError,
-        PlanError,
-        RecordError,
-        VideoError,
-        SuiteError,
-        TaskError,
-    ) as error:
-        complain(str(error))
         return 2
     except (KeyboardInterrupt, typer.Abort):
         complain(MESSAGE)
@@ -122,6 +97,35 @@ def run(arguments: list[str]) -> int:
         )
         _close_stdout()
         return 2
+    except ValueError as error:
+        code = _find_exit_code(error)
+        if code is None:
+            raise
+        complain(str(error))
+        return code
+
+
+def _find_exit_code(error: ValueError) -> int | None:
+    """The exit code of an error whose message is for the user; None for a mistake of ours.
+
+    The classes are imported here, since with them come pandas and Numba, which most commands do not need.
+    """
+    from anymdp_bench.agents import AgentError
+    from anymdp_bench.mdp import TaskError
+    from anymdp_bench.rendering.video import VideoError
+    from anymdp_bench.results.schema import RecordError
+    from anymdp_bench.runner.output import OutputError
+    from anymdp_bench.runner.plan import PlanError
+    from anymdp_bench.runner.run import RunError
+    from anymdp_bench.runner.worker_pool import ExecutorError
+    from anymdp_bench.suites import SuiteError
+
+    if isinstance(error, RunError):
+        return 1
+    bad = (
+        AgentError, ExecutorError, OutputError, PlanError, RecordError, VideoError, SuiteError, TaskError,
+    )  # fmt: skip
+    return 2 if isinstance(error, bad) else None
 
 
 def _close_stdout() -> None:

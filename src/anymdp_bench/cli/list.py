@@ -75,9 +75,9 @@ def studies(as_json: AsJson = False) -> None:
 
     Example: `anymdp-bench list studies`
     """
-    from anymdp_bench.studies import load_study, study_names
+    from anymdp_bench.studies import study_names, study_question
 
-    about = {name: (load_study(name).__doc__ or "").splitlines()[0] for name in study_names()}
+    about = {name: study_question(name) for name in study_names()}
     rows = [{"study": name, "question": line} for name, line in about.items()]
     _print_rows(rows, [f"{name:16} {line}" for name, line in about.items()], as_json)
 
