@@ -125,7 +125,7 @@ def evaluate(
     limits = Limits(episodes, steps) if episodes or steps else None
     chosen = find_suite(suite).with_overrides(tasks, runs, limits)
     spec = make_spec(agent, name, checkpoint, agent_args)
-    note("preparing tasks (the first run ever compiles the engine: about a minute)", quiet)
+    note("preparing tasks (the first run ever compiles the engine: about half a minute)", quiet)
     plan = make_plan(chosen, spec, context=context, seed=seed, task_seed_start=task_seed_start)
     on_ray = executor == Backend.RAY
     reason = None if on_ray else explain_no_workers(spec)
