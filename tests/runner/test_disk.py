@@ -170,3 +170,13 @@ def test_a_finished_result_of_an_older_schema_is_refused_and_kept(plan, tmp_path
     with pytest.raises(OutputError, match="has task_seed_start None, this command 0; give another"):
         run_plan(plan, tmp_path, command="test")
     assert csv.read_text() == old
+
+
+def test_a_finished_result_of_the_first_format_is_complete(plan, tmp_path):
+    csv = run_plan(plan, tmp_path, command="test").csv
+    new, old = csv.read_bytes(), to_first_format(csv)
+    csv.write_bytes(old)
+    assert run_plan(plan, tmp_path, command="test").played == 0
+    assert csv.read_bytes() == old
+    csv.unlink()
+    assert run_plan(plan, tmp_path, command="test").csv.read_bytes() == new
