@@ -1,13 +1,15 @@
 """The import of the package loads nothing heavy, asks no network, and has the public names."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import anymdp_bench
 
-HEAVY = (
+HEAVY = {
     "numba",
     "torch",
     "pandas",
@@ -16,7 +18,7 @@ HEAVY = (
     "stable_baselines3",
     "pettingzoo",
     "anymdp_baselines",
-)
+}
 EXTRAS = {"torch", "stable_baselines3", "ray", "moviepy", "tensorboard"}
 
 
@@ -31,13 +33,52 @@ def loaded_after(statement):
 
 def test_import_registers_every_id_and_loads_nothing_heavy():
     code = "import anymdp_bench, gymnasium; assert 'AnyMDP-64s5a-v0' in gymnasium.registry"
-    assert loaded_after(code).isdisjoint(HEAVY)
+    assert loaded_after(code) & HEAVY == set()
+
+
+LIGHT = ["--version", "list envs", "list agents", "list suites", "list studies", "list envs --json"]
+
+
+@pytest.mark.parametrize("line", LIGHT)
+def test_a_command_that_computes_nothing_loads_nothing_heavy(line):
+    """Only the small modules of baselines that declare `train` and `data` are loaded."""
+    code = (
+        "import os, sys; from anymdp_bench.cli.app import run\nsys.stdout = open(os.devnull, 'w')\n"
+    )
+    loaded = loaded_after(f"{code}assert run({line.split()}) == 0; sys.stdout = sys.__stdout__")
+    assert loaded & HEAVY == {"anymdp_baselines"}
+    assert loaded & {"rich", "ray", "jinja2", "filelock"} == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("run --agent omnirl-l", "omnirl-linear"),
+        ("run --suite table1-", "table1-small"),
+        ("li", "list"),
+    ],
+)
+def test_completion_loads_nothing_heavy(words, found):
+    """What a shell runs at each press of Tab."""
+    script = Path(sys.executable).with_name("anymdp-bench")
+    given = {"_ANYMDP_BENCH_COMPLETE": "complete_bash", "COMP_WORDS": f"anymdp-bench {words}"}
+    given["COMP_CWORD"] = str(len(words.split()))
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", script],
+        env=os.environ | given, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert found in done.stdout.split()
+    loaded = {
+        line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
+    }
+    assert "gymnasium" in loaded
+    assert loaded & HEAVY == {"anymdp_baselines"}
 
 
 def test_the_engine_is_loaded_when_it_is_needed():
     loaded = loaded_after("import anymdp_bench; anymdp_bench.TabularMDP")
     assert "numba" in loaded
-    assert loaded.isdisjoint(set(HEAVY) - {"numba", "scipy"})  # numba looks for scipy
+    assert loaded.isdisjoint(HEAVY - {"numba", "scipy"})  # numba looks for scipy
 
 
 def test_omnirl_plays_without_pytorch():

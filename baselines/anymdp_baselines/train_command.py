@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from anymdp_baselines.omnirl.presets import PRESETS as SEQUENCE_PRESETS
+from anymdp_baselines.planner.presets import PRESETS as PLANNER_PRESETS
 from anymdp_bench.cli.paths import expand_home
 from anymdp_bench.engine.processors import available_cores
 
@@ -24,10 +26,22 @@ NETWORKS = {
 
 app = typer.Typer(help="Train an agent.")
 
+_PRESET_HELP = (
+    f"Of omnirl: {', '.join(SEQUENCE_PRESETS)}. Of neural-planner: {', '.join(PLANNER_PRESETS)}."
+    " docs/train.md says what each is for."
+)
+
+
+def _complete_preset(context: typer.Context, incomplete: str) -> list[str]:
+    """Returns the presets of the network whose names begin so."""
+    of_planner = context.info_name == "neural-planner"
+    presets = [*(PLANNER_PRESETS if of_planner else SEQUENCE_PRESETS)]
+    return [name for name in presets if name.startswith(incomplete)]
+
 
 def train_network(
     context: typer.Context,
-    preset: Annotated[str, typer.Option(help="tiny, small, base, ...; docs/train.md lists them.")],
+    preset: Annotated[str, typer.Option(help=_PRESET_HELP, autocompletion=_complete_preset)],
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue a training that was stopped.")
     ] = False,

@@ -25,14 +25,19 @@ from dataclasses import dataclass, field, replace
 from functools import cache, reduce
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkable
 
+import numpy as np
 import numpy.typing as npt
 
 from anymdp_bench.agent_modules import import_agent_module
+from anymdp_bench.crash import describe_crash, describe_place, is_refusal
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
 from anymdp_bench.engine.transition import Transition
-from anymdp_bench.mdp import TabularMDP
+from anymdp_bench.spelling import offer
+
+if TYPE_CHECKING:
+    from anymdp_bench.mdp import TabularMDP
 
 __all__ = [
     "GROUP",
@@ -217,7 +222,7 @@ def start_agent(agent: Agent, batch: RunBatch) -> None:
     try:
         agent.start(batch)
     except ValueError as error:
-        raise RefusalError(str(error)) from error
+        raise RefusalError(str(error) if is_refusal(error) else describe_crash(error)) from error
 
 
 @runtime_checkable
@@ -390,10 +395,11 @@ class AgentSpec:
             raise AgentError(
                 f"agent {self.name} needs the module {error.name}; install it"
                 f" (torch: pip install 'anymdp-bench[torch]')"
-            ) from None
+            ) from error
         except Exception as error:
-            what = f"{type(error).__name__}: {error}"
-            raise AgentError(f"agent {self.name} cannot be made: {what}") from error
+            raise AgentError(
+                f"agent {self.name} cannot be made: {describe_crash(error)}"
+            ) from error
         return check_agent(agent, self.name)
 
 
@@ -418,9 +424,34 @@ def check_agent(agent: Any, name: str) -> AnyAgent:
     version = agent.version
     if not (isinstance(version, str) and version.strip() and version.isprintable()):
         raise AgentError(f"agent {name} has version {version!r}; give a printable string")
+    _check_declarations(agent, name)
     if isinstance(agent, Agent) and _takes_six_arrays(agent):
         return SixArrayAgent(agent)
     return agent
+
+
+def _check_declarations(agent: AnyAgent, name: str) -> None:
+    """Checks the type of what an agent declares, since any text would count as true.
+
+    Raises:
+        AgentError: a declaration has another type.
+    """
+    for attribute in ("trains", "privileged", "shaped", "tuned"):
+        value = getattr(agent, attribute, False)
+        if not isinstance(value, (bool, np.bool_)):
+            raise AgentError(f"agent {name} has {attribute} = {value!r:.40}; give True or False")
+    parallel = getattr(agent, "parallel", 1)
+    if not isinstance(parallel, (int, np.integer)) or isinstance(parallel, bool) or parallel < 1:
+        raise AgentError(
+            f"agent {name} has parallel = {parallel!r:.40}; give a whole number from 1"
+        )
+    if is_tuned(agent) and not callable(getattr(agent, "settings_for", None)):
+        raise AgentError(f"agent {name} is tuned; give it the static method settings_for(env_id)")
+    for method in ("start", "act", "learn", "policy", "demonstrate"):
+        if hasattr(agent, method) and not callable(getattr(agent, method)):
+            raise AgentError(
+                f"agent {name} has {method} = {getattr(agent, method)!r:.40}; give a method"
+            )
 
 
 @cache
@@ -443,15 +474,14 @@ def _load_factory(name: str) -> Callable[..., Any]:
             module, _, attribute = name.rpartition(":")
             factory = reduce(getattr, attribute.split("."), import_agent_module(module))
         else:
-            known = ", ".join(installed)
-            raise AgentError(f"no agent {name!r}; known: {known}, or give module:Name")
+            raise AgentError(f"no agent {name!r}; {offer(name, installed)}, or give module:Name")
     except AgentError:
         raise
     except (ImportError, AttributeError) as error:
-        raise AgentError(f"agent {name} cannot be loaded: {error}") from None
-    except Exception as error:  # a module from outside may raise anything when it is imported
-        what = f"{type(error).__name__}: {error}"
+        what = f"{error}{describe_place(error)}"
         raise AgentError(f"agent {name} cannot be loaded: {what}") from error
+    except Exception as error:  # a module from outside may raise anything when it is imported
+        raise AgentError(f"agent {name} cannot be loaded: {describe_crash(error)}") from error
     if not callable(factory):
         raise AgentError(f"agent {name} is a {type(factory).__name__}; give a class or function")
     return factory  # type: ignore[no-any-return]

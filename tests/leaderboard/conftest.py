@@ -3,6 +3,7 @@
 import csv
 
 import pytest
+from first_format import to_first_format
 
 from anymdp_bench.agents import AgentSpec
 from anymdp_bench.runner.plan import make_plan
@@ -27,10 +28,10 @@ def made(tmp_path_factory):
 
 
 class Sheet:
-    """A result file in pieces, to be spoilt: `comments`, `names`, and `rows` of strings."""
+    """A result file of the first format in pieces, to be spoilt: `comments`, `names`, `rows` of strings."""
 
     def __init__(self, path):
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = to_first_format(path).decode().splitlines()
         self.comments = [line for line in lines if line.startswith("#")]
         self.names, *self.rows = csv.reader(lines[len(self.comments) :])
 

@@ -44,8 +44,7 @@ def hostile(sheet, tmp_path):
     """A valid submission whose every free text is an attack."""
     evil = sheet()
     for row in range(len(evil.rows)):
-        evil.set(row, "agent", EVIL)
-        evil.set(row, "agent_version", "\"'><b>1")
+        evil.set(row, "agent_version", f"{EVIL}\"'><b>1")
     evil.rows = [
         ['"' + f.replace('"', '""') + '"' if '"' in f else f for f in row] for row in evil.rows
     ]
@@ -109,7 +108,7 @@ def test_everything_from_a_submission_is_escaped(hostile):
     assert "{{7*7}}" in page
     data = re.search(r'<script type="application/json" id="curves">(.*?)</script>', page, re.S)
     curves = json.loads(data.group(1))
-    assert next(iter(curves.values()))[0]["label"].startswith(EVIL)
+    assert next(iter(curves.values()))[0]["label"].startswith(f"tql-ucb {EVIL}")
 
 
 def test_verified_is_said_only_of_these_very_bytes(made, tmp_path):

@@ -1,5 +1,9 @@
 """Validation: an honest file passes, and every way to be wrong is named by row and column."""
 
+import csv
+import gzip
+import hashlib
+import json
 import os
 import re
 
@@ -8,6 +12,7 @@ import pytest
 from anymdp_bench.cli.app import run
 from anymdp_bench.leaderboard.check_file import MAX_BYTES, MAX_LINE
 from anymdp_bench.leaderboard.validate import validate
+from anymdp_bench.leaderboard.verify import receipt_path
 from anymdp_bench.results.schema import RecordError
 
 
@@ -199,7 +204,7 @@ def test_another_command_is_refused_and_none_is_guessed(sheet, tmp_path):
     bare = sheet()
     for comments in (["# command: rm -rf /"], ["# command: 'anymdp-bench"]):
         bare.comments = comments
-        with pytest.raises(RecordError, match="'# command:' is not `anymdp-bench run"):
+        with pytest.raises(RecordError, match="'command' is not `anymdp-bench run"):
             validate(bare.write(tmp_path / "bare.csv"))
     bare.comments = []
     found = validate(bare.write(tmp_path / "bare.csv"))[0]
@@ -207,7 +212,7 @@ def test_another_command_is_refused_and_none_is_guessed(sheet, tmp_path):
 
 
 HOSTILE = {
-    "utf-16": (lambda text: text.encode("utf-16"), "line 1: not UTF-8 text; save the file as UTF-8"),
+    "utf-16": (lambda text: text.encode("utf-16"), "is UTF-16 and not UTF-8 text; save it as UTF-8"),
     "latin-1": (lambda text: "# author: René\n".encode("latin-1") + text.encode(), "line 1: not UTF-8"),
     "nothing": (lambda text: b"", "has no header line"),
     "no rows": (lambda text: text.partition("\nsmoke,")[0].encode(), "holds no rows"),
@@ -238,7 +243,7 @@ def test_a_huge_file_is_refused_unread(tmp_path):
     path = tmp_path / "huge.csv"
     with path.open("wb") as file:
         file.truncate(2**30)  # sparse: nothing is written
-    with pytest.raises(RecordError, match=f"is 1,024 MiB large; .* {MAX_BYTES >> 20} at most"):
+    with pytest.raises(RecordError, match=f"is larger than {MAX_BYTES >> 20} MiB"):
         validate(path)
 
 
@@ -254,3 +259,65 @@ def test_what_is_no_file_is_refused(tmp_path):
 
         with pytest.raises(RecordError, match="is not a file"):
             validate(Path("/dev/zero"))
+
+
+def test_a_compressed_submission_is_the_same_submission(made, tmp_path, capsys):
+    """Its digest is that of the text, so a receipt stays good when the file is compressed."""
+    plain = made("tql-ucb")
+    packed = tmp_path / "smoke-tql-ucb.csv.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    one, other = validate(plain)[0], validate(packed)[0]
+    assert (one.digest, one.header) == (other.digest, other.header)
+    assert one.digest == hashlib.sha256(plain.read_bytes()).hexdigest()
+    assert one.frame.equals(other.frame)
+    assert receipt_path(packed).name == receipt_path(plain).name == "smoke-tql-ucb.verified.json"
+    assert run(["leaderboard", "build", str(tmp_path), "--out", str(tmp_path / "site")]) == 0
+    assert (tmp_path / "site" / "submissions" / packed.name).exists()
+
+
+def test_two_submissions_with_one_file_name_are_refused(made, tmp_path, capsys):
+    paths = [tmp_path / "a" / "mine.csv", tmp_path / "b" / "mine.csv"]
+    for path, agent in zip(paths, ["tql-ucb", "random"], strict=True):
+        path.parent.mkdir()
+        path.write_bytes(made(agent).read_bytes())
+    assert run(["leaderboard", "build", *map(str, paths), "--out", str(tmp_path / "site")]) == 2
+    what = f"{paths[1]}: has the name of {paths[0]}; rename one of them"
+    assert what in capsys.readouterr().err
+    assert not (tmp_path / "site").exists()
+
+
+def test_the_settings_of_a_run_move_from_the_metadata_to_the_submission(made, tmp_path):
+    path = tmp_path / "signed.csv"
+    path.write_text("# author: Ada\n# tuned: no\n" + made("tql-ucb").read_text(), newline="\r\n")
+    found = validate(path)[0]
+    assert (found.header["author"], found.is_tuned) == ("Ada", True)
+    assert found.command == "anymdp-bench run --agent tql-ucb --suite smoke"
+
+
+METADATA = {
+    "privileged": ({"privileged": "yes: it looks"}, "tql-ucb looks at the task"),
+    "an escape": ({"author": "\x1b[31mred"}, "'author' has control characters"),
+    "a line end": ({"command": "anymdp-bench run\n"}, "'command' has control characters"),
+    "a command": ({"command": "rm -rf /"}, "'command' is not `anymdp-bench run"),
+    "a link": ({"link": "javascript:alert(1)"}, "'link' is no address"),
+}
+
+
+@pytest.mark.parametrize("case", METADATA)
+def test_bad_metadata_is_refused(made, tmp_path, case):
+    fields, words = METADATA[case]
+    names, first, *rows = csv.reader(made("tql-ucb").read_text().splitlines())
+    path = tmp_path / "spoilt.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([names, [*first[:-1], json.dumps(fields)], *rows])
+    with pytest.raises(RecordError, match=re.escape(words)):
+        validate(path)
+
+
+@pytest.mark.parametrize("name", ["my agent", "<b>", "агент", "a/b", "../x", "a'b"])
+def test_the_name_of_an_agent_is_plain(sheet, tmp_path, name):
+    named = sheet()
+    for row in range(len(named.rows)):
+        named.set(row, "agent", name)
+    with pytest.raises(RecordError, match="has other characters than letters, digits and"):
+        validate(named.write(tmp_path / "named.csv"))

@@ -15,7 +15,7 @@ from anymdp_bench.leaderboard.rerun import remote, remote_players, replay
 from anymdp_bench.leaderboard.submission import Submission, read_submission
 from anymdp_bench.leaderboard.validate import validate
 from anymdp_bench.leaderboard.verify import load_receipt, verify
-from anymdp_bench.results.records import read_header, read_rows
+from anymdp_bench.results.records import read_file
 from anymdp_bench.results.schema import RecordError
 from anymdp_bench.runner.plan import make_plan
 from anymdp_bench.runner.run import run_plan
@@ -299,8 +299,8 @@ def lake_submission(agent, out):
     """(A submission of suite LAKES, its tasks)."""
     command = f"anymdp-bench run --agent {agent} --env {LAKE}"
     path = run_plan(make_plan(LAKES, AgentSpec(agent)), out, command=command).csv
-    frame, lines = read_rows(path)
-    found = Submission(path, "0" * 64, read_header(path), frame, lines, LAKES)
+    frame, lines, header = read_file(path)
+    found = Submission(path, "0" * 64, header, frame, lines, LAKES)
     return found, {(LAKE, 0): task_source(LAKE).task(0)}
 
 

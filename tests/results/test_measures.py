@@ -75,7 +75,7 @@ def test_with_a_row_an_episode_it_is_the_smoothed_score_of_in_context_agents(
 
 def test_what_cannot_be_told_is_refused() -> None:
     frame = to_frame([a_learner([1.0] * 12, [12])])
-    with pytest.raises(ValueError, match="unknown measure 'offline': use one of test, online"):
+    with pytest.raises(ValueError, match="unknown measure 'offline'; did you mean 'online'"):
         with_measure(frame, "offline")  # type: ignore[arg-type]
     for name in ("gap", "regret"):
         with pytest.raises(RecordError, match="need the columns 'gap' and 'regret'"):

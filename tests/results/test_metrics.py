@@ -265,7 +265,7 @@ class TestScoreModes:
         assert metrics.with_scores(self.frame, "corrected")["score"].tolist() == [0.5, 0.5, 0.5]
 
     def test_an_unknown_mode_and_a_missing_gap_are_refused(self) -> None:
-        with pytest.raises(ValueError, match="unknown score mode 'cooked'"):
+        with pytest.raises(ValueError, match="unknown score 'cooked'"):
             metrics.with_scores(self.frame, "cooked")  # type: ignore[arg-type]
         with pytest.raises(RecordError, match="need the column 'gap'"):
             metrics.with_scores(self.frame.assign(gap=np.nan), "raw")

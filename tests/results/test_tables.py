@@ -207,7 +207,7 @@ def test_html_is_well_formed_and_escaped(summary: pd.DataFrame) -> None:
 
 
 def test_what_cannot_be_rendered_is_refused(summary: pd.DataFrame) -> None:
-    with pytest.raises(ValueError, match="unknown format 'pdf': use one of text, markdown, csv"):
+    with pytest.raises(ValueError, match="unknown format 'pdf'; known: text, markdown, csv"):
         tables.render(summary, "pdf")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="nothing to tabulate"):
         tables.render(summary.iloc[:0])

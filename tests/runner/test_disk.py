@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from first_format import to_first_format
 from slow_command import ENVIRONMENTS
 
 from anymdp_bench.agents import AgentSpec
@@ -164,8 +165,18 @@ def test_unfinished_runs_of_another_version_are_refused_and_kept(plan, tmp_path,
 def test_a_finished_result_of_an_older_schema_is_refused_and_kept(plan, tmp_path):
     """Its settings name no first task seed."""
     csv = run_plan(plan, tmp_path, command="test").csv
-    old = csv.read_text().replace(', "task_seed_start": 0', "")
+    old = to_first_format(csv).decode().replace(', "task_seed_start": 0', "")
     csv.write_text(old)
     with pytest.raises(OutputError, match="has task_seed_start None, this command 0; give another"):
         run_plan(plan, tmp_path, command="test")
     assert csv.read_text() == old
+
+
+def test_a_finished_result_of_the_first_format_is_complete(plan, tmp_path):
+    csv = run_plan(plan, tmp_path, command="test").csv
+    new, old = csv.read_bytes(), to_first_format(csv)
+    csv.write_bytes(old)
+    assert run_plan(plan, tmp_path, command="test").played == 0
+    assert csv.read_bytes() == old
+    csv.unlink()
+    assert run_plan(plan, tmp_path, command="test").csv.read_bytes() == new

@@ -138,12 +138,18 @@ def test_the_hash_is_of_the_definition_not_the_words():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: load_suite("quik"), "no suite 'quik'; known: .*quick, quick-v2, smoke, table1"),
-        (lambda: find_suite("quik"), "no suite 'quik'; known: .*; or give an environment id"),
+        (
+            lambda: load_suite("quik"),
+            r"no suite 'quik'; did you mean 'quick'\? known: .*quick, quick-v2, smoke, table1",
+        ),
+        (
+            lambda: find_suite("quik"),
+            r"no suite 'quik'; did you mean 'quick'\? known: .*; or give an environment id",
+        ),
         (lambda: load_suite("../suites/smoke"), "no suite"),
         (
             lambda: custom_suite(["CartPole-v1"]),
-            "no tasks behind 'CartPole-v1'; known ids: .*AnyMDP-16s5a-v0",
+            "no tasks behind 'CartPole-v1'; known: .*AnyMDP-16s5a-v0",
         ),
         (lambda: custom_suite(["AnyMDP-1s5a-v0"] * 2), "AnyMDP-1s5a-v0 is named twice"),
     ],
@@ -184,7 +190,11 @@ def test_a_file_defines_a_suite_that_has_its_name(tmp_path):
         ("smoke", MINE, "smoke is a published suite, and this file defines another one"),
         ("custom", MINE, "a suite cannot be called 'custom'; rename the file"),
         ("mine", "rows = [", "mine.toml cannot be read: "),
-        ("mine", MINE.replace("steps", "step"), "there is no setting 'step'; known: episodes, ste"),
+        (
+            "mine",
+            MINE.replace("steps", "step"),
+            r"there is no setting 'step'; did you mean 'steps'\? known: episodes, ste",
+        ),
         ("mine", MINE.replace("tasks", "runs_"), "there is no setting 'runs_'"),
         ("mine", MINE.replace("tasks = 3", "tasks = 0"), "tasks is 0; give a whole number"),
         ("mine", MINE.replace("AnyMDP-16s5a-v0", "Nothing-v0"), "no tasks behind 'Nothing-v0'"),

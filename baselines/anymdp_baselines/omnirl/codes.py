@@ -7,6 +7,8 @@ import numpy as np
 from anymdp_bench.engine.arrays import Float32s
 
 REWARD_FEATURES, CODE = 6, 32
+READ_EXTRA = 2
+"""Features of an action that are read beside its planned values: two functions of its visits."""
 
 
 def state_codes(n: int) -> Float32s:

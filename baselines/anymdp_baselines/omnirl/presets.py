@@ -7,6 +7,7 @@ from typing import Any
 
 from anymdp_baselines.omnirl.size import ModelSize
 from anymdp_baselines.training.temperature import TemperatureSchedule
+from anymdp_bench.spelling import offer
 from anymdp_bench.tasks.family import TaskSource, task_source
 
 COOLING = (TemperatureSchedule(0.5), TemperatureSchedule(0.8), TemperatureSchedule(1.2))
@@ -232,5 +233,5 @@ def find_preset(name: str, kind: str) -> SequencePreset:
         ValueError: there is none of this name.
     """
     if name not in PRESETS:
-        raise ValueError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
+        raise ValueError(f"no preset {name!r}; {offer(name, PRESETS)}")
     return preset_of_width(kind=kind, **PRESETS[name])

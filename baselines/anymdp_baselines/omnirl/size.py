@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from anymdp_baselines.omnirl.codes import CODE, REWARD_FEATURES
-from anymdp_baselines.omnirl.value_iteration import READ_EXTRA
+from anymdp_baselines.omnirl.codes import CODE, READ_EXTRA, REWARD_FEATURES
 from anymdp_bench.datasets.codes import ENDINGS, TAGS
 
 

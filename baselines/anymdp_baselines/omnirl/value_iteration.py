@@ -34,8 +34,6 @@ CHAIN, IN_TURN = 4, 5
 BACKUPS = CHAIN + IN_TURN + 2
 MOST_SUCCESSORS = 64
 """Distinct successors of a slot that are remembered; a later one counts as a visit that led nowhere."""
-READ_EXTRA = 2
-"""Features of an action that are read beside its values: two functions of its visits."""
 PLAN_HEADS = 4
 STEEPNESS = 10.0
 """By which discounts and the weights of policies learn faster than a matrix."""

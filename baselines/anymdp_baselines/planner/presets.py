@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from anymdp_baselines.planner.schedule import COLDEST
-from anymdp_baselines.training.temperature import TemperatureSchedule
+from anymdp_baselines.training.temperature import COLDEST, TemperatureSchedule
+from anymdp_bench.spelling import offer
 
 COOLING = tuple(TemperatureSchedule(first, coldest=COLDEST) for first in (2.0, 1.4, 1.0, 0.7))
 
@@ -153,5 +153,5 @@ def find_preset(name: str) -> PlannerPreset:
         ValueError: there is none of this name.
     """
     if name not in PRESETS:
-        raise ValueError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
+        raise ValueError(f"no preset {name!r}; {offer(name, PRESETS)}")
     return PRESETS[name]

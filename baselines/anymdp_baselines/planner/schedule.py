@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from anymdp_baselines.training.temperature import settled_share
+from anymdp_baselines.training.temperature import COLDEST, settled_share
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
 from anymdp_bench.engine.rng import uniform
 
 FIRST_TEMPERATURE = 1.0
-COLDEST = 0.05
 RENEWALS = ((9.0, 17.7, 1.52), (17.7, 40.0, 1.12), (40.0, 101.0, 1.125), (101.0, 253.0, 1.0625))
 """When a settled run explores anew: the earliest and the latest begin in visits per slot, and end / begin."""
 LIKELY = (

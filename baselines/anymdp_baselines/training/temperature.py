@@ -13,6 +13,7 @@ import numpy as np
 
 from anymdp_bench.engine.arrays import Float64s, Int64s
 
+COLDEST = 0.05  # of a planner's run
 COOLING = 2.5  # visits per slot after which a cooling temperature has fallen by sqrt(2)
 SETTLING = 4  # power of the age by which the temperature of a settled run falls
 

@@ -20,6 +20,7 @@ from anymdp_bench.cli import run as run_command
 from anymdp_bench.cli import study as study_command
 from anymdp_bench.cli import table as table_command
 from anymdp_bench.cli.interrupt import INTERRUPTED, MESSAGE
+from anymdp_bench.cli.usage import explain_usage
 from anymdp_bench.runner.progress import complain
 
 _NARROW = 76  # columns; below, rich's help tables cut off the names of options
@@ -77,17 +78,6 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 def run(arguments: list[str]) -> int:
     """Runs one command and returns its exit code."""
-    from anymdp_bench.agents import AgentError
-    from anymdp_bench.mdp import TaskError
-    from anymdp_bench.paths import PathError
-    from anymdp_bench.rendering.video import VideoError
-    from anymdp_bench.results.schema import RecordError
-    from anymdp_bench.runner.output import OutputError
-    from anymdp_bench.runner.plan import PlanError
-    from anymdp_bench.runner.run import RunError
-    from anymdp_bench.runner.worker_pool import ExecutorError
-    from anymdp_bench.suites import SuiteError
-
     if _is_folder_gone():
         complain("the working directory was removed; change to another one")
         return 2
@@ -99,24 +89,7 @@ def run(arguments: list[str]) -> int:
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except _UsageError as error:
-        what: str = getattr(error, "format_message", error.__str__)()
-        complain(f"{what.rstrip('.')}. See anymdp-bench --help.")
-        return 2
-    except RunError as error:
-        complain(str(error))
-        return 1
-    except (
-        AgentError,
-        ExecutorError,
-        OutputError,
-        PathError,
-        PlanError,
-        RecordError,
-        VideoError,
-        SuiteError,
-        TaskError,
-    ) as error:
-        complain(str(error))
+        complain(explain_usage(error, typer.main.get_command(app), arguments))
         return 2
     except (KeyboardInterrupt, typer.Abort):
         complain(MESSAGE)
@@ -130,6 +103,37 @@ def run(arguments: list[str]) -> int:
         )
         _close_stdout()
         return 2
+    except ValueError as error:
+        code = _find_exit_code(error)
+        if code is None:
+            raise
+        complain(str(error))
+        return code
+
+
+def _find_exit_code(error: ValueError) -> int | None:
+    """The exit code of an error whose message is for the user; None for a mistake of ours.
+
+    The classes are imported here, since with them come pandas and Numba, which most commands do not need.
+    """
+    from anymdp_bench.agents import AgentError
+    from anymdp_bench.mdp import TaskError
+    from anymdp_bench.paths import PathError
+    from anymdp_bench.rendering.video import VideoError
+    from anymdp_bench.results.schema import RecordError
+    from anymdp_bench.runner.output import OutputError
+    from anymdp_bench.runner.plan import PlanError
+    from anymdp_bench.runner.run import RunError
+    from anymdp_bench.runner.worker_pool import ExecutorError
+    from anymdp_bench.suites import SuiteError
+
+    if isinstance(error, RunError):
+        return 1
+    bad = (
+        AgentError, ExecutorError, OutputError, PathError, PlanError, RecordError, VideoError, SuiteError,
+        TaskError,
+    )  # fmt: skip
+    return 2 if isinstance(error, bad) else None
 
 
 def _is_folder_gone() -> bool:

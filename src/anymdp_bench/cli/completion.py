@@ -19,7 +19,6 @@ def known_suites(incomplete: str) -> list[str]:
 
 def env_ids(incomplete: str) -> list[str]:
     """Returns the environment ids that begin so."""
-    from anymdp_bench.tasks.family import families
+    from anymdp_bench.tasks.family import env_ids as known
 
-    ids = [env_id for family in families().values() for env_id in family.ids]
-    return [env_id for env_id in ids if env_id.startswith(incomplete)]
+    return [env_id for env_id in known() if env_id.startswith(incomplete)]

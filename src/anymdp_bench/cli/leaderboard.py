@@ -81,7 +81,7 @@ def verify(
     import secrets
 
     from anymdp_bench.leaderboard.validate import validate as check
-    from anymdp_bench.leaderboard.verify import SUFFIX
+    from anymdp_bench.leaderboard.verify import receipt_path
     from anymdp_bench.leaderboard.verify import verify as rerun
     from anymdp_bench.results.schema import RecordError
 
@@ -95,7 +95,7 @@ def verify(
         episodes=episodes,
         tell=note,
     )
-    where = out or path.with_name(path.stem + SUFFIX)
+    where = out or receipt_path(path)
     try:
         receipt.save(where)
     except OSError as error:

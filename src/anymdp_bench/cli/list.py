@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from anymdp_bench.cli.json_output import AsJson, print_value
+from anymdp_bench.spelling import offer
 
 app = typer.Typer(help="List what there is.")
 
@@ -74,9 +75,9 @@ def studies(as_json: AsJson = False) -> None:
 
     Example: `anymdp-bench list studies`
     """
-    from anymdp_bench.studies import load_study, study_names
+    from anymdp_bench.studies import study_names, study_question
 
-    about = {name: (load_study(name).__doc__ or "").partition("\n")[0] for name in study_names()}
+    about = {name: study_question(name) for name in study_names()}
     rows = [{"study": name, "question": line} for name, line in about.items()]
     _print_rows(rows, [f"{name:16} {line}" for name, line in about.items()], as_json)
 
@@ -103,7 +104,7 @@ def tasks(
         raise TaskError(str(error.args[0])) from None
     table = task_table(env_id, range(start, start + n) if source.is_sampled else [0])
     if sort and sort not in table:
-        raise typer.BadParameter(f"no column {sort!r}; there are {', '.join(map(str, table))}")
+        raise typer.BadParameter(f"no column {sort!r}; {offer(sort, map(str, table))}")
     if sort:
         table = table.sort_values(sort, ascending=False)
     if as_csv:

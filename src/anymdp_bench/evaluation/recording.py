@@ -6,12 +6,14 @@ from typing import Any
 
 from anymdp_bench.agents import (
     Agent,
+    AgentError,
     AgentSpec,
     CompiledAgent,
     is_privileged,
     is_shaped,
     start_agent,
 )
+from anymdp_bench.crash import describe_crash
 from anymdp_bench.engine.arrays import Frame
 from anymdp_bench.evaluation.independent_learners import IndependentLearners
 from anymdp_bench.evaluation.loop import Interaction
@@ -57,7 +59,19 @@ def record_video(
     """
     check_suffix(out)
     run = Run(env_id, task_source(env_id).task(task_seed), seed)
-    agent = _make_agent(spec, env_id, run.task)
+    try:
+        frames, returns = _play(spec, run, episodes, after)
+    except AgentError:
+        raise
+    except Exception as error:  # the agent is a stranger's code
+        raise AgentError(f"agent {spec.name}: {describe_crash(error)}") from error
+    write_video(frames, _frame_rate(env_id), out)
+    return returns[after:]
+
+
+def _play(spec: AgentSpec, run: Run, episodes: int, after: int) -> tuple[list[Frame], list[float]]:
+    """Plays a run; returns the frames of the episodes that are recorded, and the returns of all."""
+    agent = _make_agent(spec, run.env_id, run.task)
     simulator = make_simulator([run], shaped=not agent.trains and is_shaped(agent))
     start_agent(agent, run_batch([run], is_privileged(agent), simulator))
     play = Interaction(agent, simulator)
@@ -70,8 +84,7 @@ def record_video(
         if finished and len(returns) >= after:
             frames.append(simulator.frame(final=True))
         returns += finished
-    write_video(frames, _frame_rate(env_id), out)
-    return returns[after:]
+    return frames, returns
 
 
 def _make_agent(spec: AgentSpec, env_id: str, task: Task) -> Agent:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from anymdp_bench.results.csv_bytes import open_bytes
 from anymdp_bench.results.schema import CONTRACT, RecordError, make_record_error
 
 MAX_BYTES = 2**29
 MAX_LINE = 2**14
-"""Bytes in a line; the longest that `run` writes lists the task seeds it skipped, about 3,000."""
+"""Bytes in a line; the longest that `run` writes has the settings and the skipped task seeds, about 4,000."""
 MAX_COMMENTS = 50
 
 _FORMULA = re.compile(r'(?:^|,)"?\s*(?:[=@]|[+-](?![\d.]))')
@@ -25,7 +25,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 
 
 def check_file(path: Path, most_rows: Callable[[str, int], int]) -> str:
-    """Reads the file once; returns its SHA-256, 64 hex digits.
+    """Reads the file once; returns the SHA-256 of its text, 64 hex digits, whether it is compressed or not.
 
     Args:
         path: the file.
@@ -41,6 +41,8 @@ def check_file(path: Path, most_rows: Callable[[str, int], int]) -> str:
             comments += 1
             if comments > MAX_COMMENTS:
                 raise _fault(path, number, f"more than {MAX_COMMENTS} comment lines", "shorten it")
+            continue
+        if not line.strip():
             continue
         rows += 1
         if rows == 1:
@@ -58,15 +60,7 @@ def check_file(path: Path, most_rows: Callable[[str, int], int]) -> str:
 def _lines(path: Path, seen: Callable[[bytes], None]) -> Iterator[tuple[int, str]]:
     """The lines, each with its number from 1, without line ends; every byte is shown to `seen`."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise RecordError(f"{path}: is not a file; name a .csv file")
-        if status.st_size > MAX_BYTES:
-            size = f"{status.st_size / 2**20:,.0f} MiB"
-            raise RecordError(
-                f"{path}: is {size} large; a submission has {MAX_BYTES >> 20} at most"
-            )
-        with path.open("rb") as file:
+        with open_bytes(path, MAX_BYTES) as file:
             for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), start=1):
                 seen(raw)
                 if len(raw) > MAX_LINE:

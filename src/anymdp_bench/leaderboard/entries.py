@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from anymdp_bench.leaderboard.submission import Submission
-from anymdp_bench.leaderboard.verify import SUFFIX, Receipt, load_receipt
+from anymdp_bench.leaderboard.verify import Receipt, load_receipt, receipt_path
 from anymdp_bench.results.curves import learning_curve
 from anymdp_bench.results.metrics import summarise, summarise_overall
 from anymdp_bench.results.published import find_published
@@ -73,7 +73,7 @@ def _ranked(rows: list[dict[str, Any]], blocks: Sequence[str]) -> list[dict[str,
 
 def receipt_of(found: Submission) -> Receipt | None:
     """The receipt beside a submission, if it is about these very bytes and holds."""
-    path = found.path.with_name(found.path.stem + SUFFIX)
+    path = receipt_path(found.path)
     if not path.exists():
         return None
     receipt = load_receipt(path)

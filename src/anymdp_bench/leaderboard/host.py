@@ -31,6 +31,7 @@ from anymdp_bench.agents import (
     is_shaped,
     is_tuned,
 )
+from anymdp_bench.crash import describe_crash
 from anymdp_bench.evaluation import SteppedAgent
 
 _KINDS = (np.int64, np.int64, np.float64, np.int64, np.bool_, np.bool_)
@@ -97,7 +98,7 @@ def main(arguments: list[str]) -> None:
         for line in sys.stdin:
             reply({"ok": host.answer(json.loads(line))})
     except Exception as error:
-        reply({"error": f"{type(error).__name__}: {error}"})
+        reply({"error": describe_crash(error)})
 
 
 if __name__ == "__main__":

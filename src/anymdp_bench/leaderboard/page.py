@@ -32,6 +32,7 @@ def build(
     Raises:
         RecordError: submissions that clash, or an `out` that cannot be written.
     """
+    _check_names(submissions)
     text = render(make_board(submissions), board_rows(contexts))
     try:
         _copy([each.path for each in submissions], out / "submissions")
@@ -47,6 +48,15 @@ def build(
             f"cannot write to {where}: {error.strerror}; give another --out"
         ) from None
     return page
+
+
+def _check_names(submissions: Sequence[Submission]) -> None:
+    """The page links to files by name, so two submissions cannot share one."""
+    known: dict[str, Path] = {}
+    for path in (each.path for each in submissions):
+        if path.name in known:
+            raise RecordError(f"{path}: has the name of {known[path.name]}; rename one of them")
+        known[path.name] = path
 
 
 def _copy(paths: Sequence[Path], folder: Path) -> None:

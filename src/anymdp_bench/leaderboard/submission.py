@@ -1,11 +1,10 @@
-"""A submission: the CSV that `run` writes, as it is, with who made it in `#` lines above the header.
+"""A submission: the CSV that `run` writes, as it is, or compressed with gzip.
+
+Who made it may stand in `#` lines above the header line; all of them are optional:
 
     # author: Ada Lovelace
     # link: https://example.org/agent
     # description: Q-learning with a memory
-    # command: anymdp-bench run --agent mine --suite quick      (written by `run`)
-
-All of them are optional.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ import pandas as pd
 from anymdp_bench.evaluation import test_points
 from anymdp_bench.leaderboard.check_file import check_file
 from anymdp_bench.paths import AnyPath, expand_home
-from anymdp_bench.results.records import is_marked_tuned, read_header, read_rows
+from anymdp_bench.results.records import is_marked_tuned, read_file
 from anymdp_bench.results.schema import RecordError, make_record_error
 from anymdp_bench.runner.plan import ARGUMENTS
 from anymdp_bench.suites import CUSTOM, Limits, Suite, load_suite, suite_names
@@ -34,6 +33,7 @@ BARRED = frozenset({"oracle"})
 
 _LONGEST = {"author": 100, "link": 300, "description": 500, "command": 1000}
 _NAME = 80  # characters of an agent's name or version
+_AGENT = re.compile(r"[A-Za-z0-9._:-]+")
 _LINK = re.compile(r"https?://[^\s\"'<>\\]+")
 
 
@@ -42,7 +42,7 @@ class Submission:
     """A file whose form is right: one agent, one version, one context, one published suite.
 
     `frame` is that of `records.read_csv`, `lines` [rows] the line that each row came from, `digest`
-    the file's SHA-256 and `header` its `#` lines.
+    the SHA-256 of the file's text and `header` what it says of its runs.
     """
 
     path: Path
@@ -129,8 +129,7 @@ def read_submission(path: AnyPath) -> Submission:
     """
     path = expand_home(path)
     digest = check_file(path, lambda suite, line: _most_rows(path, suite, line))
-    frame, lines = read_rows(path)
-    header = read_header(path)
+    frame, lines, header = read_file(path)
     found = Submission(path, digest, header, frame, lines, load_suite(str(frame["suite"].iloc[0])))
     for column in ("suite", "suite_hash", "agent", "agent_version", "context"):
         first = frame[column].iloc[0]
@@ -151,20 +150,24 @@ def _check_names(found: Submission) -> None:
         if len(value) > _NAME:
             what = f"{value[:20]!r}... has {len(value)} characters"
             raise found.fault(0, column, what, f"stay within {_NAME}")
+    if not _AGENT.fullmatch(found.agent):
+        what = f"{found.agent[:40]!r} has other characters than letters, digits and . _ - :"
+        raise found.fault(0, "agent", what, "give it a plain name")
     if found.agent in BARRED or found.header.get("privileged", "no").startswith("yes"):
         what = f"{found.agent} looks at the task"
         raise found.fault(0, "agent", what, "the leaderboard is for agents that do not")
 
 
 def _check_header(found: Submission) -> None:
+    for key, value in found.header.items():
+        if not (key + value).isprintable():
+            raise RecordError(f"{found.path}: {key[:40]!r} has control characters; cut them")
     for key, longest in _LONGEST.items():
         if len(found.header.get(key, "")) > longest:
-            raise RecordError(
-                f"{found.path}: '# {key}:' is longer than {longest} characters; cut it"
-            )
+            raise RecordError(f"{found.path}: {key!r} is longer than {longest} characters; cut it")
     link = found.header.get("link")
     if link and not _LINK.fullmatch(link):
-        raise RecordError(f"{found.path}: '# link:' is no address; write https://...")
+        raise RecordError(f"{found.path}: 'link' is no address; write https://...")
     if "command" not in found.header:
         return
     try:
@@ -173,7 +176,7 @@ def _check_header(found: Submission) -> None:
         words = []
     if words[:2] != ["anymdp-bench", "run"]:
         raise RecordError(
-            f"{found.path}: '# command:' is not `anymdp-bench run ...`; leave the line as `run` wrote it"
+            f"{found.path}: 'command' is not `anymdp-bench run ...`; leave it as `run` wrote it"
         )
 
 

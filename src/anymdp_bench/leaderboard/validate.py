@@ -9,6 +9,7 @@ from anymdp_bench.leaderboard.check_completeness import Tasks, check_completenes
 from anymdp_bench.leaderboard.check_values import check_values
 from anymdp_bench.leaderboard.submission import Submission, read_submission
 from anymdp_bench.paths import AnyPath, expand_home
+from anymdp_bench.results.csv_bytes import find_files
 from anymdp_bench.results.schema import RecordError
 
 
@@ -28,14 +29,16 @@ def validate(path: AnyPath) -> tuple[Submission, Tasks]:
 
 
 def submission_paths(paths: Iterable[AnyPath]) -> list[Path]:
-    """The CSV files among `paths`, and those of the folders among them, in order of name.
+    """The result files among `paths`, and those of the folders among them, in order of name.
 
     Raises:
         RecordError: there is none.
     """
     files: list[Path] = []
     for path in map(expand_home, paths):
-        files += sorted(path.glob("[!.]*.csv")) if path.is_dir() else [path]
+        files += find_files(path, deep=False) if path.is_dir() else [path]
     if not files:
-        raise RecordError("no submissions found; name a .csv file or a folder that holds some")
+        raise RecordError(
+            "no submissions found; name a .csv or .csv.gz file, or a folder that holds some"
+        )
     return list(dict.fromkeys(files))

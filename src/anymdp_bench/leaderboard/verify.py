@@ -34,6 +34,7 @@ from anymdp_bench.leaderboard.permutation_test import p_fresh, p_paired
 from anymdp_bench.leaderboard.rerun import RemoteAgent, remote_players, replay
 from anymdp_bench.leaderboard.submission import Submission
 from anymdp_bench.paths import AnyPath, make_parent
+from anymdp_bench.results.csv_bytes import remove_suffix
 from anymdp_bench.results.schema import RecordError
 from anymdp_bench.results.statistics import Array
 from anymdp_bench.results.windows import window
@@ -41,8 +42,13 @@ from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 from anymdp_bench.tasks.selection import select_tasks
 
 LEVEL = 0.005
-SUFFIX = ".verified.json"
+_SUFFIX = ".verified.json"
 _SAME = 1e-6  # scores closer than this are the same: other platforms differ in the last digits
+
+
+def receipt_path(submission: Path) -> Path:
+    """Where the receipt of a submission lies, whether the submission is compressed or not: beside it."""
+    return submission.with_name(remove_suffix(submission.name) + _SUFFIX)
 
 
 @dataclass(frozen=True)

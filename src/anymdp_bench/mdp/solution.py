@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from anymdp_bench.engine.arrays import Float64s, Int64s
+from anymdp_bench.engine.arrays import Bands, Float64s, Int64s
 from anymdp_bench.engine.evaluate import (
     episode_moments,
     episode_values,
@@ -48,9 +48,12 @@ def solve(mdp: TabularMDP, gamma: float = 0.994) -> Solution:
     """
     if not 0.0 <= gamma < 1.0:
         raise ValueError(f"gamma is {gamma}; give a discount from 0 to below 1")
-    reward = mean_reward(mdp.bands, mdp.n_actions)
+    # Numba compiles read-only arrays apart. Samplers solve tasks that they are still writing, so copies are
+    # solved by code that is compiled already.
+    bands, terminal = Bands._make(each.copy() for each in mdp.bands), mdp.terminal.copy()
+    reward = mean_reward(bands, mdp.n_actions)
     policy = np.zeros(mdp.n_states, np.int64)
-    q, v = policy_iteration(mdp.bands, reward, mdp.terminal, float(gamma), policy)
+    q, v = policy_iteration(bands, reward, terminal, float(gamma), policy)
     return Solution(q, v, q.argmax(axis=1).astype(np.int64))
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from anymdp_bench.results.schema import RecordError, group_runs
 from anymdp_bench.results.statistics import Array
 from anymdp_bench.results.windows import smoothing_episodes
+from anymdp_bench.spelling import offer
 
 Measure = Literal["test", "online"]
 
@@ -43,7 +44,7 @@ def with_measure(frame: pd.DataFrame, measure: Measure = "test") -> pd.DataFrame
         ValueError: there is no such measure.
     """
     if measure not in get_args(Measure):
-        raise ValueError(f"unknown measure {measure!r}: use one of {', '.join(get_args(Measure))}")
+        raise ValueError(f"unknown measure {measure!r}; {offer(measure, get_args(Measure))}")
     tested = (frame["measure"] != "episode").to_numpy()
     if measure == "test" or not tested.any():
         return frame

@@ -19,6 +19,7 @@ from anymdp_bench.results.runs import split_runs
 from anymdp_bench.results.schema import RUN_KEY, RecordError
 from anymdp_bench.results.statistics import Array
 from anymdp_bench.results.windows import smooth_scores, window
+from anymdp_bench.spelling import offer
 
 ScoreMode = Literal["corrected", "raw", "paper"]
 
@@ -45,9 +46,7 @@ def with_scores(frame: pd.DataFrame, mode: ScoreMode = "corrected") -> pd.DataFr
         ValueError: the mode is unknown.
     """
     if mode not in get_args(ScoreMode):
-        raise ValueError(
-            f"unknown score mode {mode!r}: use one of {', '.join(get_args(ScoreMode))}"
-        )
+        raise ValueError(f"unknown score {mode!r}; {offer(mode, get_args(ScoreMode))}")
     if mode == "corrected":
         return frame
     if frame["gap"].isna().any():

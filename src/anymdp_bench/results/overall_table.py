@@ -12,7 +12,7 @@ from anymdp_bench.results import table_formats
 from anymdp_bench.results.measures import Measure
 from anymdp_bench.results.metrics import ScoreMode, compare_agents, summarise_overall
 from anymdp_bench.results.table_formats import Sheet
-from anymdp_bench.results.tables import TUNED_CAPTION, Format, percent, tuned_mark
+from anymdp_bench.results.tables import TUNED_CAPTION, Format, check_format, percent, tuned_mark
 
 _CAPTION = (
     "Final scores in percent (0 = random policy, 100 = oracle) with 95% stratified bootstrap intervals over"
@@ -43,7 +43,11 @@ def render_overall(
         measure: how those of learners were measured, see `measures.with_measure`.
         width: the largest number of columns of the text format; None for no limit.
         color: whether the text format uses colours.
+
+    Raises:
+        ValueError: there is no such format.
     """
+    check_format(format)
     totals = summarise_overall(frame, score_mode, measure)
     if format == "csv":
         return totals.to_csv(index=False, lineterminator="\n")

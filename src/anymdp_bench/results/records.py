@@ -2,10 +2,12 @@
 
 Writers give `write_csv` a list of `RunRecord`; readers get a pandas frame with one row per scored
 episode. A file is deterministic to the byte (floats as shortest round-trip text, no clock, no
-paths) and appears under its name only when complete. `schema` has the columns and checks.
+paths) and appears under its name only when complete. `schema` has the columns and checks,
+`metadata` what a file says of its runs, and `csv_bytes` reads compressed and plain files alike.
 """
 
 import csv
+import gzip
 import io
 import os
 import warnings
@@ -19,6 +21,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from anymdp_bench.paths import AnyPath, expand_home
+from anymdp_bench.results.csv_bytes import find_files, open_bytes, read_lines_above, row_numbers
+from anymdp_bench.results.first_error import find_first_error
+from anymdp_bench.results.metadata import METADATA, NOTHING, load_metadata, metadata_text
 from anymdp_bench.results.schema import (
     COLUMNS,
     CONTEXTS,
@@ -32,7 +37,6 @@ from anymdp_bench.results.schema import (
     check_columns,
     check_rows,
     fill_missing,
-    find_first_error,
     is_printable,
 )
 
@@ -44,21 +48,21 @@ __all__ = [
     "RunRecord",
     "is_marked_tuned",
     "read_csv",
+    "read_file",
     "read_header",
     "read_many",
-    "read_rows",
     "row_lines",
     "to_frame",
     "write_csv",
     "write_rows",
 ]
 
-MAX_BYTES = 2**30
-"""Larger files are refused: a full-budget file of all environments is a fifth of this."""
 
 # Since pandas 3.1 floats are read exactly and the option warns; before, exactness is to be asked for.
 _OLD_PANDAS = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
 _EXACT: Literal["round_trip"] | None = "round_trip" if _OLD_PANDAS else None
+
+_KINDS = dict.fromkeys(WHOLE, "int64") | dict.fromkeys(REAL, "float64")
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,30 +138,38 @@ def write_csv(path: AnyPath, records: Iterable[RunRecord], header: Mapping[str, 
 def write_rows(path: AnyPath, rows: Iterable[str], header: Mapping[str, str]) -> None:
     """Write text of `row_lines`, in the order given, as a result file: complete or not at all.
 
-    `header` becomes `# key: value` lines; line breaks and other unprintable characters in a value
-    become spaces. Raises ValueError for a key with a colon or unprintable, OSError where the folder
-    cannot be written.
+    `header` becomes the column `metadata`. A name that ends in `.gz` gets a compressed file, without a
+    clock or a name in it. Raises ValueError for a key with a colon or unprintable, OSError where the
+    folder cannot be written.
     """
     path = expand_home(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    is_packed = path.suffix.lower() == ".gz"
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(_header_lines(header))
-            file.write(",".join(COLUMNS) + "\n")
-            file.writelines(rows)
-            file.flush()
-            os.fsync(file.fileno())
+        with temporary.open("wb") as file:
+            packed = gzip.GzipFile("", "wb", 6, file, mtime=0) if is_packed else file
+            with io.TextIOWrapper(packed, "utf-8", newline="") as text:
+                text.writelines(_with_metadata(rows, header))
+                text.flush()
+                if is_packed:
+                    packed.close()
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _header_lines(header: Mapping[str, str]) -> Iterator[str]:
-    for key, value in header.items():
-        if not is_printable([key]) or ":" in key:
-            raise ValueError(f"a header key must be printable and have no colon: {key!r}")
-        clean = "".join(char if char.isprintable() else " " for char in value)
-        yield f"# {key}: {' '.join(clean.split())}\n"
+def _with_metadata(rows: Iterable[str], header: Mapping[str, str]) -> Iterator[str]:
+    """The whole text of a file: the header line, and the rows with the column `metadata` at their end."""
+    yield ",".join((*COLUMNS, METADATA)) + "\n"
+    first = f",{_quoted([metadata_text(header)])}\n"
+    for text in rows:
+        start, end, rest = text.partition("\n")
+        if end and first:
+            yield start + first
+            text, first = rest, ""
+        yield text.replace("\n", f",{NOTHING}\n")
 
 
 def row_lines(record: RunRecord) -> Iterator[str]:
@@ -177,8 +189,20 @@ def _quoted(fields: Sequence[str | int | float]) -> str:
 
 
 def read_header(path: AnyPath) -> dict[str, str]:
-    """The `# key: value` lines at the top of a result file; raises RecordError if unreadable."""
-    return _read_top(expand_home(path))[0]
+    """What a result file says of its runs: the command, the settings, ... (see `metadata`).
+
+    Raises RecordError if the file cannot be read.
+    """
+    path = expand_home(path)
+    comments, line, names = _read_top(path)
+    if METADATA not in names:
+        return comments
+    column: list[str] = []
+    for most in (1, None):  # it stands in the first row, unless the rows were sorted
+        if not any(value.startswith("{") for value in column):
+            frame = _read_rows(path, line, names, [METADATA], most)
+            column = frame[METADATA].tolist()
+    return comments | load_metadata(path, column)
 
 
 def is_marked_tuned(header: Mapping[str, str]) -> bool:
@@ -188,75 +212,83 @@ def is_marked_tuned(header: Mapping[str, str]) -> bool:
 
 def _read_top(path: Path) -> tuple[dict[str, str], int, list[str]]:
     """(comment values, line number of the header line, its column names)."""
-    header: dict[str, str] = {}
+    comments, number, line = read_lines_above(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise RecordError(f"{path}: is larger than 1 GiB; split it into several files")
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.startswith("#"):
-                    return header, number, next(csv.reader([line]), [])
-                key, _, value = line[1:].partition(":")
-                header[key.strip()] = value.strip()
-    except UnicodeDecodeError:
-        raise RecordError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-    except (OSError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise RecordError(f"{path}: cannot be read: {reason}") from None
-    raise RecordError(f"{path}: has no header line; write {','.join(CONTRACT)} first")
+        return comments, number, next(csv.reader([line]), [])
+    except csv.Error as error:
+        raise RecordError(f"{path}: line {number} cannot be read: {error}") from None
 
 
 def read_csv(path: AnyPath) -> pd.DataFrame:
-    """One result file as a frame with COLUMNS, the rows of a run together and in order.
+    """One result file, plain or gzip, as a frame with COLUMNS, the rows of a run together and in order.
 
     Text columns are categorical, counts int64, the rest float64. Columns of ours that the file
     lacks are filled: regret and gap with NaN, measure by the context. Raises RecordError (one line
     naming file, line, column and cure) for a file that breaks the format or holds no rows.
     """
-    return read_rows(path)[0]
+    return read_file(path)[0]
 
 
-def read_rows(path: AnyPath) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
-    """The frame of `read_csv`, and the line of the file that each of its rows came from, [rows]."""
+def read_file(
+    path: AnyPath,
+) -> tuple[pd.DataFrame, npt.NDArray[np.intp], dict[str, str]]:
+    """The frame of `read_csv`, the line of the file that each row stands on [rows], and the `read_header`."""
     path = expand_home(path)
-    frame, lines = _parse(path)
-    if frame.empty:
-        raise RecordError(f"{path}: holds no rows; run more episodes or leave the file out")
-    return frame, lines
-
-
-def _parse(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
-    _, line, names = _read_top(path)
+    header, line, names = _read_top(path)
     check_columns(path, line, names)
-    kinds = dict.fromkeys(WHOLE, "int64") | dict.fromkeys(REAL, "float64")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            warnings.simplefilter("error", RuntimeWarning)  # of NumPy, where a count is infinite
-            frame = pd.read_csv(
-                path,
-                skiprows=line,
-                names=names,
-                dtype={name: kinds.get(name, "str") for name in names},
-                index_col=False,
-                na_filter=False,
-                skip_blank_lines=False,
-                low_memory=False,
-                float_precision=_EXACT,
-                encoding="utf-8-sig",
-            )
+        frame = _read_rows(path, line, names)
+    except RecordError:
+        raise
     except (ValueError, OverflowError, RuntimeWarning, pd.errors.ParserWarning):
         raise find_first_error(path, line, names) from None
+    if frame.empty:
+        raise RecordError(f"{path}: holds no rows; run more episodes or leave the file out")
     # Not read as categories at once: since pandas 3.1 that turns the version "1.0" into a number.
-    frame = frame.astype({name: "category" for name in names if name not in kinds})
-    order = check_rows(path, line, frame)
+    frame = frame.astype({name: "category" for name in names if name not in _KINDS})
+    lines = np.fromiter(row_numbers(path, line), np.intp)
+    if len(lines) != len(frame):  # a field runs over a line's end, and is refused for that
+        lines = np.arange(line + 1, line + 1 + len(frame))
+    order = check_rows(path, lines, frame)
+    if METADATA in names:
+        values = frame[METADATA].astype(str)
+        header |= load_metadata(path, values[values != NOTHING])
     if (np.diff(order) != 1).any():
         frame = frame.iloc[order].reset_index(drop=True)
-    return fill_missing(frame), line + 1 + order
+    return fill_missing(frame), lines[order], header
+
+
+def _read_rows(
+    path: Path, line: int, names: list[str], only: list[str] | None = None, most: int | None = None
+) -> pd.DataFrame:
+    """The first `most` rows below the header line that are not blank, with the columns `only` of `names`.
+
+    Raises ValueError, OverflowError or a warning where a row does not fit, RecordError as `open_bytes`.
+    """
+    with open_bytes(path) as file, warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        warnings.simplefilter("error", RuntimeWarning)  # of NumPy, where a count is infinite
+        for _ in range(line):
+            file.readline()
+        frame: pd.DataFrame = pd.read_csv(
+            file,
+            header=None,
+            names=names,
+            dtype={name: _KINDS.get(name, "str") for name in names},
+            index_col=False,
+            na_filter=False,
+            skip_blank_lines=True,
+            low_memory=False,
+            float_precision=_EXACT,
+            encoding="utf-8",
+            usecols=only,
+            nrows=most,
+        )
+        return frame
 
 
 def read_many(paths: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
-    """All result files among `paths` (folders: every `*.csv` beneath, sorted), as one frame.
+    """All result files among `paths` (folders: every `*.csv` and `*.csv.gz` beneath, sorted), as one frame.
 
     One path may be given by itself. A file named twice is read once. Where the header of a file says that its
     agent is tuned, the frame has one more column, `tuned`: whether a row's agent is. Raises RecordError as
@@ -265,35 +297,25 @@ def read_many(paths: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
     files: dict[Path, Path] = {}
     for each in [paths] if isinstance(paths, str | os.PathLike) else paths:
         path = expand_home(each)
-        found = _find_files(path) if path.is_dir() else [path]
+        found = find_files(path) if path.is_dir() else [path]
         files.update((file.resolve(), file) for file in found)
     if not files:
         raise RecordError("no result files found; name a .csv file or a folder that holds some")
     seen: dict[tuple[object, ...], Path] = {}
     frames, tuned = [], []
     for path in files.values():
-        frames.append(read_csv(path))
-        for run in frames[-1][list(RUN_KEY)].drop_duplicates().itertuples(index=False, name=None):
+        frame, _, header = read_file(path)
+        frames.append(frame)
+        for run in frame[list(RUN_KEY)].drop_duplicates().itertuples(index=False, name=None):
             if run in seen:
                 what = f"repeats a run of {seen[run]} ({run[2]} on {run[4]}, task {run[5]})"
                 raise RecordError(f"{path}: {what}; name only one of the two files")
             seen[run] = path
-        tuned.append(is_marked_tuned(read_header(path)))
+        tuned.append(is_marked_tuned(header))
     frame = _concatenate(frames)
     if any(tuned):
         frame["tuned"] = np.repeat(tuned, [len(each) for each in frames])
     return frame
-
-
-def _find_files(folder: Path) -> list[Path]:
-    """The CSV files beneath a folder, sorted, but for hidden ones: copies and notes of other programs."""
-    found = sorted(folder.rglob("*.csv"))
-    return [
-        path
-        for path in found
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
 
 
 def _concatenate(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

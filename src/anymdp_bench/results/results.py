@@ -29,6 +29,7 @@ from anymdp_bench.results.records import (
 )
 from anymdp_bench.results.schema import TEXT, RecordError, group_runs
 from anymdp_bench.results.tables import Format, render
+from anymdp_bench.spelling import offer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -227,7 +228,7 @@ class Results(pd.DataFrame):
                 cannot be saved.
         """
         if x not in ("steps", "episode"):
-            raise ValueError(f"unknown axis x={x!r}; use steps or episode")
+            raise ValueError(f"unknown axis x={x!r}; {offer(x, ('steps', 'episode'))}")
         frame = metrics.choose_scores(self._ordered_rows(), self._score(score), measure)
         figure = draw(frame, kind, target=target, log=log_x, unit=x)
         if path is not None:

@@ -1,15 +1,13 @@
 """The format of a result file: its columns, and the checks that a file must pass.
 
-A result file is a CSV file in UTF-8: comment lines `# key: value`, one header line, then one row per scored
-episode or test. The first thirteen columns are the published contract. Our further columns follow; a file
-from elsewhere may lack them or have others. This module defines what a valid file is and makes the errors
-about an invalid one; `records` reads and writes the files. The checks are array operations, since a file of a
-full budget has about a million rows. Only a file that has failed already is read line by line, to find the
-place of the error.
+A result file is a CSV file in UTF-8: one header line, then one row per scored episode or test. Lines
+`# key: value` may stand above. The first thirteen columns are the published contract. Our further columns
+follow; a file from elsewhere may lack them or have others. This module defines what a valid file is and makes
+the errors about an invalid one; `records` reads and writes the files. The checks are array operations, since
+a file of a full budget has about a million rows. Only a file that has failed already is read line by line,
+to find the place of the error (`first_error`).
 """
 
-import csv
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from anymdp_bench.spelling import offer
 
 CONTRACT = (
     "suite",
@@ -75,6 +75,10 @@ def check_columns(path: Path, line: int, names: Sequence[str]) -> None:
         RecordError: `names`, which stand on `line`, do not start with CONTRACT, or a name is blank or
             repeated.
     """
+    for separator in ";\t":
+        if names and names[0].startswith(CONTRACT[0] + separator):
+            what = f"columns are separated by {separator!r}"
+            raise make_record_error(path, line, CONTRACT[0], what, "save the file with commas")
     for index, expected in enumerate(CONTRACT):
         found = names[index] if index < len(names) else "nothing"
         if found != expected:
@@ -91,12 +95,14 @@ def check_columns(path: Path, line: int, names: Sequence[str]) -> None:
             raise make_record_error(path, line, name[:40], what, "name every column, and each once")
 
 
-def check_rows(path: Path, line: int, frame: pd.DataFrame) -> npt.NDArray[np.intp]:
+def check_rows(
+    path: Path, lines: npt.NDArray[np.intp], frame: pd.DataFrame
+) -> npt.NDArray[np.intp]:
     """Checks all rows of a parsed file.
 
     Args:
         path: the file, for the error.
-        line: the line of the header, for the error.
+        lines: the line of the file that each row stands on [rows], for the error.
         frame: the rows. Text columns must be categorical. Where `measure` is absent, the rows of a run with a
             context count as episodes.
 
@@ -110,84 +116,35 @@ def check_rows(path: Path, line: int, frame: pd.DataFrame) -> npt.NDArray[np.int
     for column in frame.columns:
         if column in WHOLE:
             bad = frame[column] < 0
-            _require(path, line, frame, column, bad, "is negative", "counts start at 0")
+            _require(path, lines, frame, column, bad, "is negative", "counts start at 0")
         elif column in REAL:
             bad = ~np.isfinite(frame[column])
-            _require(path, line, frame, column, bad, "is not finite", "write a finite number")
+            _require(path, lines, frame, column, bad, "is not finite", "write a finite number")
         else:
-            _check_text(path, line, frame, column)
+            _check_text(path, lines, frame, column)
     if "gap" in frame:
-        _require(path, line, frame, "gap", frame["gap"] <= 0, "is not positive", "drop that task")
-    return _check_runs(path, line, frame)
-
-
-def find_first_error(path: Path, line: int, names: Sequence[str]) -> RecordError:
-    """Reads a file that the parser has refused line by line, and returns the error of its first bad row.
-
-    Args:
-        path: the file.
-        line: the line of the header.
-        names: the columns of the header.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for _ in range(line):
-                file.readline()
-            reader = csv.reader(file)
-            for row in reader:
-                found = _find_row_error(path, line + reader.line_num, names, row)
-                if found is not None:
-                    return found
-    except UnicodeDecodeError:
-        return RecordError(f"{path}: is not UTF-8 text; save it as UTF-8")
-    except (OSError, csv.Error) as error:
-        return RecordError(f"{path}: cannot be read ({error}); write it again")
-    return RecordError(f"{path}: is not a well-formed CSV file; write it again")
-
-
-def _find_row_error(
-    path: Path, line: int, names: Sequence[str], row: Sequence[str]
-) -> RecordError | None:
-    """Returns the first error in the form of one row, or None."""
-    if len(row) != len(names):
-        what = f"the row has {len(row)} fields and the header {len(names)}"
-        last = names[min(len(row), len(names) - 1)]
-        return make_record_error(path, line, last, what, "write one field per column")
-    for column, text in zip(names, row, strict=True):
-        if not text.strip():
-            return make_record_error(path, line, column, "the field is blank", "write a value")
-        if column in WHOLE and not (text.isascii() and text.removeprefix("-").isdigit()):
-            what = f"{text[:40]!r} is not a whole number"
-            return make_record_error(path, line, column, what, "write digits only")
-        if column in WHOLE and abs(int(text[:30])) >= 2**63:
-            return make_record_error(
-                path, line, column, f"{text[:40]} is too large", "stay below 2**63"
-            )
-        if column in REAL and not _is_finite_number(text):
-            what = f"{text[:40]!r} is not a finite number"
-            return make_record_error(path, line, column, what, "write a decimal number")
-    return None
-
-
-def _is_finite_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
+        _require(path, lines, frame, "gap", frame["gap"] <= 0, "is not positive", "drop that task")
+    return _check_runs(path, lines, frame)
 
 
 def _require(
-    path: Path, line: int, frame: pd.DataFrame, column: str, bad: Any, what: str, fix: str
+    path: Path,
+    lines: npt.NDArray[np.intp],
+    frame: pd.DataFrame,
+    column: str,
+    bad: Any,
+    what: str,
+    fix: str,
 ) -> None:
     """Raises an error that quotes the value of the first row where the boolean array `bad` [rows] is true."""
     is_bad = np.asarray(bad)
     if is_bad.any():
         row = int(is_bad.argmax())
         value = str(frame[column].iloc[row])[:40]
-        raise make_record_error(path, line + 1 + row, column, f"{value} {what}", fix)
+        raise make_record_error(path, int(lines[row]), column, f"{value} {what}", fix)
 
 
-def _check_text(path: Path, line: int, frame: pd.DataFrame, column: str) -> None:
+def _check_text(path: Path, lines: npt.NDArray[np.intp], frame: pd.DataFrame, column: str) -> None:
     """Checks that every value is printable and not blank, and that contexts and measures are known ones."""
     values = frame[column].cat
     allowed = {"context": CONTEXTS, "measure": MEASURES}.get(column)
@@ -197,11 +154,11 @@ def _check_text(path: Path, line: int, frame: pd.DataFrame, column: str) -> None
         elif not text.isprintable():
             what, fix = f"{text[:40]!r} has control characters", "write plain text"
         elif allowed and text not in allowed:
-            what, fix = f"{text[:40]!r} is unknown", "use one of " + ", ".join(allowed)
+            what, fix = f"{text[:40]!r} is unknown", offer(text, allowed)
         else:
             continue
         row = int(np.argmax(np.asarray(values.codes) == code))
-        raise make_record_error(path, line + 1 + row, column, what, fix)
+        raise make_record_error(path, int(lines[row]), column, what, fix)
 
 
 def group_runs(frame: pd.DataFrame) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -218,7 +175,9 @@ def group_runs(frame: pd.DataFrame) -> tuple[npt.NDArray[np.intp], npt.NDArray[n
     return order, starts
 
 
-def _check_runs(path: Path, line: int, frame: pd.DataFrame) -> npt.NDArray[np.intp]:
+def _check_runs(
+    path: Path, lines: npt.NDArray[np.intp], frame: pd.DataFrame
+) -> npt.NDArray[np.intp]:
     """Checks each run as a whole, and returns the order of its rows as `group_runs` does.
 
     The episodes of a run rise, and those of an in-context run are 1, 2, 3 and so on. Its steps never fall.
@@ -233,7 +192,7 @@ def _check_runs(path: Path, line: int, frame: pd.DataFrame) -> npt.NDArray[np.in
     def require(column: str, bad: npt.NDArray[np.bool_], what: str, fix: str) -> None:
         bad_rows = np.zeros(len(order), dtype=bool)
         bad_rows[order] = bad
-        _require(path, line, frame, column, bad_rows, what, fix)
+        _require(path, lines, frame, column, bad_rows, what, fix)
 
     require(
         "episode",

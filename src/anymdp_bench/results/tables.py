@@ -19,6 +19,7 @@ from anymdp_bench.results import table_formats
 from anymdp_bench.results.published import PublishedResult, find_published
 from anymdp_bench.results.statistics import Array
 from anymdp_bench.results.table_formats import NONE, Sheet
+from anymdp_bench.spelling import offer
 
 Format = Literal["text", "markdown", "csv", "latex", "html"]
 
@@ -36,6 +37,12 @@ OTHER_BUDGET = "\N{DOUBLE DAGGER}"
 _SAME_STEPS = 0.1  # runs cut at the same step end with episodes up to so far apart, as a share
 
 
+def check_format(format: str) -> None:
+    """Raises a ValueError unless there is a table format of this name."""
+    if format not in get_args(Format):
+        raise ValueError(f"unknown format {format!r}; {offer(format, get_args(Format))}")
+
+
 def render(
     summary: pd.DataFrame,
     format: Format = "text",
@@ -51,8 +58,7 @@ def render(
     by default it is plain and never wrapped. `privileged` agents are not marked as best. Raises
     ValueError for an unknown format or an empty summary.
     """
-    if format not in get_args(Format):
-        raise ValueError(f"unknown format {format!r}: use one of {', '.join(get_args(Format))}")
+    check_format(format)
     if summary.empty:
         raise ValueError("nothing to tabulate: the summary has no rows")
     best = best_rows(summary, privileged)

@@ -23,6 +23,7 @@ from anymdp_bench.runner.executor import Backend, Executor
 from anymdp_bench.runner.plan import PlanError, make_plan
 from anymdp_bench.runner.progress import ReportProgress, complain, note, show_progress
 from anymdp_bench.runner.run import run_plan
+from anymdp_bench.spelling import offer
 from anymdp_bench.suites import (
     CUSTOM,
     DEFAULT_SUITE,
@@ -125,7 +126,7 @@ def evaluate(
     limits = Limits(episodes, steps) if episodes or steps else None
     chosen = find_suite(suite).with_overrides(tasks, runs, limits)
     spec = make_spec(agent, name, checkpoint, agent_args)
-    note("preparing tasks (the first run ever compiles the engine: about a minute)", quiet)
+    note("preparing tasks (the first run ever compiles the engine: about half a minute)", quiet)
     plan = make_plan(chosen, spec, context=context, seed=seed, task_seed_start=task_seed_start)
     on_ray = executor == Backend.RAY
     reason = None if on_ray else explain_no_workers(spec)
@@ -187,7 +188,7 @@ def _check_count(name: str, value: object, least: int, most: int) -> int | None:
 def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
     """Raises a PlanError unless a setting has one of its known values."""
     if value not in known:
-        raise PlanError(f"{name} is {value!r:.40}; give one of {', '.join(known)}")
+        raise PlanError(f"{name} is {value!r:.40}; {offer(value, known)}")
 
 
 @contextmanager

@@ -5,18 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 ReportProgress = Callable[[float, float], None]
 """report(share of the evaluation that is done, latest score)."""
@@ -116,21 +108,31 @@ def show_progress(progress: bool | ReportProgress | None, label: str) -> Iterato
     if callable(progress):
         yield _Callback(progress)
         return
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    if progress is False or not console.is_terminal:
+    bar = None if progress is False else _make_bar()
+    if bar is None:
         yield _NoDisplay()
         return
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[score]}"),
-    )
-    # The speed is that of the whole run: one unit of a slow learner takes minutes.
-    bar = Progress(*columns, console=console, transient=True, speed_estimate_period=1e9)
     with bar as shown:
         yield _Bar(shown, label)
+
+
+def _make_bar() -> Progress | None:
+    """Makes a progress bar on stderr; None where that is no terminal."""
+    from rich import progress as parts
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        return None
+    columns = (
+        parts.SpinnerColumn(),
+        parts.TextColumn("{task.description}", markup=False),
+        parts.BarColumn(),
+        parts.MofNCompleteColumn(),
+        parts.TimeElapsedColumn(),
+        parts.TextColumn("left"),
+        parts.TimeRemainingColumn(),
+        parts.TextColumn("{task.fields[score]}"),
+    )
+    # The speed is that of the whole run: one unit of a slow learner takes minutes.
+    return parts.Progress(*columns, console=console, transient=True, speed_estimate_period=1e9)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from anymdp_bench.agents import Agent, AgentError, AgentSpec, CompiledAgent, RefusalError
+from anymdp_bench.crash import describe_crash
 from anymdp_bench.evaluation import (
     CONTEXTS,
     Budget,
@@ -94,9 +95,9 @@ def _play(spec: AgentSpec, budget: Budget, unit: Unit, report: ReportShare | Non
     except RefusalError as error:
         raise RefusedError(str(error)) from error.__cause__
     except AgentError as error:
-        raise JobError(str(error)) from None
+        raise JobError(str(error)) from error.__cause__
     except (Exception, SystemExit) as error:  # the agent is a stranger's code
-        raise JobError(f"{type(error).__name__}: {error}") from error
+        raise JobError(describe_crash(error)) from error
     return UnitResult(
         curves,
         gaps=[run.task.references.gap for run in runs],

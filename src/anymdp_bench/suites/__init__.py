@@ -17,7 +17,8 @@ from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 
 from anymdp_bench.paths import AnyPath, expand_home
-from anymdp_bench.tasks.family import task_source
+from anymdp_bench.spelling import offer
+from anymdp_bench.tasks.family import env_ids, task_source
 
 CUSTOM = "custom"
 DEFAULT_SUITE = "quick-v2"
@@ -130,7 +131,7 @@ def load_suite(name: str) -> Suite:
         SuiteError: there is no suite of that name.
     """
     if name not in suite_names():
-        raise SuiteError(f"no suite {name!r}; known: {', '.join(suite_names())}")
+        raise SuiteError(f"no suite {name!r}; {offer(name, suite_names())}")
     text = (files("anymdp_bench.suites") / f"{name}.toml").read_text(encoding="utf-8")
     return parse_suite(name, text)
 
@@ -162,7 +163,7 @@ def find_suite(suite: str | os.PathLike[str] | Iterable[str]) -> Suite:
     if re.search(r"-v\d+$", suite):
         return custom_suite([suite])
     raise SuiteError(
-        f"no suite {suite!r}; known: {', '.join(suite_names())};"
+        f"no suite {suite!r}; {offer(suite, suite_names(), env_ids())};"
         f" or give an environment id, or a file that ends in {SUFFIX}"
     )
 
@@ -282,7 +283,7 @@ def _check_count(what: str, value: object, most: int) -> None:
 def _check_keys(entry: dict[str, object], *known: str) -> None:
     for key in entry:
         if key not in known:
-            raise SuiteError(f"there is no setting {key!r:.40}; known: {', '.join(known)}")
+            raise SuiteError(f"there is no setting {key!r:.40}; {offer(key, known)}")
 
 
 def _limits(entry: dict[str, int]) -> Limits:

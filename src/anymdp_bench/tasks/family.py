@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import anymdp_bench.tasks
 from anymdp_bench.engine.processors import available_cores
+from anymdp_bench.spelling import offer
 
 if TYPE_CHECKING:
     from anymdp_bench.mdp import TabularMDP
@@ -205,6 +206,11 @@ def _find_family(name: str) -> TaskFamily:
     return families()[name]
 
 
+def env_ids() -> list[str]:
+    """Returns the Gymnasium ids of all families."""
+    return [env_id for family in families().values() for env_id in family.ids]
+
+
 def task_source(env_id: str, **keywords: Any) -> TaskSource:
     """Returns the task source of a Gymnasium id.
 
@@ -219,8 +225,7 @@ def task_source(env_id: str, **keywords: Any) -> TaskSource:
         if env_id in family.ids:
             merged = dict(family.ids[env_id]) | keywords
             return TaskSource(family, tuple(sorted(merged.items())))
-    known = ", ".join(env_id for family in families().values() for env_id in family.ids)
-    raise KeyError(f"no tasks behind {env_id!r}; known ids: {known}")
+    raise KeyError(f"no tasks behind {env_id!r}; {offer(env_id, env_ids())}")
 
 
 def sample_task(env_id: str, seed: int = 0, **keywords: Any) -> TabularMDP:

@@ -7,7 +7,8 @@ import numpy as np
 
 from anymdp_baselines.planner.checkpoint import load_weights, shipped
 from anymdp_baselines.planner.policy import PlannedRuns
-from anymdp_baselines.planner.schedule import COLDEST, RENEWALS, Schedule, draw_renewals, likely
+from anymdp_baselines.planner.schedule import RENEWALS, Schedule, draw_renewals, likely
+from anymdp_baselines.training.temperature import COLDEST
 from anymdp_bench.agents import Transition
 
 

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from anymdp_baselines.omnirl.codes import READ_EXTRA
 from anymdp_baselines.omnirl.fused import RMSNorm, linear_gelu
 from anymdp_baselines.omnirl.mixers import HiddenStreams
 from anymdp_baselines.omnirl.tokens import StepInputs
 from anymdp_baselines.omnirl.value_iteration import (
     BACKUPS,
     PLAN_HEADS,
-    READ_EXTRA,
     STEEPNESS,
     PlanWeights,
     is_linear,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from anymdp_bench.paths import AnyPath, expand_home, make_parent
 from anymdp_bench.results.schema import RecordError
+from anymdp_bench.spelling import offer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,7 @@ def draw(
         "context": lambda: context.draw(frame, log),
     }
     if kind not in known:
-        raise ValueError(f"unknown kind {kind!r}: use one of {', '.join(get_args(Kind))}")
+        raise ValueError(f"unknown kind {kind!r}; {offer(kind, get_args(Kind))}")
     return known[kind]()
 
 

@@ -42,7 +42,7 @@ from anymdp_bench.tasks.random_parts import draw_permutation, sample_horizon
 _MAX_ATTEMPTS = 100_000
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def _is_worth_learning(bands, reward, start, terminal, horizon, policy):
     """Checks that there is enough to learn from every start state.
 
@@ -63,7 +63,7 @@ def _is_worth_learning(bands, reward, start, terminal, horizon, policy):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def _is_spread_out(bands, start, terminal, horizon, policy, n_actions):
     """Checks that the optimal policy visits many states in the long run, from every start state.
 
@@ -92,8 +92,8 @@ def _is_spread_out(bands, start, terminal, horizon, policy, n_actions):
     return True
 
 
-@njit(cache=True, nogil=True)
-def attempt(rng, n_states, n_actions, horizon):
+@njit(inline="always")  # compiled on its own, everything below it would be optimised twice
+def _attempt(rng, n_states, n_actions, horizon):
     """Draws one task and checks it; returns (bands, start, terminal, whether it is accepted)."""
     start = sample_start(rng, n_states)
     terminal, goal = sample_terminals(rng, start)
@@ -136,7 +136,7 @@ def sample_arrays(rng, n_observations, min_states, n_actions, composite):
     n_states = min_states + integer(rng, 0, n_observations - min_states + 1)
     observation = draw_permutation(rng, n_observations)[:n_states].copy()
     for k in range(_MAX_ATTEMPTS):
-        bands, start, terminal, accepted = attempt(rng, n_states, n_actions, horizon)
+        bands, start, terminal, accepted = _attempt(rng, n_states, n_actions, horizon)
         if accepted:
             if not composite:
                 for j in range(len(bands.reward)):

@@ -98,6 +98,10 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._protect()  # unpickled arrays are not
+
     def _protect(self) -> None:
         """Makes the arrays read-only that every `info` shares."""
         self.task_seeds.setflags(write=False)
