@@ -198,7 +198,7 @@ def test_commands_of_the_submit_page_run_in_order(tmp_path, monkeypatch):
     for line in lines:
         command = line.replace("myagent", "tql-ucb").replace("SECRET", "0123")
         execute(command + (" --episodes 20 --tasks 1 --sample 1" if " verify " in command else ""))
-    assert Path("leaderboard/submissions/quick-tql-ucb.verified.json").exists()
+    assert Path("leaderboard/submissions/quick-v2-tql-ucb.verified.json").exists()
     assert "tql-ucb" in Path("site/index.html").read_text(encoding="utf-8")
 
 
