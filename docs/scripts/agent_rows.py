@@ -143,11 +143,12 @@ def play_held_out(agent: str, row: Row) -> list[Scores]:
     return [Scores(column) for column in scores.T]
 
 
-def lines(row: Row, scores: list[Scores]) -> Iterator[str]:
-    """The lines of the table that `row` fills."""
+def lines(row: Row, scores: list[Scores], agent: str) -> Iterator[str]:
+    """The lines of the table that `row` fills, with the paper's OmniRL of the same training tasks."""
     title = paper_environment(row.env_id) or row.env_id
     title += "" if row.context == "empty" else f", {row.context}"
-    paper = find_published(row.env_id, "omnirl") if row.context == "empty" else None
+    theirs_name = agent if agent == "omnirl-garnet" else "omnirl"
+    paper = find_published(row.env_id, theirs_name) if row.context == "empty" else None
     theirs = f"{paper.percent / 100:.3f} at {paper.steps:,}" if paper and paper.steps else "-"
     for mark, found in zip(row.marks, scores, strict=True):
         runs = f"{row.tasks} x {row.runs}"
@@ -174,7 +175,7 @@ def main(arguments: list[str]) -> None:
             if given.held_out
             else play(given.agent, name, row, given.folder)
         )
-        table += lines(row, scores)
+        table += lines(row, scores, given.agent)
         numbers += [
             {"env_id": row.env_id, "context": row.context, "steps": mark} | found.numbers()
             for mark, found in zip(row.marks, scores, strict=True)
