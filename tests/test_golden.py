@@ -67,7 +67,7 @@ def run_python(*words, **environ):
 
 @pytest.mark.parametrize("threads", ["1", "3"])
 def test_the_number_of_threads_changes_nothing(tmp_path, threads):
-    names = ["tql-ucb", "psrl", "oracle"]
+    names = ["tql-ucb-fast", "psrl", "oracle"]
     given = {"NUMBA_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
     run_python(TOOLS / "families.py", tmp_path, *names, **given)
     for name in names:
