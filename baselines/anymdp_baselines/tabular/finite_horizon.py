@@ -104,7 +104,7 @@ def _plan(memory, settings, n_actions, rng):
     left = memory[end + _LIMIT]
     if memory[EPISODE] < EVERY_EPISODE:  # the next episode begins with a sample of its own
         left -= memory[end + _CLOCK]
-    steps = max(0, min(np.int64(left), LONGEST))
+    steps = int(max(0.0, min(left, LONGEST)))
     memory[end + _PLANNED] = steps
     begin = end + _TIMED
     best = memory[begin : begin + steps * size].reshape(steps, size)
