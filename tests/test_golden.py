@@ -68,7 +68,7 @@ def run_python(*words, **environ):
 
 @pytest.mark.parametrize("threads", ["1", "3"])
 def test_the_number_of_threads_changes_nothing(tmp_path, threads):
-    names = ["tql-ucb", "psrl", "oracle"]
+    names = ["tql-ucb-fast", "psrl", "oracle"]
     run_python(TOOLS / "families.py", tmp_path, *names, OMP_NUM_THREADS=threads)
     for name in names:
         [csv] = (tmp_path / name).glob("*.csv")

@@ -1,12 +1,13 @@
 """Writes the committed results into the pages: `python docs/scripts/results_tables.py` rewrites `PAGES`.
 
 The file `docs/results/SUITE.AGENT.csv` is the output of `anymdp-bench table results/SUITE-AGENT.csv
---format csv` on a whole run. A page has three kinds of marks, and each ends at the next line `<!-- end
+--format csv` on a whole run. A page has four kinds of marks, and each ends at the next line `<!-- end
 -->`:
 
     <!-- table: SUITE -->   the table of all files of the suite, beside the paper's results
     <!-- file: NAME -->     the file NAME of `docs/results`
     <!-- steps: learners --> some rows of `steps.csv`, of the tabular learners
+    <!-- settings: tql-ucb --> the settings that the searches of TQL-UCB chose
 
 A file of a tuned agent begins with a comment line `# tuned: yes ...`, as its result file did.
 """
@@ -19,6 +20,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from anymdp_baselines.tabular.tql_ucb import BOLTZMANN, TQLUCB, FastTQLUCB
+from anymdp_baselines.tuning.search import FAMILIES
+from anymdp_baselines.tuning.tql_ucb import read_file
 from anymdp_bench.results.published import find_published
 from anymdp_bench.results.records import is_marked_tuned, read_header
 from anymdp_bench.results.tables import TUNED, render
@@ -29,10 +33,12 @@ BASELINES = DOCS.parent / "baselines" / "anymdp_baselines"
 CARDS = tuple(BASELINES / name / "weights" / "README.md" for name in ("planner", "omnirl"))
 PAGES = (
     DOCS.parent / "README.md",
-    *(DOCS / name for name in ("results.md", "neural-planner.md", "omnirl.md")),
+    *(DOCS / name for name in ("agents.md", "results.md", "neural-planner.md", "omnirl.md")),
     *CARDS,
 )
-PART = re.compile(r"(<!-- (table|file|steps): (\S+) -->\n).*?(\n<!-- end -->)", flags=re.DOTALL)
+PART = re.compile(
+    r"(<!-- (table|file|steps|settings): (\S+) -->\n).*?(\n<!-- end -->)", flags=re.DOTALL
+)
 STEPS_ROWS = (
     ("AnyMDP-16s5a-v0", 1_000),
     ("AnyMDP-16s5a-v0", 2_000),
@@ -42,8 +48,8 @@ STEPS_ROWS = (
     ("AnyMDP-128s5a-v0", 36_300),
     ("Garnet-64s5a2b-v0", 8_000),
 )
-LEARNERS = ("psrl", "ucbvi", "tql-ucb")
-TUNED_LEARNERS = frozenset({"ucbvi", "tql-ucb"})
+LEARNERS = ("psrl", "ucbvi", "tql-ucb-fast")
+TUNED_LEARNERS = frozenset({"ucbvi", "tql-ucb-fast"})
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -94,6 +100,25 @@ def _bold(score: float, most: float) -> str:
     return f"**{score:.3f}**" if score == most else f"{score:.3f}"
 
 
+def settings_table() -> str:
+    """Renders the settings of `tql-ucb` and `tql-ucb-fast` by task family, with the scores of the search."""
+    lines = [
+        "| family | agent | exploration | alpha | M | power | gamma | end in the search | speed |",
+        "| :-- | :-- | :-- | --: | --: | --: | --: | --: | --: |",
+    ]
+    searched = read_file()["scores"]
+    for family, (env_id, *_) in FAMILIES.items():
+        end, speed = searched[family]["rounds"][-1][0][-2:]
+        for name, agent in (("tql-ucb", TQLUCB), ("tql-ucb-fast", FastTQLUCB)):
+            own = agent.settings_for(env_id)
+            kind = "Boltzmann, no bonus" if own.variant == BOLTZMANN else f"bonus, c = {own.c:g}"
+            kind = "greedy, no bonus" if own.variant != BOLTZMANN and own.bound == 0.0 else kind
+            numbers = f"{own.alpha:g} | {own.m:g} | {own.power:g} | {own.gamma:g}"
+            scores = f"{end:.3f} | {speed:.3f}" if agent is TQLUCB else "— | —"
+            lines.append(f"| {family} | `{name}` | {kind} | {numbers} | {scores} |")
+    return "\n".join(lines)
+
+
 def fill_tables(text: str) -> str:
     """Returns the text of a page with new tables."""
 
@@ -103,6 +128,8 @@ def fill_tables(text: str) -> str:
             body = (DOCS / "results" / name).read_text(encoding="utf-8")
         elif kind == "steps":
             body = learners_table()
+        elif kind == "settings":
+            body = settings_table()
         else:
             body = render(summary(name), "markdown", reference=True)
         return head + "\n" + body.strip("\n") + "\n" + tail

@@ -16,9 +16,9 @@ from anymdp_bench.results.records import CONTRACT, read_csv, read_header
 from anymdp_bench.suites import suite_names
 from anymdp_bench.tasks.family import families
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "smoke-tql-ucb.csv"
+GOLDEN = Path(__file__).parents[1] / "golden" / "smoke-tql-ucb-fast.csv"
 QUICKLY = ["--tasks", "1", "--episodes", "30", "--workers", "1"]
-SMOKE = ["run", "--agent", "tql-ucb", "--suite", "smoke", *QUICKLY]
+SMOKE = ["run", "--agent", "tql-ucb-fast", "--suite", "smoke", *QUICKLY]
 SCRIPT = Path(sys.executable).with_name("anymdp-bench")
 
 AGENTS = """
@@ -96,14 +96,14 @@ def test_a_run_prints_a_table_and_says_where_the_result_is(smoke):
     assert done.returncode == 0, done.stderr
     assert "AnyMDP-16s5a-v0" in done.stdout
     assert "Garnet-16s5a2b-v0" in done.stdout
-    assert "results/smoke-tql-ucb.csv" in done.stderr
+    assert "results/smoke-tql-ucb-fast.csv" in done.stderr
     assert "compare: anymdp-bench table results --reference" in done.stderr
-    assert [path.name for path in results.rglob("*.csv")] == ["smoke-tql-ucb.csv"]
+    assert [path.name for path in results.rglob("*.csv")] == ["smoke-tql-ucb-fast.csv"]
     assert not [path for path in results.iterdir() if path.is_dir()]
 
 
 def test_the_csv_starts_with_the_contract_and_has_no_blank_fields(smoke):
-    path = smoke[0] / "smoke-tql-ucb.csv"
+    path = smoke[0] / "smoke-tql-ucb-fast.csv"
     rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
     assert tuple(rows[0][:13]) == CONTRACT
     names = "suite suite_hash agent agent_version env_id task_seed run_seed context"
@@ -115,7 +115,7 @@ def test_the_csv_starts_with_the_contract_and_has_no_blank_fields(smoke):
 
 def test_the_numbers_are_the_golden_ones(smoke):
     """Exactly, but for the last digits of floats. ANYMDP_REGENERATE=1 writes the file anew: say why."""
-    made = smoke[0] / "smoke-tql-ucb.csv"
+    made = smoke[0] / "smoke-tql-ucb-fast.csv"
     if os.environ.get("ANYMDP_REGENERATE"):
         GOLDEN.write_bytes(to_first_format(made))
     ours, golden = (
@@ -130,8 +130,8 @@ def test_the_numbers_are_the_golden_ones(smoke):
 
 
 def test_the_command_in_the_header_makes_the_file_again(smoke, call, folder):
-    csv_path = smoke[0] / "smoke-tql-ucb.csv"
-    command = "anymdp-bench run --agent tql-ucb --suite smoke --tasks 1 --episodes 30"
+    csv_path = smoke[0] / "smoke-tql-ucb-fast.csv"
+    command = "anymdp-bench run --agent tql-ucb-fast --suite smoke --tasks 1 --episodes 30"
     assert read_header(csv_path)["command"] == command
     words = command.split()[1:]
     assert call(*words, "--out", "again", "--quiet")[0] == 0
@@ -206,7 +206,7 @@ def test_table_prints_every_format_on_stdout(smoke, call, kind, reference):
 
 
 def test_table_takes_a_target_and_a_score(smoke, call):
-    path = smoke[0] / "smoke-tql-ucb.csv"
+    path = smoke[0] / "smoke-tql-ucb-fast.csv"
     tables = {
         call("table", path, "--format", "csv", *more)[1]
         for more in ([], ["--target", "0.5"], ["--score", "raw"], ["--score", "paper"])
@@ -215,7 +215,7 @@ def test_table_takes_a_target_and_a_score(smoke, call):
 
 
 def test_json_is_the_table_for_machines(smoke, call):
-    path = smoke[0] / "smoke-tql-ucb.csv"
+    path = smoke[0] / "smoke-tql-ucb-fast.csv"
     rows = json.loads(call("table", path, "--json")[1])
     table = list(csv.DictReader(io.StringIO(call("table", path, "--format", "csv")[1])))
     for row, expected in zip(rows, table, strict=True):
@@ -255,7 +255,7 @@ def test_the_shell_completes_names():
 
     assert "leaderboard" in complete("anymdp-bench l")
     assert complete("anymdp-bench run --suite smo") == ["smoke"]
-    assert complete("anymdp-bench run --agent tql") == ["tql-ucb"]
+    assert complete("anymdp-bench run --agent psrl-e") == ["psrl-episodic"]
     assert "Garnet-16s5a2b-v0" in complete("anymdp-bench run --env Gar")
 
 
@@ -355,13 +355,13 @@ def test_bad_arguments_are_refused_in_one_line(call, folder, words, message):
 
 
 def test_other_settings_on_the_same_out_are_refused(smoke, call):
-    before = (smoke[0] / "smoke-tql-ucb.csv").read_bytes()
+    before = (smoke[0] / "smoke-tql-ucb-fast.csv").read_bytes()
     code, out, err = call(*SMOKE, "--seed", "1", "--out", smoke[0])
     assert (code, out) == (2, "")
     assert err.startswith("anymdp-bench: ")
     assert "has seed 0, this command 1; give another --out, or remove it" in err
     assert err.count("\n") == 1
-    assert (smoke[0] / "smoke-tql-ucb.csv").read_bytes() == before
+    assert (smoke[0] / "smoke-tql-ucb-fast.csv").read_bytes() == before
 
 
 def test_other_weights_under_the_same_name_are_other_settings(call, strangers):

@@ -14,7 +14,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "families"
 TABULAR = {
     "random": [],
     "oracle": [],
-    "tql-ucb": [],
+    "tql-ucb-fast": [],
     "psrl": [],
     "psrl-episodic": [],
     "ucbvi": [],

@@ -27,6 +27,7 @@ from anymdp_baselines.planner.aliasing import (
     update_previous,
 )
 from anymdp_baselines.planner.checkpoint import (
+    NO_NETWORK,
     SHIPPED,
     load_arrays,
     load_weights,
@@ -36,7 +37,13 @@ from anymdp_baselines.planner.checkpoint import (
 from anymdp_baselines.planner.finite_horizon import LONGEST_HORIZON, NO_ACTION
 from anymdp_baselines.planner.memory import mark_demonstrated
 from anymdp_baselines.planner.policy import PlannedRuns
-from anymdp_baselines.planner.schedule import ELSEWHERE, FAMILIAR, HIDDEN
+from anymdp_baselines.planner.schedule import (
+    ELSEWHERE,
+    FAMILIAR,
+    HIDDEN,
+    HIDDEN_WITHOUT_NETWORK,
+    WITHOUT_NETWORK,
+)
 from anymdp_bench.agents import Agent, RunBatch, Transition
 from anymdp_bench.engine.arrays import Bools, Int64s
 from anymdp_bench.paths import AnyPath
@@ -58,7 +65,8 @@ class NeuralPlanner(Agent):
         first_temperature: of the softmax that it acts by while it explores; by default the checkpoint's own.
         sampling_visits: visits a slot (observation, action) for which a run follows the policies of sampled
             tasks (see `posterior_sampling`); by default those of `schedule`.
-        weights: the name of the shipped weights to take where no `checkpoint` is given.
+        weights: the name of the shipped weights to take where no `checkpoint` is given; None means that there
+            is no network.
         assumes_anymdp: whether it takes every task for one of AnyMDP's.
 
     Raises:
@@ -73,10 +81,13 @@ class NeuralPlanner(Agent):
         checkpoint: str | None = None,
         first_temperature: float | None = None,
         sampling_visits: float | None = None,
-        weights: str = SHIPPED,
+        weights: str | None = SHIPPED,
         assumes_anymdp: bool = False,
     ) -> None:
-        self._weights = load_weights(checkpoint or shipped(weights))
+        path = checkpoint or (None if weights is None else shipped(weights))
+        self._weights = NO_NETWORK if path is None else load_weights(path)
+        self._hidden = HIDDEN_WITHOUT_NETWORK if path is None else HIDDEN
+        self._elsewhere = WITHOUT_NETWORK if path is None else ELSEWHERE
         default = self._weights.temperature
         self._first = float(default if first_temperature is None else first_temperature)
         self._sampling_visits = sampling_visits
@@ -96,7 +107,7 @@ class NeuralPlanner(Agent):
                 f"neural-planner needs {n * need / 2**30:.0f} GiB to remember {n} runs with"
                 f" {o} observations; play fewer tasks at once"
             )
-        schedule = FAMILIAR if self._assumes_anymdp else ELSEWHERE
+        schedule = FAMILIAR if self._assumes_anymdp else self._elsewhere
         schedule = replace(schedule, first=self._first)
         if self._sampling_visits is not None:
             schedule = replace(schedule, scouting=self._sampling_visits)
@@ -113,7 +124,7 @@ class NeuralPlanner(Agent):
                 batch.seeds ^ _ID_STREAM,
                 count_ids(o),
                 a,
-                replace(HIDDEN, first=self._first),
+                replace(self._hidden, first=self._first),
                 self._aliasing.id_observation,
             )
 
@@ -240,3 +251,13 @@ def neural_planner_anymdp(checkpoint: str | None = None) -> NeuralPlanner:
 def neural_planner_garnet(checkpoint: str | None = None) -> NeuralPlanner:
     """The agent `neural-planner-garnet`: the same network, with weights trained on Garnet tasks alone."""
     return NeuralPlanner(checkpoint, weights="neural-planner-garnet")
+
+
+def planner_no_network() -> NeuralPlanner:
+    """The agent `planner-no-network`: `neural-planner` without its network, to show what the network adds.
+
+    It follows the policies of sampled tasks for 24 times as many visits of a slot as a slot has outcomes.
+    After that it plays the best policy of its estimated model, by the steps that the episode has left. It
+    knows these as `neural-planner` does, from the longest episode of the run that was truncated.
+    """
+    return NeuralPlanner(weights=None)

@@ -56,16 +56,20 @@ class Expert(NamedTuple):
 class Weights(NamedTuple):
     """The contents of a checkpoint: the planner for all tasks, those for some, and the first temperature."""
 
-    general: Network
+    general: Network | None
     experts: tuple[Expert, ...]
     temperature: float
 
-    def planner(self, familiar: bool, n_observations: int) -> Network:
+    def planner(self, familiar: bool, n_observations: int) -> Network | None:
         """Returns the planner for a task of so many observations, known to be AnyMDP's or not."""
         for expert in self.experts:
             if familiar and expert.fewest <= n_observations <= expert.most:
                 return expert.planner
         return self.general
+
+
+NO_NETWORK = Weights(None, (), 1.0)
+"""In place of a checkpoint: every task is planned for without a network."""
 
 
 def load_weights(path: AnyPath) -> Weights:

@@ -228,6 +228,14 @@ def compute_logits(network, features, row, out):
 
 
 @njit(cache=True, nogil=True)
+def plan_runs_without_network(memory, runs, features, advantage):
+    """Plans `runs` in the first model of `features` alone; writes the `advantage` of `plan_runs`."""
+    for i in runs:
+        compute_run_features(memory, i, features, 0)
+        advantage[i] = features.slot[0, :, :, KNOWN]
+
+
+@njit(cache=True, nogil=True)
 def plan_runs(network, memory, runs, features, logit, advantage):
     """Plans `runs` (int64 [k]).
 

@@ -23,7 +23,11 @@ from anymdp_baselines.planner.finite_horizon import (
     NO_ACTION,
     plan_remaining_steps_of_runs,
 )
-from anymdp_baselines.planner.inference import Network, plan_runs
+from anymdp_baselines.planner.inference import (
+    Network,
+    plan_runs,
+    plan_runs_without_network,
+)
 from anymdp_baselines.planner.memory import (
     Memory,
     empty_memory,
@@ -34,7 +38,7 @@ from anymdp_baselines.planner.memory import (
 from anymdp_baselines.planner.posterior_sampling import sample_policies
 from anymdp_baselines.planner.schedule import Schedule, blend, draw_renewals, likely
 from anymdp_baselines.planner.smoothing import smooth_advantages
-from anymdp_bench.engine.arrays import Bools, Int64s, UInt64s
+from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
 from anymdp_bench.engine.rng import uniform
 from anymdp_bench.engine.transition import Transition
 
@@ -65,7 +69,8 @@ class PlannedRuns:
     """Memories and plans of n runs of one size.
 
     Args:
-        planner: the network; another one may take its place at any time.
+        planner: the network; another one may take its place at any time. None: there is none, and all of its
+            logits are 0.
         seeds: one for each run's own choices, uint64 [n].
         n_observations: number of observations, or of ids.
         n_actions: number of actions.
@@ -81,7 +86,7 @@ class PlannedRuns:
 
     def __init__(
         self,
-        planner: Network,
+        planner: Network | None,
         seeds: UInt64s,
         n_observations: int,
         n_actions: int,
@@ -138,7 +143,7 @@ class PlannedRuns:
 
     def plan(self, runs: Int64s) -> None:
         """Computes the preferences of `runs` in every state from their memories as they stand."""
-        plan_runs(self.planner, self.memory, runs, self._features, self._logit, self._advantage)
+        self._plan(runs, self._logit, self._advantage)
         if self._id_observation is not None:
             for i in runs:
                 smooth_advantages(
@@ -155,7 +160,7 @@ class PlannedRuns:
         """The actions [n, O] that a settled run would play now, were no end of the episode in sight."""
         logit, advantage = np.zeros((2, *self.shape))
         runs = np.arange(self.shape[0])
-        plan_runs(self.planner, self.memory, runs, self._features, logit, advantage)
+        self._plan(runs, logit, advantage)
         out: Int64s = (logit + self._schedule.known * advantage).argmax(-1)
         return out
 
@@ -171,6 +176,13 @@ class PlannedRuns:
             "renewal_begin": self._renewal_begin,
         }  # fmt: skip
         return {**memory_arrays(self.memory), **own}
+
+    def _plan(self, runs: Int64s, logit: Float64s, advantage: Float64s) -> None:
+        """Writes what the network and the model of what is known say of `runs`, both [n, O, A]."""
+        if self.planner is None:
+            plan_runs_without_network(self.memory, runs, self._features, advantage)
+        else:
+            plan_runs(self.planner, self.memory, runs, self._features, logit, advantage)
 
     def _is_sampling(self, runs: Int64s) -> Bools:
         """Which of `runs` [k] still follow policies of sampled tasks."""

@@ -1,7 +1,7 @@
 """What makes AnyMDP hard, compared with Garnet and with AnyMDP without its composite reward?
 
 The study has four families of tasks with 16 states and 5 actions: AnyMDP, AnyMDP with a Normal reward for
-every (s, a, s') instead, and Garnet with 2 and with 4 successors. TQL-UCB, PPO and PSRL learn the same
+every (s, a, s') instead, and Garnet with 2 and with 4 successors. `tql-ucb-fast`, PPO and PSRL learn the same
 tasks of each family, the first ones that count, and are scored exactly at the test points of the
 evaluation. The stationary distributions under the random policy and the oracle are averaged over tasks at
 equal rank. The measures of hardness are those of theory (`anymdp_bench.tasks.hardness`). The rank
@@ -31,7 +31,7 @@ from anymdp_bench.tasks.hardness import measure_hardness
 from anymdp_bench.tasks.selection import select_tasks
 from anymdp_bench.tasks.task import Task
 
-AGENTS = ("tql-ucb", "ppo", "psrl")
+AGENTS = ("tql-ucb-fast", "ppo", "psrl")
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "AnyMDP": ("AnyMDP-16s5a-v0", {}),
     "AnyMDP, plain reward": ("AnyMDP-16s5a-v0", {"composite_reward": False}),

@@ -51,7 +51,7 @@ EXPECTED_SCORES = {
     ("AnyMDP-64s5a-v0", 40_000): 0.97,
 }
 """The exact scores that `psrl-episodic` was expected to reach, over all task seeds."""
-AGENTS = ("neural-planner", "psrl", "psrl-episodic", "ucbvi", "tql-ucb")
+AGENTS = ("neural-planner", "psrl", "psrl-episodic", "ucbvi", "tql-ucb-fast")
 _SIZES = {
     "tiny": ({}, 2, 1),
     "small": ({"AnyMDP-16s5a-v0": 256, "AnyMDP-128s5a-v0": 16}, 64, 6),

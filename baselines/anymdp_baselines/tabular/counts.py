@@ -25,7 +25,7 @@ from anymdp_bench.engine.solve import policy_iteration
 SIZE, DOUBLING, GAMMA = range(3)  # settings: number of ids, plan at doublings (0 or 1), discount
 EPISODE, NEXT_PLAN, STEPS, SUM, SQUARES, WITHIN, FREEDOM = range(7)  # the memory's head
 _HEAD = 8
-_EVERY_EPISODE = 200
+EVERY_EPISODE = 200
 
 
 def memory_layout(size, n_actions):
@@ -92,7 +92,7 @@ def should_plan(memory):
     if memory[EPISODE] < memory[NEXT_PLAN]:
         return False
     episode = memory[EPISODE]
-    memory[NEXT_PLAN] = episode + (1.0 if episode < _EVERY_EPISODE else math.ceil(0.01 * episode))
+    memory[NEXT_PLAN] = episode + (1.0 if episode < EVERY_EPISODE else math.ceil(0.01 * episode))
     return True
 
 

@@ -111,7 +111,7 @@ def _arrival_rewards(memory, settings, n_actions, rng, sampled):
 
 
 @njit
-def _model(memory, settings, n_actions, rng, sampled):
+def model(memory, settings, n_actions, rng, sampled):
     """Returns (P [O, A, O], r [O, A]): a posterior draw if `sampled`, else the posterior mean."""
     size = np.int64(settings[SIZE])
     _, _, _, _, visits, counts, sums, _ = layout(size, n_actions)
@@ -148,7 +148,7 @@ def _model(memory, settings, n_actions, rng, sampled):
 def act(observation, n_actions, memory, settings, rng):
     """Returns the action of the latest sample's policy; its signature is `ACT`."""
     if should_plan(memory):
-        prob, reward = _model(memory, settings, n_actions, rng, True)
+        prob, reward = model(memory, settings, n_actions, rng, True)
         update_policy(memory, settings, n_actions, prob, reward)
     return np.int64(memory[layout(np.int64(settings[SIZE]), n_actions)[0] + observation])
 
@@ -157,7 +157,7 @@ def act(observation, n_actions, memory, settings, rng):
 def policy(n_observations, n_actions, memory, settings, out):
     """Writes the optimal policy of the posterior mean to `out`, one-hot [O, A]; its signature is `POLICY`."""
     best = np.zeros(n_observations, np.int64)
-    prob, reward = _model(memory, settings, n_actions, np.zeros(1, np.uint64), False)
+    prob, reward = model(memory, settings, n_actions, np.zeros(1, np.uint64), False)
     tested = settings.copy()
     tested[GAMMA] = settings[_TEST_GAMMA]
     improve_policy(memory, tested, prob, reward, best)

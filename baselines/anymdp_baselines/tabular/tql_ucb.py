@@ -7,8 +7,15 @@ It has the two variants of the AnyMDP authors. N(s,a) is the number of visits, a
     (b) Boltzmann  act on softmax of Q, standardised per state, times min((M + N(s)) / (M + 1), 10); Q0
     = 1 / (1 - gamma)
 
-The memory holds for each observation: Q [A], N [A], the factor of the bonus [A], and N(s). A search chose the
-settings of each task family: `anymdp_baselines/tuning/tql_ucb.json`.
+The memory holds for each observation: Q [A], N [A], the factor of the bonus [A], and N(s). There are three
+agents of this learner:
+
+    tql-ucb          settings that a search chose for each task family, by the end of 10,000 episodes
+    tql-ucb-fast     the same, by the area under the curve of 3,000 episodes
+    tql-ucb-authors  the settings that the authors released, on all tasks
+
+The searches and their choices are in `anymdp_baselines/tuning`. Some choices have no bonus at all:
+variant (a) with c = 0, which explores only where Q0 = 0 is optimistic, and variant (b), whose Q0 is.
 """
 
 from __future__ import annotations
@@ -157,7 +164,7 @@ class TQLUCB:
         settings: the hyper-parameters; by default those of `TQLSettings`.
     """
 
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     tuned: ClassVar[bool] = True
     compiled_act = staticmethod(act)
     compiled_learn = staticmethod(learn)
@@ -185,3 +192,28 @@ class TQLUCB:
         else:
             out[:, :n_actions] = 1 / (1 - settings[_GAMMA])
         return out.ravel()
+
+
+class FastTQLUCB(TQLUCB):
+    """The agent `tql-ucb-fast`, with the settings of version 3 of `tql-ucb`."""
+
+    version: ClassVar[str] = "1"
+
+    @staticmethod
+    def settings_for(env_id: str) -> TQLSettings:
+        """Returns the settings that the search by speed chose for the family of an environment."""
+        return TQLSettings(**(chosen_settings("tql_ucb_fast", env_id) or {}))
+
+
+AUTHORS = TQLSettings(variant=BOLTZMANN, gamma=0.99, c=0.0, alpha=0.2, m=4000.0, power=0.5)
+"""The settings in the code that the authors released."""
+
+
+class AuthorsTQLUCB(TQLUCB):
+    """The agent `tql-ucb-authors`, with one setting for all tasks."""
+
+    version: ClassVar[str] = "1"
+    tuned: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        super().__init__(AUTHORS)

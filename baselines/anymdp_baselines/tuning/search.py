@@ -1,4 +1,4 @@
-"""What all searches share: the task families, the runs that score a point, and the JSON file of a search."""
+"""What all searches share: task families, the runs that score a point, the order of points, the JSON file."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from anymdp_bench.evaluation import Run
+import numpy as np
+
+from anymdp_bench.evaluation import Curve, Run
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 from anymdp_bench.tasks.selection import select_tasks
 
@@ -45,6 +47,38 @@ def make_runs(env_ids: Sequence[str], n_tasks: int, fixed_runs: int) -> list[Run
         for task in select_tasks(task_source(env_id), n_tasks, PUBLIC_SEEDS)[0]
         for k in range(1 if task_source(env_id).is_sampled else fixed_runs)
     ]
+
+
+RESOLUTION = 0.01
+CRITERION = (
+    "[end, speed]: mean score over the tests in the last tenth of the episodes, and over all tests at"
+    f" multiples of 100; the higher end to {RESOLUTION}, then the higher speed; task seeds from 2**32 up"
+)
+_Point = TypeVar("_Point", bound=Any)
+
+
+def score_curves(curves: Sequence[Curve]) -> tuple[float, float]:
+    """Returns (end, speed), each a mean over runs, to four digits.
+
+    The end of a run is its mean score over the tests in the last tenth of its episodes. Its speed is the mean
+    over all tests at multiples of 100 episodes, which is the area under its curve.
+    """
+    found = []
+    for curve in curves:
+        at, last = curve.episode % 100 == 0, curve.episode > 0.9 * curve.episode[-1]
+        found.append((curve.score[at & last].mean(), curve.score[at].mean()))
+    end, speed = np.mean(found, axis=0)
+    return round(float(end), 4), round(float(speed), 4)
+
+
+def rank(scores: dict[_Point, tuple[float, float]]) -> list[_Point]:
+    """Returns points, the best first: by their ends to `RESOLUTION`, then by speed, then in order."""
+
+    def place(point: _Point) -> tuple[float, float, _Point]:
+        end, speed = scores[point]
+        return -round(end / RESOLUTION), -speed, point
+
+    return sorted(scores, key=place)
 
 
 def family_parser(description: str | None) -> argparse.ArgumentParser:

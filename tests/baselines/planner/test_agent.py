@@ -13,8 +13,9 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import save_file  # noqa: E402
 
-from anymdp_baselines.planner.agent import NeuralPlanner  # noqa: E402
+from anymdp_baselines.planner.agent import NeuralPlanner, planner_no_network  # noqa: E402
 from anymdp_baselines.planner.checkpoint import FORMAT, load_arrays, save_arrays, shipped  # noqa: E402
+from anymdp_baselines.planner.finite_horizon import NO_ACTION  # noqa: E402
 from anymdp_baselines.training.evaluate import online_scores  # noqa: E402
 
 
@@ -176,3 +177,28 @@ def test_the_scale_of_rewards_does_not_matter(runs):
     for each in planned:
         each.plan(np.arange(len(runs)))
     np.testing.assert_allclose(planned[0].preference, planned[1].preference, atol=1e-2)
+
+
+def test_without_the_network_it_samples_and_then_plans_by_the_steps_left(runs):
+    """The first steps of a run follow sampled tasks; a settled run plays the plan of `finite_horizon`."""
+    agent, simulator = planner_no_network(), make_simulator(runs)
+    agent.start(_batch(runs))
+    play_steps(agent, simulator, 3)
+    own = agent._by_observation
+    assert own.planner is None
+    every = np.arange(len(runs))
+    assert own._is_sampling(every).all()
+    assert (own._timed_action == NO_ACTION).all()
+    play_steps(agent, simulator, 4000)
+    assert not own._is_sampling(every).any()
+    assert (own._logit == 0.0).all()
+    has_plan = own._episode_limit > 1  # a run whose episodes were never truncated knows no limit
+    assert has_plan.sum() >= 3
+    seen = own.memory.visits[has_plan].sum(-1) > 0.0
+    assert (own._timed_action[has_plan, 0][seen] != NO_ACTION).all()
+
+
+def test_without_the_network_it_learns_unseen_tasks():
+    """The best stationary policy has 1."""
+    score = online_scores(planner_no_network(), 16, 5, [6000], n_tasks=8, start=2**32)
+    assert np.nanmean(score) > 0.95

@@ -66,7 +66,7 @@ def test_a_tiny_study_ends_in_a_table_and_a_picture_and_goes_on(tmp_path):
     pytest.importorskip("torch")
     paths = run("tiny", tmp_path)
     table = pd.read_csv(paths[1])
-    assert table["agent"].tolist() == ["neural-planner", "psrl", "tql-ucb"]
+    assert table["agent"].tolist() == ["neural-planner", "psrl", "tql-ucb-fast"]
     assert paths[-1].read_bytes()[:4] == b"\x89PNG"
     before = paths[0].stat().st_mtime_ns
     run("tiny", tmp_path)

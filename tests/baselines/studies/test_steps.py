@@ -65,7 +65,13 @@ def test_the_study_plays_nothing_twice(tmp_path, capsys):
     paths = study("tiny", tmp_path)
     assert [path.name for path in paths] == ["steps.csv", "steps.md"]
     rows = pd.read_csv(paths[0])
-    assert set(rows["agent"]) == {"neural-planner", "psrl", "psrl-episodic", "ucbvi", "tql-ucb"}
+    assert set(rows["agent"]) == {
+        "neural-planner",
+        "psrl",
+        "psrl-episodic",
+        "ucbvi",
+        "tql-ucb-fast",
+    }
     assert len(rows) == 5 * 4 * 2 * 2  # agents, marks, both kinds of tasks, both measures
     first, said = paths[1].read_text(), capsys.readouterr().out
     assert first in said

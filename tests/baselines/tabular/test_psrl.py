@@ -6,7 +6,7 @@ from numba import njit
 from scipy import stats
 
 from anymdp_baselines.tabular.counts import layout
-from anymdp_baselines.tabular.psrl import PSRL, _model, episodic, gamma_variate
+from anymdp_baselines.tabular.psrl import PSRL, episodic, gamma_variate, model
 from anymdp_bench.agents import RunBatch
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.evaluation import Budget, Run, play_compiled
@@ -58,7 +58,7 @@ def test_posterior_mean_by_hand():
     To 2 it was paid 1.5 on average, to 3 once 6; for 0 and 1, never entered, the mean of all, 3, stands in.
     """
     memory, settings = experienced(episodic())
-    prob, reward = _model(memory, settings, 2, stream("unused"), False)
+    prob, reward = model(memory, settings, 2, stream("unused"), False)
     assert prob[0, 1] == pytest.approx([0.125 / 3.5, 0.125 / 3.5, 2.125 / 3.5, 1.125 / 3.5])
     assert prob[1, 0] == pytest.approx([0.25] * 4)
     assert reward[0, 1] == pytest.approx((0.25 * 3 + 2.125 * 1.5 + 1.125 * 6) / 3.5)
@@ -69,7 +69,7 @@ def test_seen_rewards_are_sampled_with_the_spread_within_a_cell():
     """Two rewards of one cell, 1 and 2: sd sqrt(0.5), at one degree of freedom, over sqrt(2) for the mean."""
     memory, settings = experienced(PSRL(prior=1e-12))
     rng = stream("test")
-    draws = [_model(memory, settings, 2, rng, True) for _ in range(4000)]
+    draws = [model(memory, settings, 2, rng, True) for _ in range(4000)]
     to_2 = np.array([prob[0, 1, 2] for prob, _ in draws])
     reward = np.array([r[0, 1] for _, r in draws])
     noise = np.sqrt(0.5) * np.sqrt(to_2**2 / 2 + (1 - to_2) ** 2)
@@ -103,7 +103,7 @@ def test_when_a_new_sample_is_drawn(doubling):
 def test_posterior_samples_are_distributions_around_the_mean():
     memory, settings = experienced(episodic())
     rng = stream("test")
-    samples = np.array([_model(memory, settings, 2, rng, True)[0][0, 1] for _ in range(4000)])
+    samples = np.array([model(memory, settings, 2, rng, True)[0][0, 1] for _ in range(4000)])
     assert np.allclose(samples.sum(axis=1), 1)
     mean = samples.mean(axis=0)
     error = samples.std(axis=0) / np.sqrt(len(samples))
@@ -117,7 +117,7 @@ def test_untried_pairs_draw_a_reward_of_their_own(untried):
     memory[layout.py_func(4, 2)[2] : layout.py_func(4, 2)[3]] = 1.0  # every id entered,
     memory[layout.py_func(4, 2)[3] : layout.py_func(4, 2)[4]] = 0.0  # each for nothing
     rng = stream("test")
-    draws = [_model(memory, settings, 2, rng, True)[1][1, 0] for _ in range(2000)]
+    draws = [model(memory, settings, 2, rng, True)[1][1, 0] for _ in range(2000)]
     assert stats.kstest(draws, stats.norm(0.0, untried * np.std([1, 2, 6])).cdf).pvalue > 1e-4
 
 

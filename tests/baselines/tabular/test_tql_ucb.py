@@ -2,25 +2,27 @@
 
 import json
 import math
-from pathlib import Path
+from importlib.resources import files
 
 import numpy as np
 import pytest
 
+from anymdp_baselines import tuning
 from anymdp_baselines.tabular.tql_ucb import (
     BOLTZMANN,
     BONUS,
     TQLUCB,
+    FastTQLUCB,
     TQLSettings,
     act,
     learn,
     policy,
 )
-from anymdp_baselines.tuning import tql_ucb as search
-from anymdp_bench.agents import AgentSpec, RunBatch
+from anymdp_bench.agents import AgentSpec, RunBatch, is_tuned
 from anymdp_bench.engine.rng import normal, stream, uniform
 
 N_IDS, A = 6, 4
+SEARCHES = files(tuning)
 
 
 class Twin:
@@ -167,8 +169,12 @@ def test_the_policy_is_the_first_best_action():
     assert np.array_equal(out, np.eye(A)[[1, 0, 0, 3, 0, 1]])
 
 
-def test_settings_go_by_family():
-    found = json.loads((Path(search.__file__).with_suffix(".json")).read_text(encoding="utf-8"))
+@pytest.mark.parametrize(
+    ("name", "agent", "search"),
+    [("tql-ucb", TQLUCB, "tql_ucb"), ("tql-ucb-fast", FastTQLUCB, "tql_ucb_fast")],
+)
+def test_settings_go_by_family(name, agent, search):
+    found = json.loads((SEARCHES / f"{search}.json").read_text(encoding="utf-8"))
     for env_id, family in [
         ("AnyMDP-16s5a-v0", "AnyMDP"),
         ("Garnet-16s5a2b-v0", "Garnet"),
@@ -176,14 +182,21 @@ def test_settings_go_by_family():
         ("Nowhere-v0", None),
     ]:
         expected = TQLSettings(**found["chosen"].get(family, {}))
-        assert TQLUCB.settings_for(env_id) == expected
-        made = AgentSpec("tql-ucb").make(env_id).settings(streams())
-        assert made.tolist() == TQLUCB(expected).settings(streams()).tolist()
-    assert (
-        TQLUCB().settings(streams()).tolist() == TQLUCB(TQLSettings()).settings(streams()).tolist()
-    )
+        assert agent.settings_for(env_id) == expected
+        made = AgentSpec(name).make(env_id)
+        assert (type(made), is_tuned(made)) == (agent, True)
+        assert made.settings(streams()).tolist() == agent(expected).settings(streams()).tolist()
+    assert agent().settings(streams()).tolist() == agent(TQLSettings()).settings(streams()).tolist()
     own = TQLSettings(alpha=0.25)
-    assert TQLUCB(own).settings(streams())[3] == 0.25
+    assert agent(own).settings(streams())[3] == 0.25
+
+
+def test_the_authors_settings_are_the_same_everywhere_and_not_tuned():
+    """Boltzmann, gamma 0.99, no c, alpha 0.2, M = 4,000, power 1/2: no bound, so 0."""
+    for env_id in ("AnyMDP-16s5a-v0", "DiscretePendulum-g5-v0", None):
+        made = AgentSpec("tql-ucb-authors").make(env_id)
+        assert not is_tuned(made)
+        assert made.settings(streams()).tolist() == [1.0, 0.99, 0.0, 0.2, 4000.0, 0.5, 0.0]
 
 
 def test_it_learns_a_bandit():
