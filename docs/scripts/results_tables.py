@@ -18,6 +18,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from anymdp_baselines.tabular.tql_ucb import BOLTZMANN, TQLUCB, FastTQLUCB
@@ -56,6 +57,14 @@ def read(path: Path) -> pd.DataFrame:
     """The rows of one agent, with a column `tuned`."""
     types = {"agent_version": str}
     frame = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""], comment="#")
+    if (
+        "budget_episodes" not in frame
+    ):  # from before budgets were kept, with another measure of the paper
+        limits = load_suite(path.name.partition(".")[0]).training
+        frame = frame.assign(budget_episodes=limits.episodes, budget_steps=limits.steps)
+        frame = frame.assign(
+            measure="test", paper_score=np.nan, paper_steps=np.nan, paper_episodes=np.nan
+        )
     return frame.assign(tuned=is_marked_tuned(read_header(path)))
 
 

@@ -123,7 +123,7 @@ def budget_classes(summary: pd.DataFrame) -> npt.NDArray[np.int64]:
 
 
 def _is_same_budget(one: Array, other: Array) -> bool:
-    """Whether two (steps, episodes) are the same budget."""
+    """Whether two (steps, episodes) are the same budget; a number that is not known is NaN."""
     close = abs(one[0] - other[0]) <= _SAME_STEPS * max(one[0], other[0])
     return bool(close or one[1] == other[1])
 
@@ -204,6 +204,8 @@ def _to_target(row: dict[Any, Any], unit: str) -> str:
 
 
 def _cost(best: str, steps: float | None, episodes: float | None) -> str:
+    if best == NONE:
+        return NONE
     return f"{best} / {human(steps)} / {human(episodes)}"
 
 
