@@ -97,7 +97,7 @@ def test_filtering(page):
 
 def test_several_suites_side_by_side(browser, made, tmp_path):
     """Our own submission to another suite beside one: filtered by suite, within a laptop's width."""
-    ours = Path(__file__).parents[2] / "leaderboard" / "submissions" / "quick-psrl.csv"
+    ours = Path(__file__).parents[2] / "leaderboard" / "submissions" / "quick-psrl.csv.gz"
     site = build([validate(p)[0] for p in (made("tql-ucb"), ours)], tmp_path)
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     shown = context.new_page()

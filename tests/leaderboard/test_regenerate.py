@@ -1,5 +1,6 @@
 """`leaderboard/regenerate` in a tree of its own: to its end, resumable, and robust to an agent that fails."""
 
+import gzip
 import os
 import shutil
 import subprocess
@@ -43,7 +44,7 @@ def test_to_its_end_and_again(regenerate, tmp_path):
     assert "failed: nobody on smoke: run ended with 2" in once.stderr
     assert "verified" in (tmp_path / "leaderboard" / "site" / "index.html").read_text("utf-8")
     files = {file.name: file.read_bytes() for file in submissions.iterdir()}
-    assert set(files) == {"smoke-tql-ucb.csv", "smoke-tql-ucb.verified.json"}
+    assert set(files) == {"smoke-tql-ucb.csv.gz", "smoke-tql-ucb.verified.json"}
 
     again = regenerate("tql-ucb")
     assert again.returncode == 0, again.stderr
@@ -54,10 +55,12 @@ def test_to_its_end_and_again(regenerate, tmp_path):
 def test_a_result_of_an_older_version_is_made_anew(regenerate, tmp_path):
     submissions = tmp_path / "leaderboard" / "submissions"
     assert regenerate("tql-ucb").returncode == 0
-    current = (submissions / "smoke-tql-ucb.csv").read_bytes()
-    old = current.replace(b'"agent_version": "', b'"agent_version": "0.')
-    (submissions / "smoke-tql-ucb.csv").write_bytes(old)
+    path = submissions / "smoke-tql-ucb.csv.gz"
+    current = path.read_bytes()
+    old = gzip.decompress(current).replace(b'""agent_version"": ""', b'""agent_version"": ""0.')
+    assert old != gzip.decompress(current)
+    path.write_bytes(gzip.compress(old))
     shutil.rmtree(tmp_path / "leaderboard" / "work")
     done = regenerate("tql-ucb")
     assert done.returncode == 0, done.stderr
-    assert (submissions / "smoke-tql-ucb.csv").read_bytes() == current
+    assert path.read_bytes() == current
