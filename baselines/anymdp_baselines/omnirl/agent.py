@@ -165,7 +165,7 @@ class SequenceAgent(Agent):
 class OmniRL(SequenceAgent):
     """`omnirl`, the sequence model under the paper's name; up to version 8 another agent bore that name."""
 
-    version: ClassVar[str] = "11"
+    version: ClassVar[str] = "12"
 
 
 class OmniRLGarnet(SequenceAgent):
