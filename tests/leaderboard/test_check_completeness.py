@@ -42,7 +42,7 @@ def test_a_run_is_whole_when_its_budget_may_be_spent(limits, last, steps, at_onc
 @pytest.mark.slow
 def test_a_suite_with_both_budgets_is_validated(tmp_path, sheet_of):
     """`table1-small` as `run` writes it; and with a run's last ten rows cut off."""
-    plan = make_plan(load_suite("table1-small"), AgentSpec("tql-ucb"))
+    plan = make_plan(load_suite("table1-small"), AgentSpec("tql-ucb-fast"))
     path = run_plan(
         plan, tmp_path / "out", executor=Executor(workers=1), command="anymdp-bench run"
     ).csv

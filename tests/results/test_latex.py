@@ -37,7 +37,7 @@ def tables(golden):
 
 @pytest.fixture(scope="module")
 def golden(request):
-    frame = read_csv(request.config.rootpath / "tests" / "golden" / "smoke-tql-ucb.csv")
+    frame = read_csv(request.config.rootpath / "tests" / "golden" / "smoke-tql-ucb-fast.csv")
     return frame.astype({"agent": "str"})
 
 

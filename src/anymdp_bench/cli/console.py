@@ -28,7 +28,7 @@ def print_table(
     measure: Measure = "test",
     target: float = 0.9,
     style: Format = "text",
-    reference: bool = True,
+    reference: bool = False,
     overall: bool = False,
 ) -> None:
     """Prints the table of results on stdout, as wide and colourful as the terminal is.

@@ -199,7 +199,7 @@ def verify(
         if agents[0].tuned and not found.is_tuned:
             raise AgentError(
                 f"agent {found.agent} is tuned per environment, and the header does not say so;"
-                " leave the line '# tuned:' as `run` wrote it"
+                " leave the mark 'tuned' in the metadata as `run` wrote it"
             )
         for row in found.suite.rows:
             tell(f"{found.agent} on {row.env_id}: {sample} submitted runs, {fresh} fresh tasks")

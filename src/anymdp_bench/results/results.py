@@ -138,7 +138,7 @@ class Results(pd.DataFrame):
         target: float = 0.9,
         score: ScoreMode | None = None,
         measure: Measure = "test",
-        reference: bool = True,
+        reference: bool = False,
         overall: bool = False,
         width: int | None = None,
         color: bool = False,

@@ -169,7 +169,13 @@ def _serve(pipe: connection.Connection, work: Work, environ: dict[str, str]) -> 
     try:
         pipe.send(_READY)
         while True:
-            pipe.send(try_job(work, pipe.recv()))
+            answer = try_job(work, pipe.recv())
+            if (
+                sys.__stdout__ is not None
+            ):  # what an agent wrote; the driver may kill the worker next
+                with suppress(OSError, ValueError):
+                    sys.__stdout__.flush()
+            pipe.send(answer)
     except (EOFError, OSError):  # the driver is gone
         return
 
