@@ -33,6 +33,6 @@ def draw(frame: pd.DataFrame, unit: Unit = "steps", log: bool = True) -> Figure:
                 axis.xaxis.set_major_formatter(EngFormatter(sep=""))
         word = "episodes" if unit == "episode" else "environment steps"
         figure.supxlabel(word + (" (log scale)" if log else ""), fontsize=8)
-        figure.supylabel("score % (100: oracle)", fontsize=8)
+        figure.supylabel(style.score_label(frame), fontsize=8)
     style.add_legend(figure, axes)
     return figure

@@ -23,6 +23,7 @@ DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
 MARKERS = "osD^vPX*"
 ORACLE = {"color": "0.55", "linewidth": 0.8, "linestyle": (0, (1, 2))}
 PANEL = (2.35, 1.75)  # inches
+_LONG_NAME = 12  # characters in a legend of four columns above two panels
 
 RC = {
     "font.size": 8,
@@ -61,8 +62,8 @@ def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
 def agent_labels(frame: pd.DataFrame, contexts: bool = True) -> pd.Series[str]:
     """Returns the label of each row's agent, [rows].
 
-    It has the version where the frame holds several versions of the agent, and the measure. It has the
-    starting context if `contexts`, unless the context is empty or the agent trains.
+    It has the version where the frame holds several versions of the agent, and the measure where the frame
+    holds both. It has the starting context if `contexts`, unless the context is empty or the agent trains.
     """
     versions = frame[["agent", "agent_version"]].drop_duplicates()["agent"].value_counts()
     name = frame["agent"].astype(str)
@@ -72,7 +73,14 @@ def agent_labels(frame: pd.DataFrame, contexts: bool = True) -> pd.Series[str]:
     if contexts:
         has_context = ~context.isin(["none", "empty"])
         name = name.where(~has_context, name + " (" + context + ")")
-    return name + ", " + frame["measure"].astype(str).map(name_measure)
+    measure = frame["measure"].astype(str).map(name_measure)
+    return name + ", " + measure if measure.nunique() > 1 else name
+
+
+def score_label(frame: pd.DataFrame) -> str:
+    """Returns the label of an axis of scores; it has the measure where the frame holds one alone."""
+    measures = sorted({name_measure(str(each)) for each in frame["measure"].unique()})
+    return "score % (100: oracle)" + (f", {measures[0]}" if len(measures) == 1 else "")
 
 
 def make_panels(names: list[str]) -> tuple[Figure, list[Axes]]:
@@ -110,11 +118,16 @@ def draw_band(axis: Axes, band: Band, line: LineStyle, label: str) -> None:
 
 
 def add_legend(figure: Figure, axes: list[Axes], columns: int = 4) -> None:
-    """Adds one legend above all panels; each name is there once, in lines of about equal length."""
+    """Adds one legend above all panels; each name is there once, in lines of about equal length.
+
+    Long names get fewer columns, so that none is cut off at the edge.
+    """
     found: dict[str, Any] = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
         found |= dict(zip(labels, handles, strict=True))
+    if max(map(len, found), default=0) > _LONG_NAME:
+        columns = max(columns - 1, 1)
     lines = -(-len(found) // columns) or 1
     with matplotlib.rc_context(RC):  # type: ignore[arg-type]
         cast("Any", figure).legend(
