@@ -104,5 +104,5 @@ def test_a_full_disk_and_a_file_are_no_folder_for_code(tmp_path, monkeypatch):
     assert compile_cache._is_writable(tmp_path / "to" / "be" / "made")
     (tmp_path / "file").write_text("")
     assert not compile_cache._is_writable(tmp_path / "file" / "below")
-    monkeypatch.setattr(compile_cache, "ROOM", shutil.disk_usage(tmp_path).total + 1)
+    monkeypatch.setattr(compile_cache, "LEAST_FREE_BYTES", shutil.disk_usage(tmp_path).total + 1)
     assert not compile_cache._is_writable(tmp_path)

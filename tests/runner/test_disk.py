@@ -55,7 +55,9 @@ def parts(folder):
 
 def test_a_full_disk_keeps_what_is_done(plan, whole, disk):
     out = disk("size=20k")
-    with pytest.raises(OutputError, match=r"No space left on device; make room, and the same comm"):
+    with pytest.raises(
+        OutputError, match=r"No space left on device; free some space, and the same"
+    ):
         run_plan(plan, out, command="test")
     kept = parts(out)
     assert 1 <= len(kept) < 4
@@ -71,7 +73,7 @@ def test_a_disk_too_full_for_the_result_keeps_the_parts(plan, whole, tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) // 2, hard))
     try:
-        with pytest.raises(OutputError, match=r"File too large; make room"):
+        with pytest.raises(OutputError, match=r"File too large; free some space"):
             run_plan(plan, tmp_path, command="test")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

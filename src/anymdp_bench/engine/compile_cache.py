@@ -19,7 +19,7 @@ from pathlib import Path
 VARIABLE = "NUMBA_CACHE_DIR"
 """The environment variable that names Numba's folder. Worker processes inherit it."""
 
-ROOM = 64 * 2**20
+LEAST_FREE_BYTES = 64 * 2**20
 """Bytes that a disk must have left. Where a disk gets full, Numba raises an error in place of an answer."""
 
 
@@ -36,7 +36,7 @@ def choose_folder() -> None:
     where = f"is kept in {folder}" if folder else "is not kept"
     named = f"{VARIABLE}, the package's folder" if given else "the package's folder"
     _say(
-        f"{named} and the user's cache cannot be written (or have no room): compiled code {where}"
+        f"{named} and the user's cache cannot be written (or have no space left): compiled code {where}"
         f"; set {VARIABLE} to a folder that can be written"
     )
     if folder:
@@ -61,12 +61,12 @@ def _user_folder() -> Path:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Whether files can be made in a folder, or the folder can be made, on a disk that has room."""
+    """Whether files can be made in a folder, or the folder can be made, on a disk with enough free space."""
     try:
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent
         is_open = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
-        return is_open and shutil.disk_usage(folder).free >= ROOM
+        return is_open and shutil.disk_usage(folder).free >= LEAST_FREE_BYTES
     except OSError:
         return False
 

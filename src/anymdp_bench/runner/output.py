@@ -27,7 +27,7 @@ def unwritable(error: OSError, out: Path) -> OutputError:
     """Returns the error that explains what the operating system refused in `out`."""
     what = f"cannot write to {error.filename or out}: {error.strerror or error}"
     if error.errno in _FULL:
-        return OutputError(f"{what}; make room, and the same command goes on from here")
+        return OutputError(f"{what}; free some space, and the same command goes on from here")
     if error.errno == errno.ENOENT:
         return OutputError(f"{what}; was the folder removed? The same command makes it again")
     if error.errno in _NO_FOLDER:
