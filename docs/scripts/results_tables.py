@@ -34,7 +34,8 @@ BASELINES = DOCS.parent / "baselines" / "anymdp_baselines"
 CARDS = tuple(BASELINES / name / "weights" / "README.md" for name in ("planner", "omnirl"))
 PAGES = (
     DOCS.parent / "README.md",
-    *(DOCS / name for name in ("agents.md", "results.md", "neural-planner.md", "omnirl.md")),
+    *(DOCS / f"{name}.md" for name in ("agents", "results", "neural-planner", "omnirl")),
+    DOCS / "dev" / "scoring.md",
     *CARDS,
 )
 PART = re.compile(
