@@ -40,7 +40,7 @@ PAGES = [path for path in TEXTS if DOCS / "dev" not in path.parents]
 LINKED = [*TEXTS, ROOT / "CONTRIBUTING.md", ROOT / "leaderboard" / "README.md"]
 PLAYED = [
     DOCS / "getting-started.md",
-    *(GUIDES / f"{name}.md" for name in ("write-an-agent",)),
+    *(GUIDES / f"{name}.md" for name in ("evaluate", "write-an-agent", "custom-tasks")),
 ]
 READER = {"myagent": "tql-ucb", "SECRET": "0123"}
 """What the reader puts in place of words of the pages."""
