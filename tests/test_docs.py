@@ -17,6 +17,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,8 +41,17 @@ PAGES = [path for path in TEXTS if DOCS / "dev" not in path.parents]
 LINKED = [*TEXTS, ROOT / "CONTRIBUTING.md", ROOT / "leaderboard" / "README.md"]
 PLAYED = [
     DOCS / "getting-started.md",
-    *(GUIDES / f"{name}.md" for name in ("evaluate", "write-an-agent", "custom-tasks")),
+    *(
+        GUIDES / f"{name}.md"
+        for name in ("evaluate", "write-an-agent", "custom-tasks", "submit", "train-omnirl")
+    ),
 ]
+MADE = {
+    DOCS / "getting-started.md": ("table.tex", "targets.svg", "results/smoke-psrl.csv"),
+    GUIDES / "submit.md": ("leaderboard/submissions/quick-v2-tql-ucb.verified.json",),
+    GUIDES / "train-omnirl.md": ("training/first/log.csv", "training/first/state"),
+}
+"""Files that the pages promise, beside those that `--out` names."""
 READER = {"myagent": "tql-ucb", "SECRET": "0123"}
 """What the reader puts in place of words of the pages."""
 SHORTER = {" verify ": " --episodes 20 --tasks 1 --sample 1", " run ": " --workers 1"}
@@ -66,9 +76,9 @@ def names(paths):
 
 def blocks(path):
     """The fenced blocks of a page."""
-    fence = r"^```(\w*)(?: +title=\"(.*?)\")?\n(.*?)^```$"
+    fence = r"^( *)```(\w*)(?: +title=\"(.*?)\")?\n(.*?)^\1```$"
     found = re.findall(fence, read(path), flags=re.DOTALL | re.MULTILINE)
-    return [Block(*parts) for parts in found]
+    return [Block(kind, title, textwrap.dedent(text)) for _, kind, title, text in found]
 
 
 def lines_of(text):
@@ -142,6 +152,7 @@ def test_the_page_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
         Path("leaderboard/submissions").mkdir(parents=True)
     before = set(sys.modules)
     play(path)
+    assert all(Path(name).exists() for name in MADE.get(path, ()))
     for name in set(sys.modules) - before:  # the page's own files
         if str(getattr(sys.modules[name], "__file__", None)).startswith(str(tmp_path)):
             del sys.modules[name]
