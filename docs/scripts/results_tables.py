@@ -5,7 +5,7 @@ The file `docs/results/SUITE.AGENT.csv` is the output of `anymdp-bench table res
 -->`:
 
     <!-- table: SUITE -->   the table of all files of the suite, beside the paper's results
-    <!-- file: NAME -->     the file NAME of `docs/results`
+    <!-- file: NAME -->     the file NAME of `docs/results`, or of `docs` if it names a folder
     <!-- steps: learners --> some rows of `steps.csv`, of the tabular learners
     <!-- settings: tql-ucb --> the settings that the searches of TQL-UCB chose
 
@@ -135,7 +135,7 @@ def fill_tables(text: str) -> str:
     def part(found: re.Match[str]) -> str:
         head, kind, name, tail = found.groups()
         if kind == "file":
-            body = (DOCS / "results" / name).read_text(encoding="utf-8")
+            body = (DOCS / (name if "/" in name else f"results/{name}")).read_text(encoding="utf-8")
         elif kind == "steps":
             body = learners_table()
         elif kind == "settings":
