@@ -213,6 +213,12 @@ def test_commands_name_options_that_exist(path):
 # Links
 
 
+@pytest.mark.parametrize("path", **names([path for path in PAGES if path.name != "studies.md"]))
+def test_pages_are_whole_on_a_code_host(path):
+    """No part of a page is put in when the site is built, but the help and the reference of Python."""
+    assert "--8<--" not in read(path)
+
+
 def anchors(path):
     """The anchors of a page that the site and a code host both know."""
     text = re.sub(r"^```.*?^```$", "", read(path), flags=re.DOTALL | re.MULTILINE)
