@@ -5,7 +5,7 @@ The file `docs/results/SUITE.AGENT.csv` is the output of `anymdp-bench table res
 -->`:
 
     <!-- table: SUITE -->   the table of all files of the suite, beside the paper's results
-    <!-- file: NAME -->     the file NAME of `docs/results`
+    <!-- file: NAME -->     the file NAME of `docs/results`, or of `docs` if it names a folder
     <!-- steps: learners --> some rows of `steps.csv`, of the tabular learners
     <!-- settings: tql-ucb --> the settings that the searches of TQL-UCB chose
 
@@ -34,7 +34,8 @@ BASELINES = DOCS.parent / "baselines" / "anymdp_baselines"
 CARDS = tuple(BASELINES / name / "weights" / "README.md" for name in ("planner", "omnirl"))
 PAGES = (
     DOCS.parent / "README.md",
-    *(DOCS / name for name in ("agents.md", "results.md", "neural-planner.md", "omnirl.md")),
+    *(DOCS / f"{name}.md" for name in ("agents", "results", "neural-planner", "omnirl")),
+    DOCS / "dev" / "scoring.md",
     *CARDS,
 )
 PART = re.compile(
@@ -134,7 +135,7 @@ def fill_tables(text: str) -> str:
     def part(found: re.Match[str]) -> str:
         head, kind, name, tail = found.groups()
         if kind == "file":
-            body = (DOCS / "results" / name).read_text(encoding="utf-8")
+            body = (DOCS / (name if "/" in name else f"results/{name}")).read_text(encoding="utf-8")
         elif kind == "steps":
             body = learners_table()
         elif kind == "settings":
