@@ -77,10 +77,8 @@ def settings_table(agent: str) -> str:
 
 
 def _ucbvi_table() -> str:
-    return format_table(
-        ["family", *FAMILIES],
-        [["c", *(f"{chosen_settings('ucbvi', ids[0]):g}" for ids in FAMILIES.values())]],
-    )
+    chosen = {family: chosen_settings("ucbvi", ids[0]) for family, ids in FAMILIES.items()}
+    return format_table(["family", "c"], [[family, f"{c:g}"] for family, c in chosen.items()])
 
 
 def _ppo_table() -> str:

@@ -131,8 +131,9 @@ def _id_table(family: TaskFamily) -> str:
 
 
 def _reference_table(family: TaskFamily) -> str:
-    heads = ["id", "horizon", "oracle", "its sd", "random", "the paper's oracle"]
     ids = _complete_ids(family)
+    heads = ["id", "horizon", "oracle", "its sd", "random"]
+    heads += ["the paper's oracle"] if PAPER_ORACLES.keys() & ids else []
     is_sampled = any(task_source(env_id).is_sampled for env_id in ids)
     rows = []
     for env_id in ids:
@@ -141,7 +142,7 @@ def _reference_table(family: TaskFamily) -> str:
         paper = PAPER_ORACLES.get(env_id)
         cells = [f"`{env_id}`", str(task.max_steps), f"{references.oracle:.4g}"]
         cells += [f"{references.oracle_sd:.3g}", f"{references.random:.4g}"]
-        rows.append([*cells, "" if paper is None else format(paper, "g")])
+        rows.append([*cells, "" if paper is None else format(paper, "g")][: len(heads)])
     note = "Expected returns of an episode; the standard deviation is that of one oracle episode."
     note += " Task seed 0; every task has its own." if is_sampled else ""
     return "\n\n".join([note, format_table(heads, rows), *_error_table(family)])
