@@ -28,7 +28,7 @@ app = typer.Typer(help="Train an agent.")
 
 _PRESET_HELP = (
     f"Of omnirl: {', '.join(SEQUENCE_PRESETS)}. Of neural-planner: {', '.join(PLANNER_PRESETS)}."
-    " docs/train.md says what each is for."
+    " docs/guides/train-omnirl.md says what each is for."
 )
 
 

@@ -11,7 +11,7 @@ import results_tables
 from anymdp_bench.tasks.family import families
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*results_tables.PAGES, *sorted((ROOT / "docs" / "environments").glob("*.md"))]
+PAGES = [ROOT / "README.md", *results_tables.CARDS, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def read(page):
@@ -54,3 +54,4 @@ def test_the_pages_of_the_environments_have_gymnasiums_headings():
         assert (ROOT / "docs" / "environments" / f"{family.name.lower()}.md").read_text(
             "utf-8"
         ) == page
+    assert (ROOT / "docs" / "environments.md").read_text("utf-8") == catalogue.overview()

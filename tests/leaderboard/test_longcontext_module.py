@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def shown_lines():
-    """The lines of docs/longcontext.md for a PyTorch module."""
-    text = (ROOT / "docs" / "longcontext.md").read_text(encoding="utf-8")
+    """The lines of docs/guides/long-contexts.md for a PyTorch module."""
+    text = (ROOT / "docs" / "guides" / "long-contexts.md").read_text(encoding="utf-8")
     [lines] = [x for x in re.findall(r"```text\n(.*?)```", text, flags=re.DOTALL) if "torch" in x]
     return lines
 

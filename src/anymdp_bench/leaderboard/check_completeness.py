@@ -1,6 +1,6 @@
 """Whether a submission holds all of its suite: every task, run and test point, and nothing besides.
 
-The evaluation decides what a run looks like: see `anymdp_bench.evaluation` and docs/scoring.md.
+The evaluation decides what a run looks like: see `anymdp_bench.evaluation` and docs/concepts.md.
 """
 
 from __future__ import annotations

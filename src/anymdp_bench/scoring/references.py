@@ -7,7 +7,7 @@ On this scale 0 is the uniform random policy. 1 is the oracle, which is the best
 
 This is the performance-difference lemma (Kakade and Langford 2002) for a finite horizon. So the oracle's
 return plus the sum of advantages estimates the same mean as the return, without the variance that comes
-from random transitions and rewards. The sum of advantages serves as a control variate. `docs/scoring.md`
+from random transitions and rewards. The sum of advantages serves as a control variate. `docs/dev/scoring.md`
 has the derivation.
 """
 
