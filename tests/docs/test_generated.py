@@ -54,3 +54,4 @@ def test_the_pages_of_the_environments_have_gymnasiums_headings():
         assert (ROOT / "docs" / "environments" / f"{family.name.lower()}.md").read_text(
             "utf-8"
         ) == page
+    assert (ROOT / "docs" / "environments.md").read_text("utf-8") == catalogue.overview()
