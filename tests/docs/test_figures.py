@@ -92,6 +92,30 @@ def best_return(mdp):
     return mdp.start @ value
 
 
+def test_where_the_scales_differ():
+    ours = {env_id: task_source(env_id).task(0).references for env_id in PAPER_ORACLES}
+    gaps = {e: (ours[e].oracle - PAPER_ORACLES[e]) / ours[e].gap for e in PAPER_ORACLES}
+    assert {env_id for env_id, gap in gaps.items() if gap > 0.05} == {
+        "DiscretePendulum-g5-v0",
+        "DiscretePendulum-g9.8-v0",
+    }
+    lake = "FrozenLake4x4Slippery-v0"
+    assert best_return(sample_task(lake)) < PAPER_ORACLES[lake]
+
+
+def test_who_loses_where_in_table1():
+    rows = score_tables.summary("table1").set_index(["agent", "env_id"])
+    assert set(rows.loc["psrl"].query("not best").index) == {
+        "DiscretePendulum-g5-v0",
+        "DiscretePendulum-g9.8-v0",
+    }
+    tql_ucb = rows.loc["tql-ucb", "AnyMDP-64s5a-v0"]
+    assert tql_ucb["median"] - tql_ucb["score"] > 0.1
+    assert rows.loc["ppo", "CliffWalkingTerminal-v0"]["reached"] == 2
+    assert rows.loc["ppo", "FrozenLake4x4Slippery-v0"]["reached"] == 0
+    assert rows.loc["tql-ucb-authors", "Switch2-v0"]["score"] < 0.1
+
+
 def test_the_versions_that_the_notes_name():
     text = page("results.md")
     assert "`ucbvi` 2 †" in text
