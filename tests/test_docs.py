@@ -23,12 +23,9 @@ from typing import NamedTuple
 
 import cli_help
 import pytest
-import results_tables
 import typer
-from catalogue import overview, page
 
 from anymdp_bench.cli.app import app, run
-from anymdp_bench.tasks.family import families
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -213,12 +210,6 @@ def test_commands_name_options_that_exist(path):
 # Links
 
 
-@pytest.mark.parametrize("path", **names([path for path in PAGES if path.name != "studies.md"]))
-def test_pages_are_whole_on_a_code_host(path):
-    """No part of a page is put in when the site is built, but the help and the reference of Python."""
-    assert "--8<--" not in read(path)
-
-
 def anchors(path):
     """The anchors of a page that the site and a code host both know."""
     text = re.sub(r"^```.*?^```$", "", read(path), flags=re.DOTALL | re.MULTILINE)
@@ -264,34 +255,6 @@ def test_the_help_in_the_docs_is_the_programs_own():
     ):
         assert word in text
     assert cli_help.MARK in read(DOCS / "cli.md")
-
-
-def test_the_pages_of_the_environments_are_what_the_code_says():
-    """Written by `python docs/scripts/catalogue.py docs/environments`."""
-    for family in families().values():
-        assert read(DOCS / "environments" / f"{family.name.lower()}.md") == page(family)
-    assert read(DOCS / "environments.md") == overview()
-
-
-@pytest.mark.parametrize("path", **names(list(results_tables.PAGES)))
-def test_the_tables_of_the_results_are_those_of_the_committed_files(path):
-    """Written by `python docs/scripts/results_tables.py`."""
-    committed = read(path)
-    assert results_tables.fill_tables(committed) == committed
-
-
-@pytest.mark.parametrize(
-    ("path", "line"),
-    [
-        ("README.md", "| AnyMDP-128s5a-v0 | 36,300 |"),
-        ("docs/results.md", "| AnyMDP-128s5a-v0 | psrl |"),
-        ("docs/neural-planner.md", "| AnyMDP(64,5) | 7,700 |"),
-        ("baselines/anymdp_baselines/planner/weights/README.md", "| AnyMDP(64,5) | 7,700 |"),
-    ],
-)
-def test_the_tables_are_there(path, line):
-    assert line in read(ROOT / path)
-    assert ROOT / path in results_tables.PAGES
 
 
 @pytest.mark.slow

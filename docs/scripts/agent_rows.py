@@ -1,14 +1,14 @@
-"""Plays an in-context agent on the rows of the paper's table and writes a table of the results.
+"""Plays an in-context agent on the rows of the paper's table and writes its scores.
 
     python docs/scripts/agent_rows.py omnirl [--only a16,a64] [--folder results/agent-rows] [--held-out]
 
-The table goes to `docs/results/AGENT.md`, with its numbers in `AGENT.csv`, and from there to the pages by
+The figures go to `docs/results/AGENT.csv`, and from there to the pages by
 `python docs/scripts/results_tables.py`. Each row is `anymdp-bench run --agent AGENT --env ID --steps N` with
 the `--tasks`, `--runs` and `--context` of `ROWS`; its results stay in the folder, and it goes on from there.
 With `--held-out` the rows of AnyMDP are played on tasks from seed HELD_OUT on, which nothing was chosen by.
-Their table goes to `docs/results/AGENT-held-out.md`.
+Their figures go to `docs/results/AGENT-held-out.csv`.
 
-At a number of steps the table gives, of the episodes that end in the last tenth before:
+At a number of steps the file gives, of the episodes that end in the last tenth before:
 
 score            the mean with a 95% bootstrap interval over tasks (over runs where there is one task);
 median, cut      the median over tasks, and the mean where no task counts for more than 1;
@@ -21,27 +21,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from row_tables import RESULTS
 
 import anymdp_bench
 from anymdp_baselines.training.evaluate import online_scores
 from anymdp_bench.agents import AgentSpec
 from anymdp_bench.results.metrics import with_scores
-from anymdp_bench.results.published import find_published, paper_environment
 from anymdp_bench.results.statistics import estimate, mean
 
-RESULTS = Path(__file__).parents[1] / "results"
 HELD_OUT = 2**43 + 10**6  # the tasks from 2**43 on were played by version 11
-HEAD = (
-    "| task | steps | tasks x runs | score [95% CI] | median | cut at 1 | paper's measure | paper |",
-    "| :-- | --: | --: | --: | --: | --: | --: | --: |",
-)
 
 
 class Row(NamedTuple):
@@ -93,11 +87,11 @@ class Scores:
     corrected: np.ndarray
     paper: np.ndarray | None = None
 
-    def numbers(self) -> dict[str, float]:
-        """The score with its interval, the median, the mean cut at 1, and the paper's measure (or NaN)."""
+    def numbers(self) -> dict[str, str]:
+        """The score with its interval, median, mean cut at 1 and the paper's measure, if known."""
         known = self.corrected[~np.isnan(self.corrected)]
         found = estimate([known], mean, 10_000)
-        return {
+        numbers = {
             "score": found.value,
             "low": found.low,
             "high": found.high,
@@ -105,13 +99,7 @@ class Scores:
             "cut": float(np.minimum(known, 1.0).mean()),
             "paper": np.nan if self.paper is None else float(np.nanmean(self.paper)),
         }
-
-    def cells(self) -> Iterator[str]:
-        """The cells of the table."""
-        found = self.numbers()
-        yield "{score:.3f} [{low:.3f}, {high:.3f}]".format(**found)
-        for name in ("median", "cut", "paper"):
-            yield "-" if np.isnan(found[name]) else f"{found[name]:.3f}"
+        return {name: "" if np.isnan(x) else f"{x:.3f}" for name, x in numbers.items()}
 
 
 def read_scores(frame: pd.DataFrame, mark: int) -> Scores:
@@ -143,29 +131,16 @@ def play_held_out(agent: str, row: Row) -> list[Scores]:
     return [Scores(column) for column in scores.T]
 
 
-def lines(row: Row, scores: list[Scores], agent: str) -> Iterator[str]:
-    """The lines of the table that `row` fills, with the paper's OmniRL of the same training tasks."""
-    title = paper_environment(row.env_id) or row.env_id
-    title += "" if row.context == "empty" else f", {row.context}"
-    theirs_name = agent if agent == "omnirl-garnet" else "omnirl"
-    paper = find_published(row.env_id, theirs_name) if row.context == "empty" else None
-    theirs = f"{paper.percent / 100:.3f} at {paper.steps:,}" if paper and paper.steps else "-"
-    for mark, found in zip(row.marks, scores, strict=True):
-        runs = f"{row.tasks} x {row.runs}"
-        yield f"| {title} | {mark:,} | {runs} | {' | '.join(found.cells())} | {theirs} |"
-
-
 def main(arguments: list[str]) -> None:
-    """Plays what is missing and writes the table."""
+    """Plays what is missing and writes the file."""
     parser = argparse.ArgumentParser(description="The paper's rows of an in-context agent.")
     parser.add_argument("agent")
-    parser.add_argument("--only", help="rows, by the names of ROWS; the table is then only printed")
+    parser.add_argument("--only", help="rows, by the names of ROWS, which are then only printed")
     parser.add_argument("--folder", type=Path, default=Path("results/agent-rows"))
     parser.add_argument("--held-out", action="store_true", help="AnyMDP rows, held-out tasks")
     given = parser.parse_args(arguments)
     names = given.only.split(",") if given.only else list(ROWS)
-    table, numbers = list(HEAD), []
-    print(*table, sep="\n")
+    numbers = []
     for name in names:
         row = ROWS[name]
         if given.held_out and (not row.env_id.startswith("AnyMDP-") or row.context != "empty"):
@@ -175,19 +150,13 @@ def main(arguments: list[str]) -> None:
             if given.held_out
             else play(given.agent, name, row, given.folder)
         )
-        table += lines(row, scores, given.agent)
-        numbers += [
-            {"env_id": row.env_id, "context": row.context, "steps": mark} | found.numbers()
-            for mark, found in zip(row.marks, scores, strict=True)
-        ]
-        print(*table[-len(row.marks) :], sep="\n", flush=True)
+        for mark, found in zip(row.marks, scores, strict=True):
+            line = {"env_id": row.env_id, "context": row.context, "steps": mark}
+            numbers.append(line | {"tasks": row.tasks, "runs": row.runs} | found.numbers())
+            print(*numbers[-1].values(), sep=",", flush=True)
     if not given.only:
-        text = "\n".join(table) + "\n"
         name = given.agent + ("-held-out" if given.held_out else "")
-        (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
-    if not given.only and not given.held_out:
-        frame = pd.DataFrame(numbers)
-        frame.to_csv(RESULTS / f"{given.agent}.csv", index=False, float_format="%.4f")
+        pd.DataFrame(numbers).to_csv(RESULTS / f"{name}.csv", index=False, lineterminator="\n")
 
 
 if __name__ == "__main__":

@@ -1,79 +1,151 @@
 """Writes the docs' page of each task family from the code: `python docs/scripts/catalogue.py FOLDER`.
 
-Spaces, horizons and references are those of the environments. The texts come from the `About` of each family.
+Spaces, horizons and references are those of the environments. The texts come from the `About` of each family,
+the arguments from the docstring of the function that makes its tasks.
 """
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from row_tables import format_table
 
 from anymdp_bench.results.published import PAPER_ORACLES
-from anymdp_bench.tasks.family import TaskFamily, families, task_source
+from anymdp_bench.tasks.family import About, TaskFamily, families, task_source
 from anymdp_bench.tasks.pendulum.game import load_numbers
 
 
 def page(family: TaskFamily) -> str:
-    """Renders the page of one family in Markdown.
+    """Renders the page of one family in Markdown, with the headings of Gymnasium's pages.
 
     Raises:
         ValueError: the family has no `About`.
     """
-    about = family.about
-    if about is None:
+    about = _about(family)
+    shaping = f"In-context agents get a shaped reward: {about.shaping}"
+    if about.shaping == About.shaping:
+        shaping = "In-context agents get the same rewards."
+    parts = {
+        "Description": [about.summary, *_PICTURES.get(family.name, [])],
+        "Action Space": [about.actions],
+        "Observation Space": [about.observations],
+        "Starting State": [about.start],
+        "Rewards": [about.rewards, shaping],
+        "Episode End": [about.end],
+        "Arguments": _arguments(family),
+        "References": [about.oracle, _reference_table(family)],
+        "Version History": ["\n".join(f"- {line}" for line in about.history)],
+    }
+    text = [f"# {family.name}", _spaces(family)]
+    for heading, paragraphs in parts.items():
+        text += [f"## {heading}", *paragraphs]
+    return "\n\n".join(text) + "\n"
+
+
+def _about(family: TaskFamily) -> About:
+    if family.about is None:
         raise ValueError(f"family {family.name} has no About; give it one")
-    sources = [task_source(env_id) for env_id in family.ids if _is_complete(family, env_id)]
-    is_sampled = any(source.is_sampled for source in sources)
-    facts = [
-        ("Observations", about.observations),
-        ("Actions", about.actions),
-        ("Rewards", about.rewards),
-        ("Start", about.start),
-        ("End", about.end),
-        ("Oracle", about.oracle),
-        ("Shaped reward of in-context agents", about.shaping),
-    ]
-    lines = [f"# {family.name}", "", about.summary, "", *_id_table(family), ""]
-    lines += ["| | |", "| :-- | :-- |", *(f"| {name} | {text} |" for name, text in facts)]
-    lines += ["", "## References", "", *_reference_table(family, is_sampled)]
-    lines += ["", "## Versions", "", *(f"- {line}" for line in about.history), ""]
-    return "\n".join(lines)
+    return family.about
+
+
+def _function(family: TaskFamily) -> Callable[..., Any]:
+    """The function that makes a task; its signature and its docstring have the arguments."""
+    module, _, name = (family.task or family.sampler).partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function
+
+
+def _parameters(family: TaskFamily) -> dict[str, inspect.Parameter]:
+    """The parameters of a family but for the task seed, by name."""
+    found = inspect.signature(_function(family)).parameters
+    return dict(list(found.items())[1:])
 
 
 def _is_complete(family: TaskFamily, env_id: str) -> bool:
-    """Returns whether the id gives a task without further keywords."""
-    return bool(family.ids[env_id]) or not family.sampled({})
+    """Whether the id gives a task without further keywords."""
+    needed = {name for name, each in _parameters(family).items() if each.default is each.empty}
+    return needed <= set(family.ids[env_id])
 
 
-def _id_table(family: TaskFamily) -> list[str]:
-    rows = ["| id | keywords | observations | actions |", "| :-- | :-- | --: | --: |"]
-    for env_id, keywords in family.ids.items():
-        given = ", ".join(f"{k}={v!r}" for k, v in keywords.items())
-        if not _is_complete(family, env_id):
-            rows.append(f"| `{env_id}` | sizes by keywords | | |")
-            continue
-        task = task_source(env_id).task(0)
-        rows.append(f"| `{env_id}` | {given} | {task.n_observations} | {task.n_actions} |")
-    return rows
+def _complete_ids(family: TaskFamily) -> list[str]:
+    return [env_id for env_id in family.ids if _is_complete(family, env_id)]
 
 
-def _reference_table(family: TaskFamily, is_sampled: bool) -> list[str]:
+def _spaces(family: TaskFamily) -> str:
+    """The table at the head of a page: how to make one of the environments, and its spaces."""
+    env_id = _complete_ids(family)[-1]
+    env = gym.make(env_id).unwrapped
     rows = [
-        "| id | horizon | oracle | its sd | random | the paper's oracle |",
-        "| :-- | --: | --: | --: | --: | --: |",
+        ("Make", f'`gymnasium.make("anymdp_bench:{env_id}")`'),
+        ("Action Space", f"`{env.action_space}`"),
+        ("Observation Space", f"`{env.observation_space}`"),
     ]
-    note = ["Task seed 0 of each; every task has its own.", ""] if is_sampled else []
-    for env_id in family.ids:
-        if not _is_complete(family, env_id):
-            continue
+    return format_table(["", ""], [list(row) for row in rows], left=2)
+
+
+def _arguments(family: TaskFamily) -> list[str]:
+    """The keywords of `gym.make`, and the ids with the keywords that each one fixes."""
+    told = _describe_arguments(inspect.getdoc(_function(family)) or "")
+    rows = [["`task_seed`", "`0`", _sentence(told["seed"])]]
+    for name, each in _parameters(family).items():
+        default = "" if each.default is each.empty else f"`{each.default!r}`"
+        rows.append([f"`{name}`", default, _sentence(told[name])])
+    common = "All environments also take the [common arguments](../gymnasium.md#arguments)."
+    return [
+        format_table(["argument", "default", "meaning"], rows, left=3),
+        common,
+        _id_table(family),
+    ]
+
+
+def _describe_arguments(docstring: str) -> dict[str, str]:
+    """Reads the section `Args:` of a docstring: what it says of each argument."""
+    section = re.split(r"\n(?=\w+:\n)", docstring.partition("Args:\n")[2])[0]
+    found = re.findall(r"^    (\w+): (.*(?:\n     +.*)*)", section, flags=re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in found}
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _id_table(family: TaskFamily) -> str:
+    rows = []
+    for env_id, keywords in family.ids.items():
+        given = ", ".join(f"`{k}={v!r}`" for k, v in keywords.items())
+        sizes = ["", ""]
+        if _is_complete(family, env_id):
+            task = task_source(env_id).task(0)
+            sizes = [str(task.n_observations), str(task.n_actions)]
+        else:
+            given = "give the arguments without a default"
+        rows.append([f"`{env_id}`", given, *sizes])
+    return format_table(["id", "fixes", "observations", "actions"], rows, left=2)
+
+
+def _reference_table(family: TaskFamily) -> str:
+    ids = _complete_ids(family)
+    heads = ["id", "horizon", "oracle", "its sd", "random"]
+    heads += ["the paper's oracle"] if PAPER_ORACLES.keys() & ids else []
+    is_sampled = any(task_source(env_id).is_sampled for env_id in ids)
+    rows = []
+    for env_id in ids:
         task = task_source(env_id).task(0)
-        references, horizon = task.references, task.max_steps
+        references = task.references
         paper = PAPER_ORACLES.get(env_id)
-        rows.append(
-            f"| `{env_id}` | {horizon} | {references.oracle:.4g} | {references.oracle_sd:.3g}"
-            f" | {references.random:.4g} | {'' if paper is None else format(paper, 'g')} |"
-        )
-    return [*note, *rows, *_error_table(family)]
+        cells = [f"`{env_id}`", str(task.max_steps), f"{references.oracle:.4g}"]
+        cells += [f"{references.oracle_sd:.3g}", f"{references.random:.4g}"]
+        rows.append([*cells, "" if paper is None else format(paper, "g")][: len(heads)])
+    note = "Expected returns of an episode; the standard deviation is that of one oracle episode."
+    note += " Task seed 0; every task has its own." if is_sampled else ""
+    return "\n\n".join([note, format_table(heads, rows), *_error_table(family)])
 
 
 def _error_table(family: TaskFamily) -> list[str]:
@@ -81,62 +153,61 @@ def _error_table(family: TaskFamily) -> list[str]:
     if family.name != "DiscretePendulum":
         return []
     known = load_numbers()
+    note = (
+        f"The oracle was measured over {known['episodes']:,} episodes. A grid of {known['grid'][0]} angles"
+        f" x {known['grid'][1]} speeds was computed; {known['stored'][0]} x {known['stored'][1]} are stored."
+        " The table has the standard errors, and what the oracle would gain from the whole grid."
+    )
+    heads = ["g", "oracle", "standard error", "gain from the whole grid", "random's standard error"]
     rows = [
-        "",
-        f"Measured over {known['episodes']:,} episodes; a grid of {known['grid'][0]} angles x"
-        f" {known['grid'][1]} speeds was computed, {known['stored'][0]} x {known['stored'][1]} of it"
-        " is stored."
-        " Standard errors, and what the oracle would gain from the whole grid:",
-        "",
-        "| g | oracle | standard error | gain from the whole grid | random's standard error |",
-        "| --: | --: | --: | --: | --: |",
+        [
+            str(name),
+            str(found["oracle"]),
+            str(found["oracle_standard_error"]),
+            str(found["gain_from_whole_grid"]),
+            str(found["random_standard_error"]),
+        ]
+        for name, found in known["gravities"].items()
     ]
-    for name, found in known["gravities"].items():
-        rows.append(
-            f"| {name} | {found['oracle']} | {found['oracle_standard_error']}"
-            f" | {found['gain_from_whole_grid']} | {found['random_standard_error']} |"
-        )
-    return rows
+    return [note, format_table(heads, rows)]
 
+
+_PICTURES = {
+    "AnyMDP": [
+        "![A task of AnyMDP with 64 states](../figures/task.png)",
+        "*`anymdp-bench draw AnyMDP-64s5a-v0 --task-seed 7 --out task.png`: states by stationary probability,"
+        " transitions, start, pitfalls, goal, V\\*.*",
+    ]
+}
 
 _USE = """\
-Every id works with `gym.make`, `gym.make_vec` and `--env`, and `sample_task` gives its table, with three
-exceptions:
+`gym.make`, `gym.make_vec`, `anymdp-bench run --env` and `sample_task` take every id, with these exceptions:
 
-- `AnyMDP-v0` and `Garnet-v0` take their sizes by keyword. `--env` refuses them; it takes ids of fixed size.
-- The true state of Discrete-Pendulum is continuous, so `sample_task` refuses it.
+- `{incomplete}` need arguments: those without a default on their page.
+- `sample_task` refuses DiscretePendulum: its true state is continuous.
 - Switch2 has two players. `gym.make("Switch2-v0")` is one environment that moves both: observations and
   actions are arrays of two. `anymdp_bench.switch2_parallel_env()` is the PettingZoo environment of it.
 
-`anymdp-bench list envs` prints the ids. [With Gymnasium](gymnasium.md) says what holds for all of them. Each
-family has a page with its spaces, rewards, references and versions.
+[With Gymnasium](gymnasium.md) says what holds for all of them. `anymdp-bench list envs` prints the ids.
 """
 
 
 def overview() -> str:
-    """Renders the page that lists all families, in Markdown; `anymdp-bench draw` makes its figure."""
-    lines = [
-        "# Environments",
-        "",
-        _USE,
-        "| family | ids | |",
-        "| :-- | :-- | :-- |",
+    """Renders the page that lists all families, in Markdown."""
+    incomplete = [
+        env_id
+        for family in families().values()
+        for env_id in family.ids
+        if not _is_complete(family, env_id)
     ]
+    rows = []
     for family in families().values():
-        if family.about is None:
-            raise ValueError(f"family {family.name} has no About; give it one")
         ids = ", ".join(f"`{env_id}`" for env_id in family.ids)
         link = f"[{family.name}](environments/{family.name.lower()}.md)"
-        lines.append(f"| {link} | {ids} | {family.about.summary} |")
-    lines += [
-        "",
-        "![A task drawn](figures/task.png)",
-        "",
-        "*A task of AnyMDP with 64 states: `anymdp-bench draw AnyMDP-64s5a-v0 --task-seed 7 --out"
-        " docs/figures/task.png`.*",
-        "",
-    ]
-    return "\n".join(lines)
+        rows.append([link, _about(family).summary, ids])
+    use = _USE.format(incomplete="`, `".join(incomplete))
+    table = format_table(["family", "tasks", "ids"], rows, left=3)
+    return f"# Environments\n\n{use}\n{table}\n"
 
 
 def write(folder: Path) -> list[Path]:

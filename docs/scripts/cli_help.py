@@ -1,4 +1,4 @@
-"""A MkDocs hook that writes the help of every command into cli.md; the text is the program's own."""
+"""The help of every command, for docs/cli.md; the text is the program's own."""
 
 from __future__ import annotations
 
@@ -7,19 +7,10 @@ from typing import Any
 
 import typer
 
-MARK = "<!-- commands:"
+MARK = "<!-- commands: "
 
 
-def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Appends the help to the page cli.md; MkDocs calls this function for every page."""
-    if page.file.src_uri != "cli.md":
-        return markdown
-    return (
-        "\n".join(line for line in markdown.splitlines() if not line.startswith(MARK)) + commands()
-    )
-
-
-def commands() -> str:
+def commands(_: str = "all") -> str:
     """Renders the help of every command in Markdown."""
     from anymdp_bench.cli.app import app
 

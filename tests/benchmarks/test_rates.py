@@ -1,4 +1,4 @@
-"""The rates that `docs/scale.md` plans with, in processor time. Run by name:
+"""The rates that `docs/dev/scale.md` plans with, in processor time. Run by name:
 
     pytest tests/benchmarks/test_rates.py -s
 

@@ -1,4 +1,4 @@
-"""In-context RL by data recipe: AD, AD-eps, DPT and OmniRL with and without its parts, in three contexts.
+"""In-context RL by data recipe: AD, AD-eps, DPT and OmniRL in three contexts. Needs the extra torch.
 
 One network, trainer and number of updates; only the data differ (`anymdp_baselines.omnirl.recipes`). Each
 method then plays unseen tasks of tau(16,5) from an empty context, after 100 demonstration episodes of the

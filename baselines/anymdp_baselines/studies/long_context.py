@@ -1,4 +1,4 @@
-"""Which memory models a long context best? Loss by position, throughput and memory of seven mixers.
+"""Which memory models a long context best? Loss by position, throughput and memory. Needs the extra torch.
 
 Mixers of equal parameters (feed-forward networks make up for what a mixer has less) are trained on the same
 runs in the same order and scored on a published stream (`anymdp_bench.longcontext`), far beyond the length

@@ -1,4 +1,4 @@
-"""How many tasks make a model learn in context? Training on few and on many, at an equal number of runs.
+"""How many tasks make a model learn in context, at an equal number of runs? Needs the extra torch.
 
 Few tasks can be told apart and known by heart (task identification); many have to be learned from the context
 (task learning). A model is trained on each number of tasks, and looked at on the way, on new runs of tasks

@@ -19,15 +19,14 @@ FAMILY = TaskFamily(
     grid=lambda keywords: (keywords["size"], keywords["size"]),
     max_steps=200,
     about=About(
-        summary="An empty d x d grid with one hidden goal. In the corner, or anywhere by task"
-        " seed; a fixed fifth of the cells is held out, so that agents trained on the other goals"
-        " (`-training`) can be tested on these (`-heldout`).",
-        observations="The cell: row * d + column.",
-        actions="0 row + 1, 1 row - 1, 2 column + 1, 3 column - 1; walls stop.",
-        rewards="1 for entering the goal, else -0.01. (The paper's offline table fits -0.1 a step; its code"
-        " has -0.01.)",
-        start="Uniform over the cells but the goal.",
-        end="Terminated at the goal; truncated after 200 steps.",
-        oracle="Exact: policy iteration at discount 0.994; its return by evaluation over the horizon.",
+        summary="An empty d x d grid with one hidden goal. The goal is in the corner, or the task seed"
+        " chooses it: anywhere (`-random`), among four fifths of the cells (`-training`), or among the"
+        " other fifth (`-heldout`), which tests agents that were trained on the former.",
+        observations="The number of the cell, row * d + column.",
+        actions="0 row + 1, 1 row - 1, 2 column + 1, 3 column - 1. Walls stop a move.",
+        rewards="Entering the goal pays 1. Every other step pays -0.01, as in the paper's code.",
+        start="Any cell but the goal, each with the same probability.",
+        end="An episode terminates at the goal. It is truncated after 200 steps.",
+        oracle="The oracle is exact: policy iteration at discount 0.994, then its return over the horizon.",
     ),
 )

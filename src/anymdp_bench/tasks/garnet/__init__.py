@@ -14,13 +14,15 @@ FAMILY = TaskFamily(
         for b in (2, 4)
     },
     about=About(
-        summary="Random MDPs whose actions lead to b successors each (Bhatnagar et al. 2009): no structure,"
-        " so that a random policy sees every state about as often.",
-        observations="The state's number under a random permutation.",
-        actions="Unordered; what each does is drawn for every state.",
-        rewards="A normal number with standard deviation 0.1 for every (s, a, s'); no noise.",
-        start="State 0 (before the permutation).",
-        end="Never terminated; truncated after the task's own horizon, drawn as AnyMDP's.",
-        oracle="Exact: policy iteration at discount 0.994; its return by evaluation over the horizon.",
+        summary="Random MDPs where every action leads to b successors (Bhatnagar et al. 2009). They have"
+        " no structure: a random policy visits all states about equally often.",
+        observations="The number of the state, after a random permutation that is drawn once for each"
+        " task.",
+        actions="The actions have no order. What an action does is drawn for every state.",
+        rewards="Each (s, a, s') pays a fixed number, drawn from a normal distribution with standard"
+        " deviation 0.1.",
+        start="State 0, before the permutation.",
+        end="An episode never terminates. It is truncated at the task's own horizon, drawn as AnyMDP's.",
+        oracle="The oracle is exact: policy iteration at discount 0.994, then its return over the horizon.",
     ),
 )

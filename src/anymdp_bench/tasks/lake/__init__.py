@@ -16,14 +16,14 @@ FAMILY = TaskFamily(
     shaping="anymdp_bench.tasks.lake.sampler:shape",
     max_steps=100,
     about=About(
-        summary="Gymnasium's FrozenLake on its 4 x 4 map, slippery and not; its own table of transitions.",
-        observations="The cell: row * 4 + column, as in Gymnasium.",
-        actions="0 left, 1 down, 2 right, 3 up; on slippery ice a move goes astray, to either side, in two"
-        " of three cases.",
-        rewards="1 at the goal, else 0.",
+        summary="Gymnasium's FrozenLake on its map of 4 x 4 cells, slippery or not.",
+        observations="The number of the cell, row * 4 + column, as in Gymnasium.",
+        actions="0 left, 1 down, 2 right, 3 up. On slippery ice a move goes where it is meant to, to its"
+        " left or to its right, each with probability 1/3.",
+        rewards="The goal pays 1. Every other step pays 0.",
         start="The upper left corner.",
-        end="Terminated in a hole and at the goal; truncated after 100 steps.",
+        end="An episode terminates in a hole and at the goal. It is truncated after 100 steps.",
         shaping="1 at the goal, -1 in a hole; else 0 where it is slippery, -0.05 where it is not.",
-        oracle="Exact: policy iteration at discount 0.994; its return by evaluation over the horizon.",
+        oracle="The oracle is exact: policy iteration at discount 0.994, then its return over the horizon.",
     ),
 )

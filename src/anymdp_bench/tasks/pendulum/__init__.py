@@ -15,16 +15,16 @@ FAMILY = TaskFamily(
     shaping="anymdp_bench.tasks.pendulum.game:shape",
     max_steps=200,
     about=About(
-        summary="Gymnasium's Pendulum-v1 seen through 60 bins and pushed by five torques, so that the true"
-        " state, and with it the Markov property, is hidden.",
-        observations="5 * angle bin + speed bin: 12 bins of the angle from upright, counted from 0 on, and 5"
-        " of the speed in -8..8.",
-        actions="Torques -2, -1, 0, 1, 2.",
-        rewards="-(angle^2 + 0.1 speed^2 + 0.001 torque^2) of the state before the step, as in Gymnasium.",
-        start="Angle uniform over the turn, speed uniform in -1..1.",
-        end="Never terminated; truncated after 200 steps.",
-        oracle="Value iteration at discount 0.994 on a fine grid of the true, continuous state (`python -m"
-        " anymdp_bench.tasks.pendulum.make_oracle`); it sees that state, which no agent does.",
+        summary="Gymnasium's Pendulum-v1 with 60 observations and five torques. The observations hide the"
+        " true state, so they do not have the Markov property.",
+        observations="5 * angle bin + speed bin. There are 12 bins of the angle from upright, counted from"
+        " 0 on, and 5 bins of the speed in -8..8.",
+        actions="The torques -2, -1, 0, 1, 2.",
+        rewards="-(angle^2 + 0.1 speed^2 + 0.001 torque^2), of the state before the step, as in Gymnasium.",
+        start="Any angle, and a speed in -1..1, both uniform.",
+        end="An episode never terminates. It is truncated after 200 steps.",
+        oracle="The oracle is value iteration at discount 0.994 on a fine grid of the true state (`python"
+        " -m anymdp_bench.tasks.pendulum.make_oracle`). It sees that state. No agent does.",
         shaping="max(r / 30 + 0.1, -0.1).",
     ),
 )

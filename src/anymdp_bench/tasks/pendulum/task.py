@@ -85,7 +85,7 @@ def make_task(seed: int, *, gravity: float) -> PendulumTask:
 
     Args:
         seed: it has no effect.
-        gravity: g in m/s^2.
+        gravity: the acceleration of gravity in m/s^2: 1, 5 or 9.8.
 
     Raises:
         TaskError: no oracle is stored for `gravity`.

@@ -14,20 +14,21 @@ FAMILY = TaskFamily(
     task="anymdp_bench.tasks.switch2.game:make_task",
     max_steps=50,
     about=About(
-        summary="Two agents change sides of a 3 x 7 grid whose halves are joined by a corridor one cell wide:"
-        " one has to wait. A PettingZoo parallel environment, `anymdp_bench.switch2_parallel_env()`; the"
-        " evaluation plays it with a copy of the learner for each agent. The rules are ma-gym's,"
+        summary="Two agents change sides of a 3 x 7 grid. A corridor one cell wide joins its halves, so"
+        " one agent has to wait. `anymdp_bench.switch2_parallel_env()` is the PettingZoo environment. The"
+        " evaluation plays it with a copy of the learner for each agent. The rules are those of ma-gym,"
         " without its clock.",
-        observations="Of each agent: 15 * the other's column + its own cell; the 15 free cells count row"
-        " by row.",
-        actions="0 down, 1 left, 2 up, 3 right, 4 no-op. Agent 1 moves first; walls and the other"
-        " agent stop.",
-        rewards="-0.1 a step; 5 for the step of arrival; 0 from then on. The episode's return"
-        " is the sum of both.",
-        start="Agent 1 in (0, 1), agent 2 in (0, 5); their goals are (0, 6) and (0, 0).",
-        end="Terminated when both have arrived (who has stays, and is in the way); truncated after 50 steps.",
-        oracle="Exact: the optimum of the joint MDP (210 states, 25 joint actions), which sees all.",
-        shaping="Of each agent: 1 on arrival, 0.08 a step closer, -0.12 farther, -0.04 still, 0 once arrived,"
-        " by walking distance; both are given the sum.",
+        observations="Each agent observes 15 * the other's column + its own cell. The 15 free cells are"
+        " counted row by row.",
+        actions="0 down, 1 left, 2 up, 3 right, 4 no-op. Agent 1 moves first. Walls and the other agent"
+        " stop a move.",
+        rewards="A step pays -0.1, the step of arrival 5, and every step after it 0. The return of an"
+        " episode is the sum over both agents.",
+        start="Agent 1 is in (0, 1) and agent 2 in (0, 5). Their goals are (0, 6) and (0, 0).",
+        end="An episode terminates when both agents have arrived. An agent that has arrived stays in the"
+        " way. The episode is truncated after 50 steps.",
+        oracle="The oracle is exact: the optimum of the joint MDP (210 states, 25 joint actions).",
+        shaping="each agent's 1 on arrival, 0.08 a step closer, -0.12 a step farther, -0.04 a step still,"
+        " 0 once arrived, by walking distance; both get the sum.",
     ),
 )
