@@ -9,6 +9,7 @@ import pytest
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import (
     expected_return,
+    optimal_return,
     policy_array,
     return_moments,
     solve,
@@ -31,6 +32,32 @@ def test_expected_return_is_backward_recursion_over_the_horizon(small_tasks):
         one_hot = expected_return(task.mdp(), np.eye(A)[actions])
         assert expected_return(task.mdp(), actions) == one_hot
         assert expected_return(task.mdp(), actions.tolist()) == one_hot
+
+
+def test_the_optimal_return_is_backward_induction(small_tasks):
+    """A dense twin, and never below any stationary policy that is tried."""
+    rng = np.random.default_rng(3)
+    for task in small_tasks:
+        S, A, _ = task.P.shape
+        value = np.zeros(S)
+        for _ in range(task.horizon):
+            q = (task.P * (task.R + value)).sum(2)
+            value = np.where(task.terminal, 0.0, q.max(1))
+        best = optimal_return(task.mdp())
+        assert type(best) is float
+        assert best == pytest.approx(task.start @ value, abs=1e-12)
+        for _ in range(5):
+            assert expected_return(task.mdp(), rng.integers(A, size=S)) <= best + 1e-12
+
+
+def test_the_optimal_return_by_hand():
+    """Two steps: action 0 pays 1 and stays; action 1 pays 5 and ends. Best is to stay, and then to end: 6."""
+    P = np.zeros((2, 2, 2))
+    P[0, 0, 0] = P[0, 1, 1] = 1.0
+    reward = np.array([[1.0, 5.0], [0.0, 0.0]])[:, :, None]
+    mdp = TabularMDP(P, reward, start=[1, 0], terminal=[False, True], max_steps=2)
+    assert optimal_return(mdp) == 6.0
+    assert max(expected_return(mdp, [a, 0]) for a in (0, 1)) == 5.0
 
 
 def test_return_moments_are_those_of_the_whole_episode():

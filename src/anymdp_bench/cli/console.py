@@ -29,6 +29,7 @@ def print_table(
     target: float = 0.9,
     style: Format = "text",
     reference: bool = False,
+    of_optimum: bool = False,
     overall: bool = False,
 ) -> None:
     """Prints the table of results on stdout, as wide and colourful as the terminal is.
@@ -45,6 +46,7 @@ def print_table(
         score=score,
         measure=measure,
         reference=reference,
+        of_optimum=of_optimum,
         overall=overall,
         width=shutil.get_terminal_size().columns if console.is_terminal else None,
         color=is_colourful and style == "text",
@@ -58,10 +60,13 @@ def print_summary(
     score: ScoreMode,
     measure: Measure = "test",
     target: float = 0.9,
+    of_optimum: bool = False,
     overall: bool = False,
 ) -> None:
     """Prints the summary of results as a JSON list of rows, with null for what is undefined."""
-    rows = results.summary(target=target, score=score, measure=measure, overall=overall)
+    rows = results.summary(
+        target=target, score=score, measure=measure, of_optimum=of_optimum, overall=overall
+    )
     print(rows.to_json(orient="records", indent=1, double_precision=15))
 
 

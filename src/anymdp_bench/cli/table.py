@@ -47,6 +47,10 @@ def table(
     reference: Annotated[
         bool, typer.Option("--reference", help="Set the published figures beside ours.")
     ] = False,
+    of_optimum: Annotated[
+        bool,
+        typer.Option("--of-optimum", help="Scores in units of the best policy of all too."),
+    ] = False,
     score: Annotated[Score, typer.Option(help="Score in the table.")] = Score.CORRECTED,
     measure: MeasureOption = Measure.TEST,
     overall: Annotated[
@@ -65,7 +69,12 @@ def table(
     results = Results.read(paths)
     if as_json:
         print_summary(
-            results, score=score.value, measure=measure.value, target=target, overall=overall
+            results,
+            score=score.value,
+            measure=measure.value,
+            target=target,
+            of_optimum=of_optimum,
+            overall=overall,
         )
     else:
         print_table(
@@ -75,5 +84,6 @@ def table(
             target=target,
             style=format_.value,
             reference=reference,
+            of_optimum=of_optimum,
             overall=overall,
         )

@@ -70,6 +70,31 @@ def episode_values(bands, terminal, policy, horizon):
     return value
 
 
+@njit(cache=True, nogil=True)
+def optimal_values(bands, terminal, n_actions, horizon):
+    """Computes the highest expected return of an episode from each state, by backward induction.
+
+    The policy may depend on the steps that are left.
+
+    Args:
+        bands: the task's `Bands`.
+        terminal: which states are terminal, bool [S].
+        n_actions: A.
+        horizon: the number of steps H.
+
+    Returns:
+        max over time-dependent policies of V_H(s), float64 [S].
+    """
+    n_states = len(terminal)
+    reward = mean_reward(bands, n_actions)
+    value, q = np.zeros(n_states), np.zeros((n_states, n_actions))
+    for _ in range(horizon):
+        _backup(bands, reward, terminal, value, q)
+        for s in range(n_states):
+            value[s] = q[s].max()
+    return value
+
+
 @njit(inline="always")
 def _mean_square(prob, reward, base, value, variance, low, width, mean):
     """Sums P ((R + V(s') - mean)^2 + D(s')) over the s' of one row, in two interleaved partial sums."""

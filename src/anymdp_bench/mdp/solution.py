@@ -11,6 +11,7 @@ from anymdp_bench.engine.arrays import Bands, Float64s, Int64s
 from anymdp_bench.engine.evaluate import (
     episode_moments,
     episode_values,
+    optimal_values,
     restart_terminals,
 )
 from anymdp_bench.engine.solve import mean_reward, policy_iteration, policy_matrix
@@ -98,6 +99,19 @@ def expected_return(mdp: TabularMDP, policy: npt.ArrayLike) -> float:
         ValueError: `policy` is no policy of this task.
     """
     value = episode_values(mdp.bands, mdp.terminal, policy_array(mdp, policy), mdp.max_steps)
+    return float(mdp.start @ value)
+
+
+def optimal_return(mdp: TabularMDP) -> float:
+    """Computes the exact expected return of one episode under the best policy there is.
+
+    That policy knows the inner state, and it may depend on the steps that the episode has left. So this
+    return is at least that of every stationary policy, the oracle's included.
+
+    Args:
+        mdp: the task.
+    """
+    value = optimal_values(mdp.bands, mdp.terminal, mdp.n_actions, mdp.max_steps)
     return float(mdp.start @ value)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from anymdp_bench.results import statistics
 from anymdp_bench.results.measures import Measure, name_measure, with_measure
+from anymdp_bench.results.optimum import compute_shares
 from anymdp_bench.results.paper_cost import compute_paper_cost
 from anymdp_bench.results.published import PAPER_ORACLES
 from anymdp_bench.results.runs import split_runs
@@ -125,6 +126,7 @@ def summarise(
     target: float = 0.9,
     score_mode: ScoreMode = "corrected",
     measure: Measure = "test",
+    of_optimum: bool = False,
 ) -> pd.DataFrame:
     """Computes all numbers that a table shows: one row per environment, agent and starting context.
 
@@ -142,6 +144,9 @@ def summarise(
         budget_steps, budget_episodes        the longest run
         paper_score, paper_steps, paper_episodes     `paper_cost`, of the paper's scores (mode `paper`)
         regret                               mean over the runs; NaN where none is recorded
+        of_optimum                           mean over the runs of the final score in units of the highest
+                                             that any policy has on the task (`optimum`); NaN where that is
+                                             not known; only with the argument `of_optimum`
         tuned                                whether the agent's settings were chosen for each environment;
                                              only where the frame has this column
     """
@@ -153,6 +158,7 @@ def summarise(
             "score_mode": score_mode,
             **_summarise_row(choose_scores(part, score_mode, measure), target),
             **_find_paper_cost(part),
+            **(_find_share(part, score_mode, measure) if of_optimum else {}),
             **_find_tuned(part),
         }
         for key, part in groups
@@ -277,6 +283,12 @@ def _find_paper_cost(part: pd.DataFrame) -> dict[str, float]:
     has_gaps = not part["gap"].isna().any()
     cost = compute_paper_cost(with_scores(part, "paper") if has_gaps else part, part)
     return {f"paper_{name}": value for name, value in cost._asdict().items()}
+
+
+def _find_share(part: pd.DataFrame, mode: ScoreMode, measure: Measure) -> dict[str, float]:
+    """Computes the mean of the final scores of runs in units of the highest score of each task."""
+    finals = compute_final_scores(choose_scores(part, mode, measure))
+    return {"of_optimum": float(compute_shares(finals).mean())}
 
 
 def _find_measure(part: pd.DataFrame) -> Measure:

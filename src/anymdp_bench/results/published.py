@@ -19,6 +19,7 @@ _ENVIRONMENTS = (
 
 _LEARNERS = {
     "tql-ucb": "TQL-UCB",
+    "tql-ucb-authors": "TQL-UCB",  # the settings that they released
     "ppo": "PPO",
     "omnirl": "OmniRL (AnyMDP)",
     "omnirl-garnet": "OmniRL (Garnet)",

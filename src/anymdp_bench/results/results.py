@@ -139,6 +139,7 @@ class Results(pd.DataFrame):
         score: ScoreMode | None = None,
         measure: Measure = "test",
         reference: bool = False,
+        of_optimum: bool = False,
         overall: bool = False,
         width: int | None = None,
         color: bool = False,
@@ -152,6 +153,8 @@ class Results(pd.DataFrame):
             measure: of learners that train, "test" shows the policies tested apart, "online" their own
                 episodes. In-context agents have online scores only.
             reference: whether the paper's figures stand beside ours.
+            of_optimum: whether scores are shown in units of the best policy of all too, which may use the
+                steps that an episode has left. The tasks are sampled and solved for this.
             overall: whether the table has statistics over all environments, not one row for each.
             width: columns of the terminal, for text only; None never wraps a line.
             color: whether the text has colours for a terminal.
@@ -168,7 +171,7 @@ class Results(pd.DataFrame):
                 width=width,
                 color=color,
             )
-        summary = self.summary(target=target, score=score, measure=measure)
+        summary = self.summary(target=target, score=score, measure=measure, of_optimum=of_optimum)
         return render(summary, format, reference=reference, width=width, color=color)
 
     def summary(
@@ -177,6 +180,7 @@ class Results(pd.DataFrame):
         target: float = 0.9,
         score: ScoreMode | None = None,
         measure: Measure = "test",
+        of_optimum: bool = False,
         overall: bool = False,
     ) -> pd.DataFrame:
         """Returns the numbers behind the table, one row for each environment and agent.
@@ -185,6 +189,7 @@ class Results(pd.DataFrame):
             target: as in `table`.
             score: as in `table`.
             measure: as in `table`.
+            of_optimum: as in `table`.
             overall: as in `table`.
 
         Raises:
@@ -193,7 +198,7 @@ class Results(pd.DataFrame):
         rows, mode = self._ordered_rows(), self._score(score)
         if overall:
             return metrics.summarise_overall(rows, mode, measure)
-        return metrics.summarise(rows, target, mode, measure)
+        return metrics.summarise(rows, target, mode, measure, of_optimum)
 
     def plot(  # type: ignore[override]
         self,

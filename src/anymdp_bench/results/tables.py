@@ -151,7 +151,9 @@ def percent(fraction: float) -> str:
 
 
 def _sheet(summary: pd.DataFrame, best: npt.NDArray[np.bool_], reference: bool) -> Sheet:
-    headings = ["environment", "agent", "score % [95% CI]", "measure", "budget"]
+    headings = ["environment", "agent", "score % [95% CI]"]
+    headings += ["% of optimum"] if "of_optimum" in summary else []
+    headings += ["measure", "budget"]
     headings += ["steps", "episodes", "reached"]
     headings += ["paper's measure", "published"] if reference else []
     environments, agents = _labels(summary)
@@ -160,7 +162,9 @@ def _sheet(summary: pd.DataFrame, best: npt.NDArray[np.bool_], reference: bool) 
     for index, row in enumerate(summary.to_dict("records")):
         budget = f"{human(row.get('budget_steps'))} / {human(row.get('budget_episodes'))}"
         budget += f" {OTHER_BUDGET}" if classes[index] else ""
-        cells = [environments[index], agents[index], _score(row), measures.iloc[index], budget]
+        cells = [environments[index], agents[index], _score(row)]
+        cells += [percent(row["of_optimum"])] if "of_optimum" in row else []
+        cells += [measures.iloc[index], budget]
         cells += [_to_target(row, unit) for unit in ("steps", "episodes")]
         cells += [f"{row['reached']}/{row['n_runs']}"]
         if reference:
@@ -240,6 +244,16 @@ def _caption(summary: pd.DataFrame, reference: bool) -> str:
         parts.append(
             "Paper's measure: best % of the mean curve / steps / episodes to within 99% of that best, by the"
             " paper's scale (its oracle returns, cut at 0 and 100). Published: the paper's figures."
+        )
+    if "of_optimum" in summary:
+        parts.append(
+            "% of optimum: the score in units of the highest that any policy has on the task, which may use"
+            f" the steps that are left; {NONE} where the task is no table."
+        )
+    elif summary["score"].max() > 1:
+        parts.append(
+            "The oracle is the best policy that does not count the steps left, so scores can pass 100;"
+            " --of-optimum shows them in units of the best policy of all."
         )
     parts += [TUNED_CAPTION] if "tuned" in summary and summary["tuned"].any() else []
     return " ".join(parts)
