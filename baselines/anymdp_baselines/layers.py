@@ -24,7 +24,7 @@ _E0, _E1, _E2, _E3, _E4, _E5, _E6, _E7 = (
     .coef.astype(np.float32)
 )
 _STEEP, _CUBIC = np.float32(math.sqrt(8.0 / math.pi)), np.float32(0.044715)
-_THREE = np.float32(3.0)
+_TWO, _THREE = np.float32(2.0), np.float32(3.0)
 
 
 @njit(cache=True, nogil=True)
@@ -138,6 +138,26 @@ def silu(x):
 def gelu(x):
     """x <- x * (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, flat; 1 + tanh(u) is 2 sigmoid(2 u)."""
     _swish(x, _STEEP, _CUBIC)
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def tanh(x):
+    """Replaces the numbers of `x`, flat, by their hyperbolic tangents; off by less than 1e-6."""
+    bits = np.empty(_BLOCK, np.int32)
+    power = bits.view(np.float32)
+    steep = _TWO * _LOG2E
+    for begin in range(0, len(x), _BLOCK):
+        part = x[begin : begin + _BLOCK]
+        for j in range(len(part)):  # 2^whole, made by writing the exponent
+            y = max(-abs(steep * part[j]), _LEAST)
+            bits[j] = np.int32((np.float32(np.int32(y)) + _BIAS) * _EXPONENT)
+        for j in range(len(part)):
+            y = max(-abs(steep * part[j]), _LEAST)
+            r = y - np.float32(np.int32(y))
+            e = (((_E7 * r + _E6) * r + _E5) * r + _E4) * r
+            e = power[j] * ((((e + _E3) * r + _E2) * r + _E1) * r + _E0)  # exp(-2 |x|)
+            size = (_ONE - e) / (_ONE + e)
+            part[j] = size if part[j] > _ZERO else -size
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")

@@ -8,8 +8,8 @@ from row_tables import format_table
 
 from anymdp_baselines.tabular.tql_ucb import BOLTZMANN, TQLUCB, FastTQLUCB
 from anymdp_baselines.tuned_settings import chosen_settings
+from anymdp_baselines.tuning import ppo, tql_ucb
 from anymdp_baselines.tuning.search import FAMILIES
-from anymdp_baselines.tuning.tql_ucb import read_file
 from anymdp_bench.agents import (
     AgentSpec,
     AnyAgent,
@@ -25,11 +25,7 @@ PACKAGE = "anymdp_baselines"
 
 
 def facts_table(_: str) -> str:
-    """Every agent of this repository, by what it declares.
-
-    Raises:
-        ModuleNotFoundError: the extra sb3 is missing; `ppo` needs it.
-    """
+    """Every agent of this repository, by what it declares."""
     heads = ["agent", "version", "kind", "told besides sizes and a seed", "rewards"]
     names = [name for name, point in installed_agents().items() if point.value.startswith(PACKAGE)]
     lines = [_facts(name, AgentSpec(name)) for name in names]
@@ -82,12 +78,17 @@ def _ucbvi_table() -> str:
 
 
 def _ppo_table() -> str:
-    names = ("learning_rate", "n_steps", "ent_coef", "norm_reward")
-    lines = []
+    """With the scores of the search: at the end of 10,000 episodes, and by speed."""
+    names = ("learning_rate", "n_envs", "n_steps", "batch_size", "n_epochs", "ent_coef", "gamma")
+    names += ("norm_reward", "annealed_over")
+    heads = ["family", *(f"`{name}`" for name in names), "end in the search", "speed"]
+    lines, searched = [], ppo.SEARCH.read_file()["scores"]
     for family, (env_id, *_) in FAMILIES.items():
         chosen = chosen_settings("ppo", env_id)
-        lines.append([family, *(_show(chosen[name]) for name in names)])
-    return format_table(["family", *(f"`{name}`" for name in names)], lines)
+        end, speed = searched[family]["rounds"][-1][0][-2:]
+        shown = [_show(chosen[name]) for name in names]
+        lines.append([family, *shown, f"{end:.3f}", f"{speed:.3f}"])
+    return format_table(heads, lines)
 
 
 def _show(value: float | bool) -> str:
@@ -99,7 +100,7 @@ def _tql_ucb_table() -> str:
     heads = ["family", "agent", "exploration", "alpha", "M", "power", "gamma"]
     heads += ["end in the search", "speed"]
     lines = []
-    searched = read_file()["scores"]
+    searched = tql_ucb.SEARCH.read_file()["scores"]
     for family, (env_id, *_) in FAMILIES.items():
         end, speed = searched[family]["rounds"][-1][0][-2:]
         for name, agent in (("tql-ucb", TQLUCB), ("tql-ucb-fast", FastTQLUCB)):

@@ -116,7 +116,7 @@ def run_without_extras(code, folder):
     return done.stdout.split("\n"), done.stderr
 
 
-def test_only_ppo_needs_an_extra(tmp_path):
+def test_no_agent_needs_an_extra_to_play(tmp_path):
     code = """
 from anymdp_bench.agents import AgentError, AgentSpec, installed_agents
 
@@ -128,22 +128,19 @@ for name, point in installed_agents().items():
             print(name, error)
 """
     lines, _ = run_without_extras(code, tmp_path)
-    assert [line.split()[0] for line in lines if line] == ["ppo"]
-    assert "pip install 'anymdp-bench[sb3]'" in lines[0]
-    assert "Only `ppo` needs an extra to play: `pip install 'anymdp-bench[sb3]'`" in page(
-        "agents.md"
-    )
+    assert [line for line in lines if line] == []
+    assert "None of them needs an extra to play." in page("agents.md")
 
 
 def test_the_studies_that_need_an_extra_say_so_before_they_begin(tmp_path):
     extras = dict(
         re.findall(
-            r"^\| \[`([\w-]+)`\]\([^)]*\) \| [^|]* \| (sb3|torch) \|",
+            r"^\| \[`([\w-]+)`\]\([^)]*\) \| [^|]* \| (torch) \|",
             read("studies.md"),
             re.MULTILINE,
         )
     )
-    assert set(extras) == {"difficulty", "icrl-methods", "long-context", "task-scaling"}
+    assert set(extras) == {"icrl-methods", "long-context", "task-scaling"}
     code = f"""
 from anymdp_bench.cli.app import run
 from anymdp_bench.studies import study_names, study_question

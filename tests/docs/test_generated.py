@@ -23,8 +23,6 @@ def read(page):
 )
 def test_a_page_holds_its_generated_parts(page):
     """Written by `python docs/scripts/results_tables.py`."""
-    if page.name == "agents.md" and importlib.util.find_spec("stable_baselines3") is None:
-        pytest.skip("needs sb3: pip install '.[sb3]'")
     text = read(page)
     assert results_tables.MARKS.search(text)
     assert results_tables.fill_tables(text) == text

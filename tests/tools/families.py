@@ -29,7 +29,7 @@ NEURAL = {
     "omnirl-delta": "numba",
     "omnirl-linear": "numba",
     "ad": "numba",
-    "ppo": "stable_baselines3",
+    "ppo": "numba",
 }
 
 # The others play 5 episodes. PPO updates rarely.

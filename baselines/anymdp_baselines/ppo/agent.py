@@ -1,14 +1,12 @@
-"""PPO (Schulman et al. 2017) with the networks, buffer and update of Stable-Baselines3 (SB3).
+"""PPO (Schulman et al. 2017), compiled, for observations that are ids.
 
-The evaluation steps `parallel` streams of one task in one compiled call, and this class replaces SB3's loop
-that collects steps. Observations are ids, so the network is a table of its outputs for all ids
-(`anymdp_baselines.ppo.table_policy`). Between updates both the actions and the tested policy are look-ups
-in this table. As in SB3, where an episode is truncated, the discounted value of the state reached is added
-to its last reward. Rewards may be divided by the running deviation of discounted returns, as in SB3's
-`VecNormalize`.
+The networks, the buffer and the update are those of Stable-Baselines3 (SB3) 2.9, and tests hold them equal to
+it; SB3 itself is not needed. The evaluation steps `n_envs` streams of one task in one compiled call. Between
+updates both the actions and the tested policy are look-ups in a table of the networks' outputs for all ids.
+As in SB3, where an episode is truncated, the discounted value of the state reached is added to its last
+reward. Rewards may be divided by the running deviation of discounted returns, as in SB3's `VecNormalize`.
 
-Needs `pip install 'anymdp-bench[sb3]'`. A search chose the settings of each task family:
-`anymdp_baselines/tuning/ppo.json`.
+A search chose the settings of each task family: `anymdp_baselines/tuning/ppo.json`.
 """
 
 from __future__ import annotations
@@ -16,20 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-try:
-    import stable_baselines3 as sb3
-    import torch
-    from stable_baselines3.common.logger import Logger
-except ModuleNotFoundError as error:
-    what = "it needs Stable-Baselines3: pip install 'anymdp-bench[sb3]'"
-    raise ModuleNotFoundError(what, name=error.name) from None
-
-from anymdp_baselines.ppo.table_policy import TableBuffer, TablePolicy
+from anymdp_baselines.ppo.network import compute_tables, initial_parameters
+from anymdp_baselines.ppo.update import Steps, compute_advantages, empty_moments, update
 from anymdp_baselines.tuned_settings import chosen_settings
 from anymdp_bench.agents import Agent, RunBatch, Transition
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
@@ -41,16 +31,19 @@ class PPOSettings:
 
     Attributes:
         learning_rate: the step size of Adam.
-        n_steps: the steps of each of the `parallel` streams in one update.
+        n_envs: the copies of the task that are stepped at once.
+        n_steps: the steps of each copy in one update.
         ent_coef: the weight of the entropy bonus.
         gamma: the discount.
         gae_lambda: the lambda of generalised advantage estimation.
         batch_size: the steps of one gradient step.
         n_epochs: how often an update goes through its steps.
         norm_reward: whether rewards are divided by the running deviation of returns.
+        annealed_over: the episodes over which the learning rate falls to a twentieth, in a line; 0 for none.
     """
 
     learning_rate: float = 1e-3
+    n_envs: int = 16
     n_steps: int = 128
     ent_coef: float = 0.01
     gamma: float = 0.99
@@ -58,6 +51,13 @@ class PPOSettings:
     batch_size: int = 512
     n_epochs: int = 4
     norm_reward: bool = True
+    annealed_over: int = 0
+
+    def rate(self, episodes: int) -> float:
+        """Returns the learning rate after so many episodes."""
+        if not self.annealed_over:
+            return self.learning_rate
+        return self.learning_rate * max(0.05, 1.0 - episodes / self.annealed_over)
 
 
 @njit(cache=True)
@@ -104,13 +104,13 @@ class PPO(Agent):
         settings: the hyper-parameters; by default those of `PPOSettings`.
     """
 
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     trains: ClassVar[bool] = True
-    parallel: ClassVar[int] = 16
     tuned: ClassVar[bool] = True
 
     def __init__(self, settings: PPOSettings | None = None) -> None:
         self._settings = settings or PPOSettings()
+        self.parallel = self._settings.n_envs  # type: ignore[misc]  # of this one
 
     @staticmethod
     def settings_for(env_id: str) -> PPOSettings:
@@ -118,29 +118,29 @@ class PPO(Agent):
         return PPOSettings(**(chosen_settings("ppo", env_id) or {}))
 
     def start(self, batch: RunBatch) -> None:
-        """Makes a new network and an empty buffer; all random numbers come from the first stream's seed."""
-        torch.set_num_threads(1)  # the networks are tiny, and the runner plays runs in parallel
+        """Makes new networks and an empty buffer; all random numbers come from the first stream's seed."""
         chosen = self._settings
-        seed = int(batch.seeds[0] % np.uint64(2**31))
-        self._rng = np.random.default_rng(seed)
-        self._n = batch.n
-        self._model = _model(chosen, batch.n_observations, batch.n_actions, batch.n, seed)
-        self._gamma = chosen.gamma
+        self._rng = np.random.default_rng(int(batch.seeds[0]))
+        self._sizes = batch.n_observations, batch.n_actions
+        self._theta = initial_parameters(*self._sizes, self._rng)
+        self._moments, self._updates = empty_moments(self._theta), 0
+        shape = (chosen.n_steps, batch.n)
+        self._seen, self._action = np.empty((2, *shape), np.int64)
+        self._reward, self._fresh = np.empty(shape), np.empty(shape, np.bool_)
+        self._row, self._episodes = 0, 0
+        self._starts: Bools = np.ones(batch.n, np.bool_)
         self._scaler = RewardScaler(batch.n, chosen.gamma) if chosen.norm_reward else None
-        self._fresh: Bools = np.ones(batch.n, np.bool_)
         self._update_table()
 
     def _update_table(self) -> None:
-        """Computes the network's action probabilities [O, A] and values [O] of every id."""
-        policy = self._model.policy
-        assert isinstance(policy, TablePolicy)
-        with torch.no_grad():
-            log_table, values = policy.table()
-        self._log_table = log_table.numpy().astype(np.float64)
+        """Computes the action probabilities [O, A] and the values [O] of every id."""
+        log_table = np.empty(self._sizes, np.float32)
+        values = np.empty(self._sizes[0], np.float32)
+        compute_tables(self._theta, *self._sizes, log_table, values)
+        self._log_table, self._values = log_table.astype(np.float64), values.astype(np.float64)
         table = np.exp(self._log_table)
         self._table: Float64s = table / table.sum(axis=1, keepdims=True)
         self._summed = self._table.cumsum(axis=1)
-        self._values: Float64s = values.numpy().astype(np.float64)
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
         """Returns actions drawn from the policy, int64 [n]; in a test it returns the likeliest actions."""
@@ -153,51 +153,43 @@ class PPO(Agent):
         return within
 
     def learn(self, transition: Transition) -> None:
-        """Adds one step of every stream to the buffer, and updates the network when the buffer is full."""
+        """Adds one step of every stream to the buffer, and updates the networks when the buffer is full."""
         observation, action, reward, next_observation, terminated, truncated = transition
-        buffer = self._model.rollout_buffer
-        assert isinstance(buffer, TableBuffer)
+        over = terminated | truncated
         if self._scaler is not None:
-            reward = self._scaler.scale(reward, terminated | truncated)
-        credit = reward + self._gamma * self._values[next_observation] * truncated
-        buffer.add_step(observation, action, credit, self._fresh)
-        self._fresh = terminated | truncated
-        if buffer.full:
-            buffer.finish(self._log_table, self._values, next_observation, self._fresh)
-            self._model.train()
-            buffer.reset()
-            self._update_table()
+            reward = self._scaler.scale(reward, over)
+        ahead = self._settings.gamma * self._values[next_observation]
+        row = self._row
+        self._seen[row], self._action[row], self._fresh[row] = observation, action, self._starts
+        self._reward[row] = reward + ahead * truncated
+        self._starts, self._row = over, row + 1
+        self._episodes += int(np.count_nonzero(over))
+        if self._row == len(self._seen):
+            self._update(next_observation)
+            self._row = 0
+
+    def _update(self, following: Int64s) -> None:
+        """Updates the networks by the steps of the buffer, after which the ids `following` [n] came."""
+        chosen, values = self._settings, self._values[self._seen]
+        advantage = np.empty(values.shape)
+        compute_advantages(
+            values, self._reward, self._fresh, self._values[following], self._starts,
+            chosen.gamma, chosen.gae_lambda, advantage,
+        )  # fmt: skip
+        taken = self._log_table[self._seen, self._action]
+        goal = (values + advantage).ravel()
+        steps = Steps(
+            self._seen.ravel(), self._action.ravel(), taken.ravel(), advantage.ravel(), goal
+        )
+        numbers = np.tile(np.arange(advantage.size), (chosen.n_epochs, 1))
+        order = self._rng.permuted(numbers, axis=1)
+        self._updates = update(
+            self._theta, self._moments, self._updates, self._sizes, steps, order,
+            chosen.batch_size, chosen.rate(self._episodes), chosen.ent_coef,
+        )  # fmt: skip
+        self._update_table()
 
     def policy(self) -> npt.NDArray[Any]:
         """Returns the likeliest action of each id, int64 [1, O]."""
         likeliest: Int64s = self._table.argmax(axis=1)[None]
         return likeliest
-
-
-def _model(
-    settings: PPOSettings, n_observations: int, n_actions: int, n_envs: int, seed: int
-) -> sb3.PPO:
-    """Makes SB3's learner without an environment."""
-    size = settings.n_steps * n_envs
-    model = sb3.PPO(
-        TablePolicy,
-        None,  # type: ignore[arg-type]  # its spaces are set below
-        learning_rate=settings.learning_rate,
-        n_steps=settings.n_steps,
-        batch_size=min(settings.batch_size, size),
-        n_epochs=settings.n_epochs,
-        gamma=settings.gamma,
-        gae_lambda=settings.gae_lambda,
-        ent_coef=settings.ent_coef,
-        rollout_buffer_class=TableBuffer,
-        policy_kwargs={"optimizer_kwargs": {"eps": 1e-5, "fused": True}},  # SB3's Adam, one kernel
-        seed=seed,
-        device="cpu",
-        _init_setup_model=False,
-    )
-    model.observation_space = gym.spaces.Discrete(n_observations)
-    model.action_space = gym.spaces.Discrete(n_actions)
-    model.n_envs = n_envs
-    model._setup_model()
-    model.set_logger(Logger(folder=None, output_formats=[]))
-    return model

@@ -1,4 +1,4 @@
-"""What makes AnyMDP hard, compared with Garnet and with plain rewards? Needs the extra sb3.
+"""What makes AnyMDP hard, compared with Garnet and with plain rewards?
 
 The study has four families of tasks with 16 states and 5 actions: AnyMDP, AnyMDP with a Normal reward for
 every (s, a, s') instead, and Garnet with 2 and with 4 successors. `tql-ucb-fast`, PPO and PSRL learn the same

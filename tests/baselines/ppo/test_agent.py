@@ -1,17 +1,10 @@
-"""PPO: the contract, its use of SB3's buffer by hand, that it learns, and the environment for SB3."""
+"""PPO: the contract, its returns by hand, that it learns."""
 
 import numpy as np
 import pytest
 
-pytest.importorskip("stable_baselines3")
-
-import gymnasium as gym
-import stable_baselines3 as sb3
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from stable_baselines3.common.vec_env import VecNormalize
-
+from anymdp_baselines.ppo import agent as module
 from anymdp_baselines.ppo.agent import PPO, PPOSettings, RewardScaler
-from anymdp_baselines.ppo.vector_env import SB3VecEnv
 from anymdp_bench.agents import AgentSpec, RunBatch, Transition
 from anymdp_bench.evaluation import Budget, Run, play_training, test_points
 from anymdp_bench.runner.plan import Unit
@@ -38,19 +31,17 @@ def started(n_steps=3, gamma=0.9):
     return agent
 
 
-def test_returns_by_hand():
+def test_returns_by_hand(monkeypatch):
     """With gae_lambda 1 a return is a discounted sum up to a termination, or to a value at a truncation."""
+    goals = []
+
+    def record(theta, moments, count, sizes, steps, *rest):
+        goals.append(steps.goal.copy())
+        return count
+
+    monkeypatch.setattr(module, "update", record)
     agent = started()
     value = agent._values.copy()
-    buffer = agent._model.rollout_buffer
-    recorded = {}
-    buffer_reset = buffer.reset
-
-    def record_and_reset():
-        recorded["returns"] = np.array(buffer.returns).reshape(-1)
-        buffer_reset()
-
-    buffer.reset = record_and_reset
     seen, action = np.array([0, 0]), np.array([1, 1])
     no = np.array([False, False])
     agent.learn(Transition(seen, action, np.array([1.0, 1.0]), np.array([1, 1]), no, no))
@@ -58,15 +49,27 @@ def test_returns_by_hand():
     second_step = (np.array([1, 1]), action, np.array([2.0, 2.0]), np.array([3, 2]), ends, ~ends)
     agent.learn(Transition(*second_step))
     agent.learn(Transition(seen, action, np.array([4.0, 4.0]), np.array([1, 1]), no, no))
-    by_step = recorded["returns"].reshape(2, 3)  # `get` has swapped steps and streams
+    by_stream = goals[0].reshape(3, 2).T
     second = 2.0 + 0.9 * value[2]
     third = 4.0 + 0.9 * value[1]
-    assert by_step[0] == pytest.approx([1 + 0.9 * 2, 2.0, third], abs=1e-5)
-    assert by_step[1] == pytest.approx([1 + 0.9 * second, second, third], abs=1e-5)
+    assert by_stream[0] == pytest.approx([1 + 0.9 * 2, 2.0, third], abs=1e-5)
+    assert by_stream[1] == pytest.approx([1 + 0.9 * second, second, third], abs=1e-5)
+
+
+def test_the_learning_rate_falls_with_the_episodes():
+    """In a line, to a twentieth; or it stays."""
+    falling = PPOSettings(learning_rate=0.01, annealed_over=100)
+    assert [falling.rate(n) for n in (0, 50, 100, 1000)] == pytest.approx([0.01, 0.005, 5e-4, 5e-4])
+    assert PPOSettings(learning_rate=0.01).rate(10**6) == 0.01
 
 
 def test_rewards_are_scaled_as_sb3_does():
     """`VecNormalize` over the same environment, step by step."""
+    pytest.importorskip("stable_baselines3")
+    from stable_baselines3.common.vec_env import VecNormalize
+
+    from anymdp_baselines.ppo.vector_env import SB3VecEnv
+
     ours, theirs = (SB3VecEnv("AnyMDP-16s5a-v0", 4, task_seeds=1) for _ in range(2))
     theirs = VecNormalize(theirs, norm_obs=False, gamma=0.9)
     scale = RewardScaler(4, 0.9)
@@ -116,64 +119,3 @@ def test_it_learns_a_bandit():
     run = Run("AnyMDP-1s5a-v0", TabularTask(3, mdp, compute_references(mdp)), 0)
     curve = play_training(PPO(PPOSettings(n_steps=16)), run, Budget(episodes=10_000))
     assert curve.score[-1] == pytest.approx(1.0)
-
-
-def test_the_sb3_environment_is_the_native_one():
-    """Same seeds, same actions: same observations and rewards; final observations where episodes end."""
-    ours = SB3VecEnv("AnyMDP-16s5a-v0", 4, task_seeds=1)
-    native = gym.make_vec(
-        "AnyMDP-16s5a-v0", num_envs=4, task_seeds=1, autoreset_mode=AutoresetMode.SAME_STEP
-    )
-    ours.seed(5)
-    assert (ours.reset() == native.reset(seed=5)[0]).all()
-    rng = np.random.default_rng(0)
-    ended = 0
-    for _ in range(300):
-        action = rng.integers(5, size=4)
-        seen, reward, done, infos = ours.step(action)
-        want, paid, terminated, truncated, info = native.step(action)
-        assert (seen == want).all()
-        assert reward == pytest.approx(paid, rel=1e-6)
-        assert (done == (terminated | truncated)).all()
-        for i in np.flatnonzero(done):
-            ended += 1
-            assert infos[i]["terminal_observation"] == info["final_obs"][i]
-            assert infos[i]["TimeLimit.truncated"] == truncated[i]
-    assert ended
-
-
-def test_an_episode_that_terminates_at_the_time_limit_is_not_truncated_for_sb3():
-    """SB3 adds the value of the last observation to a truncated return, where nothing follows."""
-    envs = SB3VecEnv("AnyMDP-1s5a-v0", 2, max_episode_steps=1)
-    envs.reset()
-    *_, done, infos = envs.step(np.zeros(2, np.int64))
-    assert done.all()
-    assert [info["TimeLimit.truncated"] for info in infos] == [False, False]
-
-
-def test_gymnasiums_vector_environments_serve_too():
-    """A `SyncVectorEnv` steps as it does without SB3; one that resets a step later is refused."""
-    makers = [lambda: gym.make("AnyMDP-16s5a-v0", task_seed=1)] * 3
-    plain = SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
-    ours = SB3VecEnv(SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP))
-    ours.seed(5)
-    assert (ours.reset() == plain.reset(seed=5)[0]).all()
-    ended = 0
-    for _ in range(150):
-        seen, reward, done, infos = ours.step(np.zeros(3, np.int64))
-        want, paid, terminated, truncated, info = plain.step(np.zeros(3, np.int64))
-        assert (seen == want).all()
-        assert reward == pytest.approx(paid, rel=1e-6)
-        assert (done == (terminated | truncated)).all()
-        for i in np.flatnonzero(done):
-            ended += 1
-            assert infos[i]["terminal_observation"] == info["final_obs"][i]
-    assert ended
-    with pytest.raises(ValueError, match="SAME_STEP"):
-        SB3VecEnv(SyncVectorEnv(makers))
-
-
-def test_sb3_learns_on_it():
-    model = sb3.PPO("MlpPolicy", SB3VecEnv("AnyMDP-16s5a-v0", 4), n_steps=8, batch_size=32)
-    model.learn(64)
-    assert model.num_timesteps == 64
