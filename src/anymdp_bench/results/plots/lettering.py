@@ -66,21 +66,23 @@ def label_agents(frame: pd.DataFrame, contexts: bool = True) -> Labels:
 
 def _budgets(frame: pd.DataFrame) -> dict[str, str]:
     """The budget of a run of each label, in words: steps, or episodes where those are what is equal."""
-    longest = frame.groupby(["label", "suite", "env_id"], sort=False, observed=True)[
-        ["steps", "episode"]
-    ].max()
-    steps = longest["steps"].groupby("label", sort=False).max()
-    same = longest["steps"].groupby("label", sort=False).min() >= _SAME_STEPS * steps
-    episodes = longest["episode"].groupby("label", sort=False).agg(["min", "max"])
-    if same.all() and steps.min() >= _SAME_STEPS * steps.max():
-        return dict.fromkeys(steps.index, f"{human(float(steps.max()))} steps")
+    longest: dict[str, list[tuple[float, float]]] = {}
+    for (label, *_), runs in frame.groupby(["label", "suite", "env_id"], sort=False, observed=True):
+        end = float(runs["steps"].max()), float(runs["episode"].max())
+        longest.setdefault(str(label), []).append(end)
+    steps = {label: [each[0] for each in found] for label, found in longest.items()}
+    most = max(map(max, steps.values()))
+    if all(min(each) >= _SAME_STEPS * most for each in steps.values()):
+        return dict.fromkeys(steps, f"{human(most)} steps")
     words = {}
-    for label, most in steps.items():
-        fewest, last = episodes.loc[label]
-        if not same[label] and fewest == last:
-            words[str(label)] = f"{human(float(last))} episodes"
+    for label, found in longest.items():
+        last = max(steps[label])
+        if min(steps[label]) >= _SAME_STEPS * last:
+            words[label] = f"{human(last)} steps"
+        elif len({episodes for _, episodes in found}) == 1:
+            words[label] = f"{human(found[0][1])} episodes"
         else:
-            words[str(label)] = f"{'' if same[label] else 'up to '}{human(float(most))} steps"
+            words[label] = f"up to {human(last)} steps"
     return words
 
 
@@ -114,7 +116,7 @@ def add_legend(figure: Figure, axes: list[Axes], title: str = "", columns: int =
 
 def width_of(figure: Figure, text: str, size: float = SIZE) -> float:
     """The width of a text in inches, that of its longest line."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
+    renderer = cast("Any", FigureCanvasAgg(figure)).get_renderer()
     font = FontProperties(size=size)
     widths = (
         renderer.get_text_width_height_descent(line, font, ismath=False)[0]
