@@ -171,7 +171,8 @@ function short(value) {
 const line = (points) => `M${points.map((point) => point.map((v) => v.toFixed(1)).join(" ")).join("L")}`;
 function draw(figure) {
   const isLarge = "legend" in figure.dataset;
-  const [width, height, left, right, top, bottom] = isLarge ? [640, 300, 48, 12, 10, 40] : [300, 170, 44, 10, 8, 24];
+  const broad = figure.clientWidth < 480 ? 340 : 640; // text keeps its size on a phone
+  const [width, height, left, right, top, bottom] = isLarge ? [broad, 300, 48, 12, 10, 40] : [300, 170, 44, 10, 8, 24];
   const known = curves[figure.dataset.curves].filter((curve) => curve.at.length);
   if (!known.length) return;
   const isOwn = (curve) => curve.label === figure.dataset.label;
