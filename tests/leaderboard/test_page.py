@@ -183,6 +183,7 @@ def test_a_receipt_says_in_words_what_its_numbers_mean(made):
     assert "mean score within 100 episodes was 25.0, where 90.0 was claimed" in text
     assert "up to 9 of 1,000 honest submissions; fewer than 5 of 1,000 would refute them." in text
     assert text.endswith("Fixed tasks were renumbered.")
+    assert "On 0 new tasks" in a_receipt(found, environments=()).summary
     assert "nearly all honest submissions" in a_receipt(found, p_fresh=1.0).summary
 
 

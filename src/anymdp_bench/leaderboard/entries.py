@@ -181,7 +181,7 @@ def _repeat(found: Submission, receipt: Receipt) -> str:
         ("--sample", {each.sampled for each in receipt.environments}),
         ("--tasks", {len(each.fresh_seeds) for each in receipt.environments}),
     ):
-        words += [option, str(max(counts))]
+        words += [option, str(max(counts, default=1))]
     return shlex.join(
         [*words, *(["--episodes", str(receipt.episodes)] if receipt.episodes else [])]
     )

@@ -7,8 +7,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from anymdp_bench.paths import AnyPath, make_parent
 from anymdp_bench.results.csv_bytes import remove_suffix
 from anymdp_bench.results.schema import RecordError
@@ -84,10 +82,9 @@ class Receipt:
     def renewed(self) -> str:
         """What tasks that nobody had seen have shown, in a few sentences."""
         fresh = sum(len(each.fresh_seeds) for each in self.environments)
-        claimed, found = (
-            100 * float(np.mean([getattr(each, name) for each in self.environments]))
-            for name in ("claimed", "fresh")
-        )
+        count = max(len(self.environments), 1)
+        claimed = 100 * sum(each.claimed for each in self.environments) / count
+        found = 100 * sum(each.fresh for each in self.environments) / count
         within = f"score within {self.episodes:,} episodes" if self.episodes else "final score"
         numbers = any(each.renumbered for each in self.environments)
         return (
