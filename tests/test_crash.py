@@ -130,6 +130,13 @@ DECLARED = [
     ({"parallel": "8"}, "agent x has parallel = '8'; give a whole number from 1"),
     ({"parallel": 0}, "agent x has parallel = 0; give a whole number from 1"),
     ({"parallel": True}, "agent x has parallel = True; give a whole number from 1"),
+    ({"n_parameters": "12"}, "agent x has n_parameters = '12'; give a whole number, or None"),
+    ({"n_parameters": -1}, "agent x has n_parameters = -1; give a whole number, or None"),
+    ({"training_cost": 3}, "agent x has training_cost = 3; give a line of at most 100 characters"),
+    (
+        {"training_cost": "\n"},
+        "agent x has training_cost = '\\n'; give a line of at most 100 characters",
+    ),
     ({"version": 2}, "agent x has version 2; give a printable string"),
     ({"policy": None}, "agent x has policy = None; give a method"),
     ({"demonstrate": []}, "agent x has demonstrate = []; give a method"),

@@ -158,6 +158,8 @@ class Agent(metaclass=_AgentType):
             means that it gets the rewards themselves.
         tuned: whether the class has a static method `settings_for(env_id)`. Its result is given to the
             class as the keyword `settings`. Tables mark the agent as tuned.
+        n_parameters: the number of trained weights that the agent brings along; None if it does not say.
+        training_cost: what training them took, in a few words; empty if it does not say.
         batch: the batch that `start` was given.
     """
 
@@ -167,6 +169,8 @@ class Agent(metaclass=_AgentType):
     parallel: ClassVar[int] = 1
     shaped: ClassVar[bool] = True
     tuned: ClassVar[bool] = False
+    n_parameters: int | None = None
+    training_cost: str = ""
     batch: RunBatch
 
     def start(self, batch: RunBatch) -> None:
@@ -288,6 +292,8 @@ class SixArrayAgent(Agent):
         self.version, self.trains = agent.version, agent.trains  # type: ignore[misc]
         self.privileged = agent.privileged  # type: ignore[misc]
         self.parallel, self.shaped = get_parallel(agent), is_shaped(agent)  # type: ignore[misc]
+        self.n_parameters = getattr(agent, "n_parameters", None)
+        self.training_cost = getattr(agent, "training_cost", "")
         if hasattr(agent, "demonstrate"):
             self.demonstrate = lambda transition, demonstrated: agent.demonstrate(
                 *transition, demonstrated
@@ -445,6 +451,15 @@ def _check_declarations(agent: AnyAgent, name: str) -> None:
         raise AgentError(
             f"agent {name} has parallel = {parallel!r:.40}; give a whole number from 1"
         )
+    count, cost = getattr(agent, "n_parameters", None), getattr(agent, "training_cost", "")
+    if count is not None and (type(count) is not int or not 0 <= count < 10**15):
+        raise AgentError(
+            f"agent {name} has n_parameters = {count!r:.40}; give a whole number, or None"
+        )
+    if not isinstance(cost, str) or not (cost + "a").isprintable() or len(cost) > 100:
+        raise AgentError(
+            f"agent {name} has training_cost = {cost!r:.40}; give a line of at most 100 characters"
+        )
     if is_tuned(agent) and not callable(getattr(agent, "settings_for", None)):
         raise AgentError(f"agent {name} is tuned; give it the static method settings_for(env_id)")
     for method in ("start", "act", "learn", "policy", "demonstrate"):
@@ -511,6 +526,13 @@ def is_privileged(agent: AnyAgent) -> bool:
 def is_tuned(agent: object) -> bool:
     """Tells whether an agent, or its class, gets settings that are chosen for the environment by name."""
     return bool(getattr(agent, "tuned", False))
+
+
+def describe_training(agent: AnyAgent) -> dict[str, str]:
+    """Returns what the agent says of weights that were trained before its first run, for result files."""
+    count, cost = getattr(agent, "n_parameters", None), getattr(agent, "training_cost", "")
+    said = {} if count is None else {"parameters": str(count)}
+    return said | ({"training cost": cost} if cost else {})
 
 
 def is_trained(agent: AnyAgent) -> bool:

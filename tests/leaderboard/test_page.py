@@ -11,8 +11,8 @@ import pytest
 from anymdp_bench.cli.app import run
 from anymdp_bench.leaderboard.entries import make_board
 from anymdp_bench.leaderboard.page import build, render
+from anymdp_bench.leaderboard.receipt import Environment, Receipt
 from anymdp_bench.leaderboard.validate import submission_paths, validate
-from anymdp_bench.leaderboard.verify import Environment, Receipt
 from anymdp_bench.results.metrics import summarise
 from anymdp_bench.results.records import read_csv
 from anymdp_bench.results.schema import RecordError
@@ -87,12 +87,40 @@ def test_tuned_agents_are_marked(made):
     board = make_board([validate(made(agent))[0] for agent in ("tql-ucb", "random")])
     for row in (*board.rows, *board.overall):
         assert row["tuned"] == (row["agent"] == "tql-ucb")
-    assert render(board).count("</th>") > render(board).count("tuned per environment</span>") > 0
+    page = render(board)
+    assert page.count("<td>per environment</td>") == page.count(" data-tuned>") - 2 == 1
+
+
+def test_a_row_says_its_budget_and_what_the_agent_brings_along(made, sheet, tmp_path):
+    """What is not known is said to be unknown; a learner's training is its run."""
+    told = sheet("random")
+    told.comments += ["# parameters: 694,573", "# training cost: 93M steps"]
+    found = [validate(path)[0] for path in (made("tql-ucb"), told.write(tmp_path / "told.csv"))]
+    rows = {row["agent"]: row for row in make_board(found).overall}
+    cells = ("budget", "measure", "parameters", "training")
+    assert [rows["random"][k] for k in cells] == ["300 episodes", "online", "695K", "93M steps"]
+    assert [rows["tql-ucb"][k] for k in cells] == [
+        "300 episodes", "test", "not given", "learns in the run",
+    ]  # fmt: skip
+    assert make_board([validate(made("random"))[0]]).overall[0]["training"] == "not given"
+    told.comments[-2] = "# parameters: many"
+    with pytest.raises(RecordError, match="'parameters' is no number"):
+        validate(told.write(tmp_path / "told.csv"))
+
+
+def test_a_page_says_where_paper_and_documentation_are_and_how_to_submit(made):
+    board = make_board([validate(made("random"))[0]])
+    page = render(board, docs="../docs/index.html")
+    assert '<a href="https://arxiv.org/abs/2502.02869"' in page
+    assert '<a href="../docs/index.html">Documentation</a>' in page
+    assert "anymdp-bench leaderboard validate" in page
+    assert "Documentation" not in render(board)
 
 
 def test_nothing_is_fetched_from_anywhere(made):
     page = html.unescape(render(make_board([validate(made("random"))[0]])))
-    assert not re.findall(r"""(?:src|href|action)=["']?(?:https?:)?//""", page)
+    links = re.findall(r"""<(\w+)[^>]*?\b(?:src|href|action)=["']?(?:https?:)?//""", page)
+    assert set(links) == {"a"}  # the paper, which nothing asks for until it is chosen
     assert "@import" not in page
     assert "url(" not in page
     assert "default-src 'none'" in page
@@ -115,17 +143,48 @@ def test_verified_is_said_only_of_these_very_bytes(made, tmp_path):
     path = shutil.copy(made("tql-ucb"), tmp_path / "mine.csv")
     found = validate(path)[0]
 
-    def verified():
-        return make_board([found]).rows[0]["verified"]
+    def shown():
+        (row,) = make_board([found]).overall
+        assert row["verified"] == (row["receipt"] is not None)
+        return row["receipt"]
 
-    assert verified() == ""
+    assert shown() is None
+    assert "Not yet: nobody but the author" in render(make_board([found]))
     receipt = tmp_path / "mine.verified.json"
     a_receipt(found).save(receipt)
-    assert verified().startswith("2 of 2 sampled runs reproduced row by row; 1 fresh tasks agree")
+    assert shown() == a_receipt(found)
+    page = render(make_board([found]))
+    assert a_receipt(found).summary in html.unescape(page)
+    assert "verify mine.csv --nonce n --sample 2 --tasks 1" in page
+    assert "mine.verified.json" in page
+    build([found], tmp_path / "site")
+    assert (tmp_path / "site" / "submissions" / receipt.name).read_bytes() == receipt.read_bytes()
     a_receipt(found, sha256="0" * 64).save(receipt)
-    assert verified() == ""
+    assert shown() is None
     a_receipt(found, p_fresh=0.001).save(receipt)
-    assert verified() == ""
+    assert shown() is None
+
+
+def test_a_receipt_says_in_words_what_its_numbers_mean(made):
+    """Chance in so many of 100 submissions, since "agree (p = 0.009)" reads as its opposite."""
+    found = validate(made("random"))[0]
+    assert a_receipt(found).summary == (
+        "All 2 submitted runs that were played again gave the same rows. On 1 new task the agent's mean"
+        " final score was 50.0, where 50.0 was claimed. Chance alone lets claims exceed new runs by as much"
+        " in up to 50 of 100 honest submissions; fewer than 5 of 1,000 would refute them."
+    )
+    few = Environment("AnyMDP-16s5a-v0", 2, 1, (5,), 0.9, 0.25, renumbered=True)
+    text = a_receipt(found, environments=(few,), p_fresh=0.009, p_sampled=0.3, episodes=100).summary
+    assert (
+        "1 of the 2 submitted runs that were played again gave the same rows, in their first 100"
+        in text
+    )
+    assert "up to 30 of 100 honest submissions" in text
+    assert "mean score within 100 episodes was 25.0, where 90.0 was claimed" in text
+    assert "up to 9 of 1,000 honest submissions; fewer than 5 of 1,000 would refute them." in text
+    assert text.endswith("Fixed tasks were renumbered.")
+    assert "On 0 new tasks" in a_receipt(found, environments=()).summary
+    assert "nearly all honest submissions" in a_receipt(found, p_fresh=1.0).summary
 
 
 def test_the_same_result_twice_is_refused(made, tmp_path):

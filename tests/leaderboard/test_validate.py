@@ -11,8 +11,8 @@ import pytest
 
 from anymdp_bench.cli.app import run
 from anymdp_bench.leaderboard.check_file import MAX_BYTES, MAX_LINE
+from anymdp_bench.leaderboard.receipt import receipt_path
 from anymdp_bench.leaderboard.validate import validate
-from anymdp_bench.leaderboard.verify import receipt_path
 from anymdp_bench.results.schema import RecordError
 
 

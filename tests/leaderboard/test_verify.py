@@ -11,10 +11,11 @@ from anymdp_bench.agents import AgentError, AgentSpec, RunBatch
 from anymdp_bench.cli.app import run
 from anymdp_bench.evaluation import Budget, Run, play_in_context, play_training
 from anymdp_bench.leaderboard.permutation_test import p_fresh, p_paired
+from anymdp_bench.leaderboard.receipt import load_receipt
 from anymdp_bench.leaderboard.rerun import remote, remote_players, replay
 from anymdp_bench.leaderboard.submission import Submission, read_submission
 from anymdp_bench.leaderboard.validate import validate
-from anymdp_bench.leaderboard.verify import load_receipt, verify
+from anymdp_bench.leaderboard.verify import verify
 from anymdp_bench.results.records import read_file
 from anymdp_bench.results.schema import RecordError
 from anymdp_bench.runner.plan import make_plan
@@ -315,7 +316,7 @@ def test_an_agent_that_knows_a_fixed_task_by_heart_is_refused(monkeypatch, tmp_p
     assert receipt.environments[0].renumbered
     assert receipt.environments[0].fresh < 0.5
     assert not receipt.holds
-    assert "; fixed tasks were renumbered" in receipt.summary
+    assert "Fixed tasks were renumbered." in receipt.summary
 
 
 @pytest.mark.parametrize("agent", ["psrl", "tql-ucb"])

@@ -163,6 +163,33 @@ def test_text_fits_and_loses_nothing(summary: pd.DataFrame, width: int | None, c
     assert "…" not in plain
 
 
+@pytest.mark.parametrize("width", [60, 80, 110])
+@pytest.mark.parametrize("agent", ["my", "team.module:AgentWithALongName-v2", 40 * "x"])
+def test_a_wide_table_is_folded_in_whole_cells(summary, width, agent):
+    """Two suites, versions, contexts and the paper's figures: no cell is broken or out of its column."""
+    other = summary.assign(suite="table1-small", agent=agent, agent_version="1.1")
+    rows = pd.concat([summary, other])
+    lines = tables.render(rows, reference=True, width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert sum("AnyMDP-16s5a-v0 [table1-small]" in line for line in lines) == 1
+    assert sum(agent in line for line in lines) >= len(other)
+    assert sum("95.3 [94.3, 96.3] *" in line for line in lines) == 2
+    assert sum("> 1.1M" in line for line in lines) == 4
+    for heading, cell in (("reached", "3/8"), ("published", "95.3 / 2.0K / 29")):
+        place = next(k for k, line in enumerate(lines) if heading in line)
+        end = lines[place].index(heading) + len(heading)
+        found = [line for line in lines[place + 1 :] if cell in line]
+        assert found
+        assert all(line[:end].endswith(cell) for line in found)
+
+
+def test_a_name_longer_than_the_terminal_is_the_only_thing_that_is_broken(summary):
+    text = tables.render(summary.assign(agent=80 * "x"), width=50)
+    assert max(map(len, text.splitlines())) <= 50
+    assert text.count("x" * 48) == len(summary)
+    assert "95.3 [94.3, 96.3] *" in text
+
+
 def test_suites_and_versions_show_only_where_there_are_several(summary: pd.DataFrame) -> None:
     assert "quick" not in tables.render(summary)
     assert "omnirl 1.0" not in tables.render(summary)

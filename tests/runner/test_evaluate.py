@@ -147,6 +147,18 @@ def test_an_agent_is_a_name_a_class_a_function_or_an_instance(folder):
     assert "tuned" not in found.header  # it was made without settings for the environment
 
 
+def test_what_an_agent_says_of_its_training_is_in_the_result():
+    class Trained(Random):
+        n_parameters = 1_200
+        training_cost = "3 minutes"
+
+    header = evaluate(Trained, BANDIT, **QUICKLY).header
+    assert (header["parameters"], header["training cost"]) == ("1200", "3 minutes")
+    header = evaluate("random", BANDIT, **QUICKLY).header
+    assert "parameters" not in header
+    assert "training cost" not in header
+
+
 def test_every_player_of_a_game_has_an_agent_of_its_own():
     """Though one instance is given."""
     settings = {"runs": 1, "episodes": 100, "workers": 1}

@@ -166,12 +166,14 @@ class OmniRL(SequenceAgent):
     """`omnirl`, the sequence model under the paper's name; up to version 8 another agent bore that name."""
 
     version: ClassVar[str] = "12"
+    training_cost = "93M steps, 4.3 core-hours"  # of the weights that ship
 
 
 class OmniRLGarnet(SequenceAgent):
     """`omnirl-garnet`, trained on Garnet alone: the fourth column of the paper's table."""
 
     version: ClassVar[str] = "1"
+    training_cost = "8.1M steps, 0.5 core-hours"  # of the weights that ship
 
 
 class OmniRLDelta(SequenceAgent):
@@ -243,4 +245,8 @@ def load_agent(
         raise AgentError(f"{checkpoint} needs PyTorch: pip install 'anymdp-bench[torch]'") from None
     except ValueError as error:
         raise AgentError(str(error)) from None
-    return made(network, found.schedule, trained_sizes(found.numbers), shown_tag)
+    agent = made(network, found.schedule, trained_sizes(found.numbers), shown_tag)
+    agent.n_parameters = sum(array.size for array in found.tensors.values())
+    if checkpoint is not None:
+        agent.training_cost = ""
+    return agent

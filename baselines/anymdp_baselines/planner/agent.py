@@ -92,6 +92,11 @@ class NeuralPlanner(Agent):
         self._first = float(default if first_temperature is None else first_temperature)
         self._sampling_visits = sampling_visits
         self._assumes_anymdp = assumes_anymdp
+        network = self._weights.general
+        if network is not None and not assumes_anymdp:
+            self.n_parameters = sum(np.size(part) for part in network) - np.size(network.loops)
+        if checkpoint is None and weights == SHIPPED and not assumes_anymdp:
+            self.training_cost = "28K updates, 1.3 core-hours"
 
     def start(self, batch: RunBatch) -> None:
         """Forgets everything.

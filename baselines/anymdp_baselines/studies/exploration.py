@@ -31,6 +31,7 @@ from anymdp_bench.evaluation import (
     make_simulator,
     run_batch,
 )
+from anymdp_bench.results.plots.lettering import add_legend
 from anymdp_bench.results.plots.style import RC, line_styles
 from anymdp_bench.studies.files import ResultCache, publish
 from anymdp_bench.tasks.family import task_source
@@ -163,5 +164,5 @@ def _draw_figure(curves: dict[str, pd.DataFrame]) -> Figure:
         axes[0].axhline(np.log(5), color="0.55", linewidth=0.8, linestyle=(0, (1, 2)))
         axes[0].set(xlabel="steps", ylabel="entropy of decisions, nats", ylim=(0, None))
         axes[1].set(xlabel="steps", ylabel="regret, in gaps", ylim=(0, None))
-        axes[0].legend(frameon=False)
+    add_legend(figure, list(axes))
     return figure

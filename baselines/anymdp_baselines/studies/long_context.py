@@ -233,13 +233,8 @@ def picture(rows: pd.DataFrame, scale: Scale) -> Figure:
     """Both losses against the position in the context."""
     from matplotlib import rc_context
 
-    from anymdp_bench.results.plots.style import (
-        RC,
-        add_legend,
-        line_styles,
-        make_panels,
-        set_log_axis,
-    )
+    from anymdp_bench.results.plots.lettering import add_legend
+    from anymdp_bench.results.plots.style import RC, line_styles, make_panels, set_log_axis
 
     figure, axes = make_panels(["next observation", "oracle's action"])
     figure.set_size_inches(8.4, 4.0)

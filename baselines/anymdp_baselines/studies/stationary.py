@@ -45,6 +45,8 @@ def run(scale: str, out: Path) -> list[Path]:
     """Prints the fits and draws `stationary.png`."""
     from matplotlib.figure import Figure
 
+    from anymdp_bench.results.plots.lettering import add_legend
+
     figure = Figure(figsize=(7.0, 2.8), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     colours = {"uniform": "#0072B2", "oracle": "#D55E00"}
@@ -59,7 +61,7 @@ def run(scale: str, out: Path) -> list[Path]:
         axis.set(title=env_id, xlabel="state, by stationary probability")
         axis.grid(alpha=0.25, linewidth=0.5)
     axes[0].set(ylabel="stationary probability", ylim=(1e-7, 1))
-    axes[1].legend(title="policy", frameon=False)
+    add_legend(figure, list(axes), "policy")
     path = out / "stationary.png"
     figure.savefig(path, dpi=200)
     return [path]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -80,8 +81,8 @@ def verify(
     """
     import secrets
 
+    from anymdp_bench.leaderboard.receipt import receipt_path
     from anymdp_bench.leaderboard.validate import validate as check
-    from anymdp_bench.leaderboard.verify import receipt_path
     from anymdp_bench.leaderboard.verify import verify as rerun
     from anymdp_bench.results.schema import RecordError
 
@@ -133,6 +134,12 @@ def build(
             callback=expand_home, help="Folder of long-context results; none if it is not there."
         ),
     ] = Path("leaderboard/longcontext"),
+    docs: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of the documentation, for a link; default: docs/, if it is here."
+        ),
+    ] = None,
 ) -> None:
     """Write the leaderboard as a static site: one page that works from the file system.
 
@@ -148,7 +155,10 @@ def build(
     for path in submission_paths(paths or [SUBMISSIONS]):
         note(f"checking {path}")
         submissions.append(check(path)[0])
-    page = write(submissions, out, load_board(longcontext))
+    if docs is None:
+        here = Path("docs/index.md")
+        docs = os.path.relpath(here, out) if here.exists() else ""
+    page = write(submissions, out, load_board(longcontext), docs)
     if as_json:
         entries = [
             {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from anymdp_bench.leaderboard.receipt import Receipt, load_receipt, receipt_path
 from anymdp_bench.leaderboard.submission import Submission
-from anymdp_bench.leaderboard.verify import Receipt, load_receipt, receipt_path
 from anymdp_bench.results.curves import learning_curve
 from anymdp_bench.results.metrics import summarise, summarise_overall
 from anymdp_bench.results.published import find_published
 from anymdp_bench.results.schema import RecordError
+from anymdp_bench.results.table_formats import NONE
 from anymdp_bench.results.tables import best_rows, human, percent
 from anymdp_bench.tasks.family import task_source
 
@@ -114,16 +116,15 @@ def _row(
         "budget": f"{human(row['budget_steps'])} / {human(row['budget_episodes'])}",
         "reached": f"{row['reached']}/{row['n_runs']}",
         "reached_key": row["reached"] / row["n_runs"],
-        "published": "—" if known is None else f"{known.percent:.1f}",
-        "published_key": -1.0 if known is None else known.percent,
+        "published": NONE if known is None else f"{known.percent:.1f}",
+        "published_key": "" if known is None else known.percent,
         "regret": _figure(row["regret"]),
-        "regret_key": "" if math.isnan(row["regret"]) else row["regret"],
     }
     for unit in ("steps", "episodes"):
         median = row[f"{unit}_median"]
         reached = math.isfinite(median)
         cells[unit] = human(median) if reached else f"> {human(row[f'{unit}_limit'])}"
-        cells[f"{unit}_key"] = median if reached else 1e15
+        cells[f"{unit}_key"] = median if reached else ""
     return cells
 
 
@@ -133,12 +134,57 @@ def _figure(value: float) -> str:
 
 
 def _total(row: dict[Any, Any], found: Submission, receipt: Receipt | None) -> dict[str, Any]:
+    """One line of the table of submissions, and all that its details say."""
+    parameters, steps = found.parameters, found.limits.steps
     return _common(row, found, receipt) | {
         "n_envs": row["n_envs"],
         "n_runs": row["n_runs"],
+        "iqm": percent(row["iqm"]),
+        "iqm_key": row["iqm"],
         "gap": percent(row["optimality_gap"]),
-        "gap_key": row["optimality_gap"],
+        "budget": _say_limits(found),
+        "budget_key": steps if found.limits.episodes is None else "",
+        "parameters": "not given" if parameters is None else human(parameters),
+        "parameters_key": "" if parameters is None else parameters,
+        "parameters_exact": "" if parameters is None else f"{parameters:,}",
+        "training": found.header.get("training cost") or _say_no_cost(found),
+        "environments": list(dict.fromkeys(found.frame["env_id"].astype(str))),
+        "digest": found.digest,
+        "author": found.header.get("author", ""),
+        "link": found.header.get("link", ""),
+        "description": found.header.get("description", ""),
+        "settings": {name.replace("_", " "): value for name, value in found.settings.items()},
+        "suite_hash": found.suite.hash,
+        "command": found.command,
+        "receipt": receipt,
+        "receipt_file": receipt_path(found.path).name if receipt else "",
+        "repeat": _repeat(found, receipt) if receipt else "",
     }
+
+
+def _say_no_cost(found: Submission) -> str:
+    """What stands for a training cost where the submission gives none."""
+    return "learns in the run" if found.context == "none" else "not given"
+
+
+def _say_limits(found: Submission) -> str:
+    """The budget of a run, in words."""
+    limits = found.limits
+    parts = [(limits.episodes, "episodes"), (limits.steps, "steps")]
+    return " or ".join(f"{human(most)} {unit}" for most, unit in parts if most is not None)
+
+
+def _repeat(found: Submission, receipt: Receipt) -> str:
+    """The command that repeats a verification."""
+    words = ["anymdp-bench", "leaderboard", "verify", found.path.name, "--nonce", receipt.nonce]
+    for option, counts in (
+        ("--sample", {each.sampled for each in receipt.environments}),
+        ("--tasks", {len(each.fresh_seeds) for each in receipt.environments}),
+    ):
+        words += [option, str(max(counts, default=1))]
+    return shlex.join(
+        [*words, *(["--episodes", str(receipt.episodes)] if receipt.episodes else [])]
+    )
 
 
 def _common(row: dict[Any, Any], found: Submission, receipt: Receipt | None) -> dict[str, Any]:
@@ -148,7 +194,6 @@ def _common(row: dict[Any, Any], found: Submission, receipt: Receipt | None) -> 
     return {
         "suite": row["suite"],
         "agent": row["agent"],
-        "version": row["agent_version"],
         "label": _label(*(str(row[k]) for k in ("agent", "agent_version", "context"))),
         "context": row["context"],
         "measure": row["measure"],
@@ -156,25 +201,17 @@ def _common(row: dict[Any, Any], found: Submission, receipt: Receipt | None) -> 
         "score": percent(row["score"]),
         "score_key": row["score"],
         "interval": "" if math.isnan(low) else f"{percent(low)} to {percent(high)}",
-        "bar": [round(float(mark), 2) for mark in marks],
-        "iqm": percent(row["iqm"]),
-        "iqm_key": row["iqm"],
+        "bar": [round(float(mark)) for mark in marks],
         "file": found.path.name,
-        "digest": found.digest,
-        "author": found.header.get("author", ""),
-        "link": found.header.get("link", ""),
-        "description": found.header.get("description", ""),
-        "command": found.command,
-        "verified": receipt.summary if receipt else "",
-        "nonce": receipt.nonce if receipt else "",
+        "verified": receipt is not None,
     }
 
 
 def _curve(label: str, part: pd.DataFrame) -> dict[str, Any]:
-    """A learning curve against steps, rounded for the page."""
+    """A learning curve against steps; scores in thousandths, which is more than the eye sees."""
     band = learning_curve(part, "steps", points=48)
-    rounded = {
-        name: [None if math.isnan(v) else round(float(v), 6) for v in values]
+    scores = {
+        name: [None if math.isnan(v) else round(1000 * float(v)) for v in values]
         for name, values in band._asdict().items()
     }
-    return {"label": label} | rounded
+    return {"label": label} | scores | {"at": [round(float(v)) for v in band.at]}

@@ -17,25 +17,41 @@ from pathlib import Path
 from typing import Any
 
 from anymdp_bench import __version__
-from anymdp_bench.leaderboard.entries import TARGET, Board, make_board
+from anymdp_bench.leaderboard.entries import TARGET, Board, make_board, receipt_of
 from anymdp_bench.leaderboard.longcontext import board_rows, titles
+from anymdp_bench.leaderboard.receipt import receipt_path
 from anymdp_bench.leaderboard.submission import Submission
 from anymdp_bench.longcontext import Result
 from anymdp_bench.results.schema import RecordError
+from anymdp_bench.suites import DEFAULT_SUITE
+
+PAPER = "https://arxiv.org/abs/2502.02869"
+CHOICES = ("suite", "family", "measure", "context")
+"""What the page can be filtered by, each with the values that there are."""
 
 
 def build(
-    submissions: Sequence[Submission], out: Path, contexts: Sequence[tuple[Path, Result]] = ()
+    submissions: Sequence[Submission],
+    out: Path,
+    contexts: Sequence[tuple[Path, Result]] = (),
+    docs: str = "",
 ) -> Path:
     """Writes `index.html` and copies of what it shows into `out`; returns the page's path.
+
+    Args:
+        submissions: what `validate` accepted.
+        out: the folder of the site.
+        contexts: results of the board of long contexts.
+        docs: the address of the documentation, for a link; none if empty.
 
     Raises:
         RecordError: submissions that clash, or an `out` that cannot be written.
     """
     _check_names(submissions)
-    text = render(make_board(submissions), board_rows(contexts))
+    text = render(make_board(submissions), board_rows(contexts), docs)
     try:
-        _copy([each.path for each in submissions], out / "submissions")
+        receipts = [receipt_path(each.path) for each in submissions if receipt_of(each)]
+        _copy([*(each.path for each in submissions), *receipts], out / "submissions")
         if contexts:
             _copy([path for path, _ in contexts], out / "longcontext")
         page = out / "index.html"
@@ -67,8 +83,14 @@ def _copy(paths: Sequence[Path], folder: Path) -> None:
             shutil.copyfile(path, copy)
 
 
-def render(board: Board, contexts: Sequence[dict[str, Any]] = ()) -> str:
-    """The page as text, the same for the same board; `contexts` are rows of the board of long contexts."""
+def render(board: Board, contexts: Sequence[dict[str, Any]] = (), docs: str = "") -> str:
+    """The page as text, the same for the same board.
+
+    Args:
+        board: what the page shows.
+        contexts: rows of the board of long contexts.
+        docs: as in `build`.
+    """
     import jinja2
 
     assets = files("anymdp_bench.leaderboard") / "assets"
@@ -81,9 +103,10 @@ def render(board: Board, contexts: Sequence[dict[str, Any]] = ()) -> str:
         board=board,
         long_contexts=contexts,
         positions=titles(contexts),
-        suites=_distinct(board.rows, "suite"),
-        families=_distinct(board.rows, "family"),
-        contexts=_distinct(board.rows, "context"),
+        choices={name: _distinct(board.rows, name) for name in CHOICES},
+        default_suite=_default_suite(_distinct(board.rows, "suite")),
+        docs=docs,
+        paper=PAPER,
         style=style,
         script=script,
         policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}",
@@ -91,6 +114,11 @@ def render(board: Board, contexts: Sequence[dict[str, Any]] = ()) -> str:
         target=round(100 * TARGET),
         version=__version__,
     )
+
+
+def _default_suite(suites: list[str]) -> str:
+    """The suite that is shown first; the scores of several are not to be compared."""
+    return DEFAULT_SUITE if DEFAULT_SUITE in suites else suites[0]
 
 
 def _distinct(rows: list[dict[str, Any]], key: str) -> list[str]:

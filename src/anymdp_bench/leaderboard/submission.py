@@ -5,6 +5,11 @@ Who made it may stand in `#` lines above the header line; all of them are option
     # author: Ada Lovelace
     # link: https://example.org/agent
     # description: Q-learning with a memory
+    # parameters: 694573
+    # training cost: 93M steps, 4.3 core-hours
+
+The last two are what an agent brings along that was trained before its first run; `run` writes them where the
+agent declares them.
 """
 
 from __future__ import annotations
@@ -31,7 +36,7 @@ from anymdp_bench.suites import CUSTOM, Limits, Suite, load_suite, suite_names
 BARRED = frozenset({"oracle"})
 """Agents that look at the task."""
 
-_LONGEST = {"author": 100, "link": 300, "description": 500, "command": 1000}
+_LONGEST = {"author": 100, "link": 300, "description": 500, "command": 1000, "training cost": 100}
 _NAME = 80  # characters of an agent's name or version
 _AGENT = re.compile(r"[A-Za-z0-9._:-]+")
 _LINK = re.compile(r"https?://[^\s\"'<>\\]+")
@@ -94,6 +99,20 @@ class Submission:
         except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
+
+    @property
+    def parameters(self) -> int | None:
+        """The number of trained weights that the agent brings along, as its header says."""
+        text = self.header.get("parameters")
+        return None if text is None else int(text.replace(",", ""))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of its runs, as its header says; those that the command line has names for."""
+        shown = ("context", "checkpoint", "seed", "task_seed_start", ARGUMENTS)
+        return {
+            name: self._settings[name] for name in shown if self._settings.get(name) is not None
+        }
 
     @property
     def is_tuned(self) -> bool:
@@ -165,6 +184,11 @@ def _check_header(found: Submission) -> None:
     for key, longest in _LONGEST.items():
         if len(found.header.get(key, "")) > longest:
             raise RecordError(f"{found.path}: {key!r} is longer than {longest} characters; cut it")
+    parameters = found.header.get("parameters", "0").replace(",", "")
+    if not (parameters.isascii() and parameters.isdigit() and len(parameters) <= 15):
+        raise RecordError(
+            f"{found.path}: 'parameters' is no number; write it in digits, or leave it out"
+        )
     link = found.header.get("link")
     if link and not _LINK.fullmatch(link):
         raise RecordError(f"{found.path}: 'link' is no address; write https://...")

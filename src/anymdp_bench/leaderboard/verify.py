@@ -15,11 +15,7 @@ The claims do not hold where chance alone would make them exceed the rerun so fa
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -31,125 +27,16 @@ from anymdp_bench.engine.rng import stream
 from anymdp_bench.evaluation import Budget, Curve, Run, renumber
 from anymdp_bench.leaderboard.check_completeness import Tasks
 from anymdp_bench.leaderboard.permutation_test import p_fresh, p_paired
+from anymdp_bench.leaderboard.receipt import Environment, Receipt
 from anymdp_bench.leaderboard.rerun import RemoteAgent, remote_players, replay
 from anymdp_bench.leaderboard.submission import Submission
-from anymdp_bench.paths import AnyPath, make_parent
-from anymdp_bench.results.csv_bytes import remove_suffix
 from anymdp_bench.results.schema import RecordError
 from anymdp_bench.results.statistics import Array
 from anymdp_bench.results.windows import window
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 from anymdp_bench.tasks.selection import select_tasks
 
-LEVEL = 0.005
-_SUFFIX = ".verified.json"
 _SAME = 1e-6  # scores closer than this are the same: other platforms differ in the last digits
-
-
-def receipt_path(submission: Path) -> Path:
-    """Where the receipt of a submission lies, whether the submission is compressed or not: beside it."""
-    return submission.with_name(remove_suffix(submission.name) + _SUFFIX)
-
-
-@dataclass(frozen=True)
-class Environment:
-    """What was rerun of one environment, and how it came out.
-
-    Attributes:
-        env_id: the environment.
-        sampled: number of submitted runs that were played again.
-        reproduced: number of those that gave the same rows.
-        fresh_seeds: the task seeds of the fresh runs.
-        claimed: the submission's mean final score.
-        fresh: the mean final score of the fresh runs.
-        renumbered: whether the fresh runs were of a fixed task with other numbers.
-    """
-
-    env_id: str
-    sampled: int
-    reproduced: int
-    fresh_seeds: tuple[int, ...]
-    claimed: float
-    fresh: float
-    renumbered: bool = False
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What a verification found; kept beside the submission, and shown on the page."""
-
-    submission: str
-    sha256: str
-    nonce: str
-    agent: str
-    agent_version: str
-    package: str
-    episodes: int | None
-    environments: tuple[Environment, ...]
-    p_sampled: float
-    p_fresh: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether the claims hold."""
-        return min(self.p_sampled, self.p_fresh) >= LEVEL
-
-    @property
-    def summary(self) -> str:
-        """One sentence."""
-        sampled = sum(each.sampled for each in self.environments)
-        same = sum(each.reproduced for each in self.environments)
-        fresh = sum(len(each.fresh_seeds) for each in self.environments)
-        renumbered = any(each.renumbered for each in self.environments)
-        numbers = "; fixed tasks were renumbered" if renumbered else ""
-        cut = f", first {self.episodes} episodes" if self.episodes else ""
-        return (
-            f"{same} of {sampled} sampled runs reproduced row by row; {fresh} fresh tasks agree"
-            f" (p = {self.p_fresh:.2g}){numbers}{cut}"
-        )
-
-    def save(self, path: AnyPath) -> None:
-        """Writes the receipt as JSON."""
-        text = json.dumps(dataclasses.asdict(self) | {"holds": self.holds}, indent=1)
-        make_parent(path).write_text(text + "\n", encoding="utf-8")
-
-
-def load_receipt(path: Path) -> Receipt:
-    """Reads what `Receipt.save` wrote.
-
-    Raises:
-        RecordError: the file is no receipt.
-    """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        del data["holds"]
-        rows = [row | {"fresh_seeds": tuple(row["fresh_seeds"])} for row in data["environments"]]
-        receipt = Receipt(**data | {"environments": tuple(Environment(**row) for row in rows)})
-        _check_kinds(receipt)
-        return receipt
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise RecordError(f"{path}: is no receipt; write one with leaderboard verify") from None
-
-
-def _check_kinds(receipt: Receipt) -> None:
-    """Raises TypeError or ValueError where a field holds something of another kind."""
-    kinds: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (float, int)}
-    kinds |= {"int | None": (int, type(None))}
-    parts: tuple[Receipt | Environment, ...] = (receipt, *receipt.environments)
-    for part in parts:
-        for field in dataclasses.fields(part):
-            value = getattr(part, field.name)
-            if field.type == "bool" and not isinstance(value, bool):
-                raise TypeError(field.name)
-            if field.type not in kinds:
-                continue
-            if isinstance(value, bool) or not isinstance(value, kinds[str(field.type)]):
-                raise TypeError(field.name)
-            if isinstance(value, (int, float)) and not abs(value) < 2**63:
-                raise ValueError(field.name)
-    for row in receipt.environments:
-        if any(type(seed) is not int for seed in row.fresh_seeds):
-            raise TypeError("fresh_seeds")
 
 
 class _Pair(NamedTuple):

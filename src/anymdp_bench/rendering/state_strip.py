@@ -24,9 +24,15 @@ _LOW_VALUE, _HIGH_VALUE = np.array([68.0, 1.0, 84.0]), np.array([253.0, 231.0, 3
 
 
 def find_goal(mdp: TabularMDP) -> int | None:
-    """Returns the last rank if it is terminal and no pitfall pays more on arrival, else None."""
+    """Returns the last rank if it is terminal and no pitfall pays more on arrival, else None.
+
+    A terminal state of another rank is a goal if it is the only one and nothing in the task pays more.
+    """
     last = mdp.n_states - 1
     if not mdp.terminal[last]:
+        ends = np.flatnonzero(mdp.terminal)
+        if len(ends) == 1 and mdp.reward[:, :, ends[0]].max() >= mdp.reward.max():
+            return int(ends[0])
         return None
     arriving = mdp.reward[:, :, mdp.terminal].max(axis=(0, 1))
     return last if arriving[-1] >= arriving.max() else None

@@ -23,6 +23,7 @@ from anymdp_bench.scoring import ORACLE_GAMMA, References, compute_references
 
 _COLOURS = {"S": "#2563eb", "x": "#d55e00", "G": "#009e73", ".": "#9aa0a8"}
 _NAMES = {"S": "start", "x": "pitfall", "G": "goal", ".": "other"}
+_VALUE = "#8e44ad"
 _MANY = 48  # with more states than this, names are left out
 
 
@@ -45,16 +46,23 @@ def draw_task(mdp: TabularMDP, out: AnyPath, name: str, grid: Grid | None = None
     order, uniform, best = _measure_visits(mdp, ends)
     kinds = list(classify_cells(mdp, grid).values()) if grid else classify_states(mdp)
     _draw_transitions(axes[0], mdp, order, kinds)
-    _draw_states(axes[1], mdp, order, uniform, best, kinds)
+    entries = _draw_states(axes[1], mdp, order, uniform, best, kinds)
+    figure.legend(handles=entries, loc="outside lower center", ncols=len(entries), frameon=False)
     if grid is not None:
         axes[2].imshow(draw_cells(mdp, grid, None))
         axes[2].set_axis_off()
         axes[2].set_title("the grid: floor coloured by V*")
+    steps = "1 step" if mdp.max_steps == 1 else f"at most {mdp.max_steps} steps"
     figure.suptitle(
-        f"{name}: {mdp.n_states} states, {mdp.n_actions} actions, at most {mdp.max_steps} steps;"
-        f" oracle {ends.oracle:.3g}, random {ends.random:.3g}"
+        f"{name}: {mdp.n_states} states, {mdp.n_actions} actions, {steps};"
+        f" oracle {_figure(ends.oracle)}, random {_figure(ends.random)}"
     )
     figure.savefig(make_parent(out), dpi=120)
+
+
+def _figure(value: float) -> str:
+    """A number with three digits, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _measure_visits(mdp: TabularMDP, ends: References) -> tuple[Int64s, Float64s, Float64s]:
@@ -83,23 +91,32 @@ def _draw_transitions(axis: Any, mdp: TabularMDP, order: Int64s, kinds: list[str
 
 def _draw_states(
     axis: Any, mdp: TabularMDP, order: Int64s, uniform: Float64s, best: Float64s, kinds: list[str]
-) -> None:
+) -> list[Any]:
+    """Draws visits and values; returns the entries of a legend."""
+    from matplotlib.patches import Patch
+    from matplotlib.ticker import MaxNLocator
+
     places = np.arange(len(order))
     floor = 1e-6
     colours = [_COLOURS[kinds[s]] for s in order]
-    axis.bar(places, np.maximum(uniform[order], floor), color=colours, width=1.0, label="_")
-    axis.plot(places, np.maximum(best[order], floor), ".", color="black", label="oracle's visits")
+    axis.bar(places, np.maximum(uniform[order], floor), color=colours, width=1.0)
+    (dots,) = axis.plot(
+        places, np.maximum(best[order], floor), ".", color="black", label="the oracle's visits"
+    )
     axis.set_yscale("log")
     axis.set_ylim(floor, 1)
-    axis.set_xlabel("state, most visited first")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_xlim(-0.5, len(order) - 0.5)
+    axis.set_xlabel("place of the state, most visited first")
     axis.set_ylabel("stationary probability (bars: uniform policy)")
-    for kind in "SxG.":
-        if kind in kinds:
-            axis.bar([0], [0], color=_COLOURS[kind], label=_NAMES[kind])
     value = solve(mdp, ORACLE_GAMMA).v
     live = ~mdp.terminal[order]
     twin = axis.twinx()
-    twin.plot(places[live], value[order][live], color="#8e44ad", lw=1, label="V*")
-    twin.set_ylabel("V* at discount 0.994", color="#8e44ad")
-    axis.legend(fontsize=7, loc="upper right")
+    marker = "D" if live.sum() == 1 else ""  # a line of one point would not be seen
+    (line,) = twin.plot(
+        places[live], value[order][live], color=_VALUE, lw=1, marker=marker, label="V*"
+    )
+    twin.set_ylabel("V* at discount 0.994", color=_VALUE)
     axis.set_title("visits and values")
+    shown = [Patch(color=_COLOURS[kind], label=_NAMES[kind]) for kind in "SxG." if kind in kinds]
+    return [*shown, dots, line]

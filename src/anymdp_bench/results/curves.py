@@ -80,7 +80,8 @@ def performance_profile(frame: pd.DataFrame, at: Array) -> Band:
     al. 2021, section 4.2).
     """
     finals = compute_final_scores(frame)
-    strata = [part["score"].to_numpy() for _, part in finals.groupby("env_id", observed=True)]
+    environments = finals.groupby(["suite", "suite_hash", "env_id"], observed=True)
+    strata = [part["score"].to_numpy() for _, part in environments]
     estimates = []
     for threshold in at:
         above = [(scores > threshold).astype(float) for scores in strata]

@@ -5,13 +5,14 @@ bold. `tables` fills the sheet.
 """
 
 import io
-from collections.abc import Callable
+import itertools
+import textwrap
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape as escape_html
 
 from rich import box
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -50,7 +51,7 @@ class Sheet:
 
 
 def text(sheet: Sheet, width: int | None = None, color: bool = False) -> str:
-    """One line a row where the width allows, else a short paragraph a row; nothing is cut off."""
+    """One line a row where the width allows, else a few lines a row; nothing is cut off, no word broken."""
     buffer = io.StringIO()
     columns = width or _UNLIMITED
     console = Console(
@@ -66,8 +67,8 @@ def text(sheet: Sheet, width: int | None = None, color: bool = False) -> str:
     if needed <= columns:
         console.print(table)
     else:
-        for index in range(len(sheet.rows)):
-            _print_paragraph(console, sheet, index)
+        for line in _folded_lines(sheet, columns):
+            console.print(line, soft_wrap=True)
     console.print()
     console.print(Text(sheet.caption), width=min(columns, 100))
     return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
@@ -78,29 +79,112 @@ def _rich_table(sheet: Sheet) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1))
     for index, heading in enumerate(sheet.headings):
         table.add_column(Text(heading), justify="left" if index <= sheet.SCORE else "right")
-    digits = max(len(cells[sheet.SCORE].split()[0]) for cells in sheet.rows)
-    for index, cells in enumerate(sheet.rows):
+    for index, (cells, score) in enumerate(zip(sheet.rows, _aligned_scores(sheet), strict=True)):
         texts = [Text(cell) for cell in cells]
-        number, _, interval = cells[sheet.SCORE].partition(" ")
-        texts[sheet.SCORE] = _starred(sheet, index, f"{number.rjust(digits)} {interval}".rstrip())
+        texts[sheet.SCORE] = Text(score, style="bold" if sheet.best[index] else "")
         if index and sheet.begins(index):
             table.add_section()
         table.add_row(*texts)
     return table
 
 
-def _print_paragraph(console: Console, sheet: Sheet, index: int) -> None:
-    """One row for a narrow terminal: the score beside the agent, the rest beneath, by name."""
-    environment, agent, score, *rest = sheet.rows[index]
-    if sheet.begins(index):
-        console.print(Text(environment, overflow="fold"))
-    console.print(Padding(Text(f"{agent}: ") + _starred(sheet, index, score), (0, 0, 0, 2)))
-    named = [f"{name} {cell}" for name, cell in zip(sheet.headings[3:], rest, strict=True)]
-    console.print(Padding(Text(", ".join(named)), (0, 0, 0, 4)))
+@dataclass(frozen=True)
+class _Layout:
+    """How a table is folded: the width of each column, and which columns stand on each line of a row."""
+
+    widths: list[int]
+    lines: list[range]
+    indent: int  # of all lines but the first
+
+    def indents(self) -> list[int]:
+        """How far each line is set in."""
+        return [2] + [self.indent] * (len(self.lines) - 1)
+
+    def extent(self) -> int:
+        """The length of the longest line."""
+        return max(map(self._length, self.lines, self.indents()))
+
+    def _length(self, line: range, indent: int) -> int:
+        return indent + sum(self.widths[k] for k in line) + 2 * (len(line) - 1)
+
+    def fits(self, columns: int) -> bool:
+        """Whether no line is too long, but for one of a single column."""
+        lengths = zip(self.lines, map(self._length, self.lines, self.indents()), strict=True)
+        return all(length <= columns or len(line) == 1 for line, length in lengths)
 
 
-def _starred(sheet: Sheet, index: int, score: str) -> Text:
-    return Text(f"{score} *", style="bold") if sheet.best[index] else Text(score)
+def _fold_columns(widths: list[int], columns: int) -> _Layout:
+    """As few lines a row as fit, and of those ways the narrowest; column 0 is on none of them.
+
+    The later lines begin under the third column where there is room for that.
+    """
+    last = len(widths)
+    for count in range(1, last):
+        breaks = itertools.combinations(range(2, last), count - 1)
+        ways = [[range(*ends) for ends in itertools.pairwise((1, *each, last))] for each in breaks]
+        for indent in (widths[1] + 4, 6):
+            found = [_Layout(widths, lines, indent) for lines in ways]
+            found = [layout for layout in found if layout.fits(columns)]
+            if found:
+                return min(found, key=_Layout.extent)
+    raise AssertionError("a line of one column always fits")
+
+
+def _folded_lines(sheet: Sheet, columns: int) -> Iterator[Text]:
+    """The lines of a table that is too wide for one line a row.
+
+    The first column becomes a line above its block of rows. The others are spread over a few lines, the same
+    ones for all rows and for the headings, so that each still stands under its heading.
+    """
+    rows = [list(cells) for cells in sheet.rows]
+    for row, score in zip(rows, _aligned_scores(sheet), strict=True):
+        row[sheet.SCORE] = score
+    widths = [max(map(len, column)) for column in zip(sheet.headings, *rows, strict=True)]
+    layout = _fold_columns(widths, columns)
+    yield from _row_lines(sheet, sheet.headings, layout, columns)
+    yield Text("\u2500" * min(columns, layout.extent()))
+    for index, row in enumerate(rows):
+        if sheet.begins(index):
+            yield from [Text()] if index else []
+            yield from _wrapped(Text(row[0]), columns)
+        yield from _row_lines(sheet, row, layout, columns, bold=sheet.best[index])
+
+
+def _row_lines(
+    sheet: Sheet, cells: list[str], layout: _Layout, columns: int, bold: bool = False
+) -> Iterator[Text]:
+    """The lines of one row, words to the left of their column and figures to the right."""
+    for line, indent in zip(layout.lines, layout.indents(), strict=True):
+        out = Text(" " * indent)
+        for k in line:
+            align = str.ljust if k <= sheet.SCORE else str.rjust
+            out.append(
+                align(cells[k], layout.widths[k]), "bold" if bold and k == sheet.SCORE else ""
+            )
+            out.append("  ")
+        out.rstrip()
+        yield from _wrapped(out, columns)
+
+
+def _wrapped(line: Text, columns: int) -> Iterator[Text]:
+    """The line, or its parts if it is too long: broken at blanks, and inside words longer than a line."""
+    if len(line) <= columns:
+        yield line
+        return
+    indent = " " * min(len(line.plain) - len(line.plain.lstrip()), columns // 2)
+    for part in textwrap.wrap(line.plain.strip(), columns - len(indent), break_on_hyphens=False):
+        yield Text(indent + part)
+
+
+def _aligned_scores(sheet: Sheet) -> list[str]:
+    """The cells of the scores, aligned at the decimal point, the best ones with a star."""
+    digits = max(len(cells[sheet.SCORE].split()[0]) for cells in sheet.rows)
+    aligned = []
+    for cells, best in zip(sheet.rows, sheet.best, strict=True):
+        number, _, interval = cells[sheet.SCORE].partition(" ")
+        score = f"{number.rjust(digits)} {interval}".rstrip()
+        aligned.append(f"{score} *" if best else score)
+    return aligned
 
 
 def markdown(sheet: Sheet) -> str:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from anymdp_bench.agents import AgentSpec, AnyAgent, is_privileged, is_trained, is_tuned
+from anymdp_bench.agents import (
+    AgentSpec,
+    AnyAgent,
+    describe_training,
+    is_privileged,
+    is_trained,
+    is_tuned,
+)
 from anymdp_bench.evaluation import Budget
 from anymdp_bench.paths import keep_folder
 from anymdp_bench.suites import Suite
@@ -58,6 +66,7 @@ class Plan:
         units: the work, in the order of the result file.
         skipped: for each environment, the task seeds whose tasks do not count.
         checkpoint: the agent's weights, named by their content.
+        training: what the agent says of their training, for the result file.
     """
 
     suite: Suite
@@ -72,6 +81,7 @@ class Plan:
     units: tuple[Unit, ...]
     skipped: dict[str, list[int]]
     checkpoint: str | None = None
+    training: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stem(self) -> str:
@@ -151,6 +161,7 @@ def make_plan(
         tuple(units),
         skipped,
         _name_checkpoint(spec.checkpoint),
+        describe_training(agent),
     )
 
 

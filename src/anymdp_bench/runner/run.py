@@ -240,7 +240,7 @@ def make_records(plan: Plan, unit: Unit, result: UnitResult) -> list[RunRecord]:
 
 def _make_header(plan: Plan, command: str, failed: dict[int, str]) -> dict[str, str]:
     skipped = {env: seeds for env, seeds in plan.skipped.items() if seeds}
-    header = {"command": command, "settings": json.dumps(plan.settings)}
+    header = {"command": command, "settings": json.dumps(plan.settings)} | dict(plan.training)
     if skipped:
         header["skipped task seeds"] = json.dumps(skipped)
     if plan.privileged:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from anymdp_bench.agents import AgentSpec
+from anymdp_bench.leaderboard.receipt import Environment, Receipt, load_receipt
 from anymdp_bench.leaderboard.submission import read_submission
-from anymdp_bench.leaderboard.verify import Environment, Receipt, load_receipt
 from anymdp_bench.longcontext.results import load_result
 from anymdp_bench.mdp import TabularMDP, TaskError
 from anymdp_bench.results.records import RecordError, read_csv

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from anymdp_bench.results.curves import learning_curve
 from anymdp_bench.results.plots import style
+from anymdp_bench.results.plots.lettering import add_legend, label_agents
 from anymdp_bench.results.schema import RecordError
 
 
@@ -20,7 +21,8 @@ def draw(frame: pd.DataFrame, log: bool = True) -> Figure:
     frame = frame[(frame["context"] != "none").to_numpy()]
     if frame.empty:
         raise RecordError("no in-context results among these; `--kind curves` shows all")
-    frame = frame.assign(label=style.agent_labels(frame, contexts=False))
+    labels = label_agents(frame, contexts=False)
+    frame = frame.assign(label=labels.rows)
     agents, contexts = (
         style.line_styles(frame["label"]),
         style.line_styles(["empty", "offline", "imitation"]),
@@ -28,8 +30,8 @@ def draw(frame: pd.DataFrame, log: bool = True) -> Figure:
     parts = dict(style.split_by_environment(frame))
     figure, axes = style.make_panels(list(parts))
     with matplotlib.rc_context(style.RC):  # type: ignore[arg-type]
-        for axis, part in zip(axes, parts.values(), strict=True):
-            lowest = 0.0
+        lowest = [0.0] * len(axes)
+        for k, (axis, part) in enumerate(zip(axes, parts.values(), strict=True)):
             for (name, context), runs in part.groupby(
                 ["label", "context"], sort=False, observed=True
             ):
@@ -42,11 +44,10 @@ def draw(frame: pd.DataFrame, log: bool = True) -> Figure:
                     band.at, 100 * band.mean, color=line.color, marker=line.marker, markersize=3.5,
                     linestyle="none", markerfacecolor="white",
                 )  # fmt: skip
-                lowest = min(lowest, float(band.mean.min()))
-            style.set_score_axis(axis, lowest)
+                lowest[k] = min(lowest[k], float(band.mean.min()))
             if log:
                 style.set_log_axis(axis)
         figure.supxlabel("own steps in context" + (" (log scale)" if log else ""), fontsize=8)
-        figure.supylabel("score % (100: oracle)", fontsize=8)
-    style.add_legend(figure, axes)
+        style.set_score_axes(figure, axes, lowest)
+    add_legend(figure, axes, labels.common)
     return figure

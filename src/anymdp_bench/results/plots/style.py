@@ -1,20 +1,20 @@
-"""The style that all plots share: sizes, colours, the grid of panels, and the labels of agents."""
+"""The style that all plots share: sizes, colours, the grid of panels, the axes and the bands."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullFormatter
 
 from anymdp_bench.results.curves import Band
-from anymdp_bench.results.measures import name_measure
+from anymdp_bench.results.plots.lettering import wrap
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")
 DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
@@ -23,7 +23,6 @@ DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
 MARKERS = "osD^vPX*"
 ORACLE = {"color": "0.55", "linewidth": 0.8, "linestyle": (0, (1, 2))}
 PANEL = (2.35, 1.75)  # inches
-_LONG_NAME = 12  # characters in a legend of four columns above two panels
 
 RC = {
     "font.size": 8,
@@ -59,42 +58,18 @@ def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
     }
 
 
-def agent_labels(frame: pd.DataFrame, contexts: bool = True) -> pd.Series[str]:
-    """Returns the label of each row's agent, [rows].
-
-    It has the version where the frame holds several versions of the agent, and the measure where the frame
-    holds both. It has the starting context if `contexts`, unless the context is empty or the agent trains.
-    """
-    versions = frame[["agent", "agent_version"]].drop_duplicates()["agent"].value_counts()
-    name = frame["agent"].astype(str)
-    several = name.map(versions) > 1
-    name = name.where(~several, name + " " + frame["agent_version"].astype(str))
-    context = frame["context"].astype(str)
-    if contexts:
-        has_context = ~context.isin(["none", "empty"])
-        name = name.where(~has_context, name + " (" + context + ")")
-    measure = frame["measure"].astype(str).map(name_measure)
-    return name + ", " + measure if measure.nunique() > 1 else name
-
-
-def score_label(frame: pd.DataFrame) -> str:
-    """Returns the label of an axis of scores; it has the measure where the frame holds one alone."""
-    measures = sorted({name_measure(str(each)) for each in frame["measure"].unique()})
-    return "score % (100: oracle)" + (f", {measures[0]}" if len(measures) == 1 else "")
-
-
 def make_panels(names: list[str]) -> tuple[Figure, list[Axes]]:
     """Makes a figure with one small panel per name, in up to four columns; unused panels are hidden."""
     columns = 2 if len(names) == 4 else min(len(names), 4 if len(names) > 6 else 3)
     rows = math.ceil(len(names) / columns)
     with matplotlib.rc_context(RC):  # type: ignore[arg-type]
         figure = Figure(
-            figsize=(PANEL[0] * columns + 0.4, PANEL[1] * rows + 0.55), layout="constrained"
+            figsize=(PANEL[0] * columns + 0.4, PANEL[1] * rows + 0.3), layout="constrained"
         )
         grid = figure.subplots(rows, columns, squeeze=False)
         axes: list[Axes] = list(grid.flat)
         for axis, name in zip(axes, names, strict=False):
-            axis.set_title(name)
+            axis.set_title(wrap(figure, name, PANEL[0]))
         for axis in axes[len(names) :]:
             axis.set_visible(False)
     return figure, axes[: len(names)]
@@ -117,38 +92,31 @@ def draw_band(axis: Axes, band: Band, line: LineStyle, label: str) -> None:
     )
 
 
-def add_legend(figure: Figure, axes: list[Axes], columns: int = 4) -> None:
-    """Adds one legend above all panels; each name is there once, in lines of about equal length.
-
-    Long names get fewer columns, so that none is cut off at the edge.
-    """
-    found: dict[str, Any] = {}
-    for axis in axes:
-        handles, labels = axis.get_legend_handles_labels()
-        found |= dict(zip(labels, handles, strict=True))
-    if max(map(len, found), default=0) > _LONG_NAME:
-        columns = max(columns - 1, 1)
-    lines = -(-len(found) // columns) or 1
-    with matplotlib.rc_context(RC):  # type: ignore[arg-type]
-        cast("Any", figure).legend(
-            list(found.values()), list(found), loc="outside upper center",
-            ncols=max(-(-len(found) // lines), 1), frameon=False, handlelength=2.6,
-        )  # fmt: skip
-
-
 def set_log_axis(axis: Axes) -> None:
-    """Sets a log scale on the horizontal axis, with labels 100, 1k, 10k; few decades have more labels."""
+    """Sets a log scale on the horizontal axis, with at most four labels: 1, 100, 10k."""
     axis.set_xscale("log")
-    low, high = axis.get_xlim()
-    decades = np.log10(high / max(low, 1e-9))
-    subs = (1.0,) if decades > 1.6 else (1.0, 3.0) if decades > 0.9 else (1.0, 2.0, 5.0)
-    axis.xaxis.set_major_locator(LogLocator(subs=subs))
+    low, high = (np.log10(max(end, 1e-9)) for end in axis.get_xlim())
+    powers = np.arange(np.ceil(low - 1e-9), np.floor(high + 1e-9) + 1)
+    if len(powers) >= 3:
+        axis.xaxis.set_major_locator(FixedLocator(list(10.0 ** powers[:: -(-len(powers) // 4)])))
+        axis.xaxis.set_minor_locator(FixedLocator(list(10.0**powers)))
+    else:
+        subs = (1.0, 3.0) if high - low > 0.9 else (1.0, 2.0, 5.0)
+        axis.xaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
     axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     axis.xaxis.set_minor_formatter(NullFormatter())
 
 
-def set_score_axis(axis: Axes, low: float) -> None:
-    """Sets a vertical axis of scores in percent with the oracle's line; scores below -50% are cut off."""
-    axis.axhline(100, **ORACLE)  # type: ignore[arg-type]
-    floor = max(min(100 * low, 0.0), -50.0)
-    axis.set_ylim(floor - 5, 106)
+def set_score_axes(figure: Figure, axes: list[Axes], lowest: list[float]) -> None:
+    """Sets vertical axes of scores in percent with the oracle's line; scores below -50% are cut off.
+
+    Args:
+        figure: the figure.
+        axes: its panels.
+        lowest: the lowest score drawn in each panel, as a fraction.
+    """
+    for axis, low in zip(axes, lowest, strict=True):
+        axis.axhline(100, **ORACLE)  # type: ignore[arg-type]
+        axis.set_ylim(max(min(100 * low, 0.0), -50.0) - 5, 106)
+    cut = "; cut off below -50" if min(lowest) < -0.5 else ""
+    figure.supylabel(f"score % (100: oracle{cut})", fontsize=8)
