@@ -55,7 +55,7 @@ def _id_table(family: TaskFamily) -> list[str]:
     for env_id, keywords in family.ids.items():
         given = ", ".join(f"{k}={v!r}" for k, v in keywords.items())
         if not _is_complete(family, env_id):
-            rows.append(f"| `{env_id}` | sizes by keywords | | |")
+            rows.append(f"| `{env_id}` | {', '.join(task_source(env_id).required())} | | |")
             continue
         task = task_source(env_id).task(0)
         rows.append(f"| `{env_id}` | {given} | {task.n_observations} | {task.n_actions} |")
@@ -68,9 +68,10 @@ def _reference_table(family: TaskFamily, is_sampled: bool) -> list[str]:
         "| :-- | --: | --: | --: | --: | --: |",
     ]
     note = ["Task seed 0 of each; every task has its own.", ""] if is_sampled else []
-    for env_id in family.ids:
-        if not _is_complete(family, env_id):
-            continue
+    complete = [env_id for env_id in family.ids if _is_complete(family, env_id)]
+    if not complete:
+        return ["They depend on your task: `anymdp_bench.tasks.family.task_source` computes them."]
+    for env_id in complete:
         task = task_source(env_id).task(0)
         references, horizon = task.references, task.max_steps
         paper = PAPER_ORACLES.get(env_id)
@@ -105,11 +106,12 @@ def _error_table(family: TaskFamily) -> list[str]:
 
 
 _USE = """\
-Every id works with `gym.make`, `gym.make_vec` and `--env`, and `sample_task` gives its table, with three
+Every id works with `gym.make`, `gym.make_vec` and `--env`, and `sample_task` gives its table, with four
 exceptions:
 
 - `AnyMDP-v0`, `Garnet-v0` and `Darkroom-v0` take their sizes by keyword. `--env` takes them as parameters:
   `--env "AnyMDP-v0?n_states=24&n_actions=3"`.
+- `TabularMDP-v0` plays the task that its keyword `mdp` gives: [custom tasks](guides/custom-tasks.md).
 - The true state of Discrete-Pendulum is continuous, so `sample_task` refuses it.
 - Switch2 has two players. `gym.make("Switch2-v0")` is one environment that moves both: observations and
   actions are arrays of two. `anymdp_bench.switch2_parallel_env()` is the PettingZoo environment of it.

@@ -45,8 +45,8 @@ def same(ours, theirs):
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_the_spec_says_a_fixed_horizon(env_id):
-    """Not where it belongs to the task: those of AnyMDP and Garnet. A bandit is never truncated."""
-    drawn = env_id.startswith(("AnyMDP", "Garnet"))
+    """Not where it belongs to the task: AnyMDP, Garnet and own tasks. A bandit is never truncated."""
+    drawn = env_id.startswith(("AnyMDP", "Garnet", "TabularMDP"))
     horizon = None if drawn else task_source(env_id, **SIZES.get(env_id, {})).task(3).max_steps
     assert gym.spec(env_id).max_episode_steps == horizon
     assert make(env_id).spec.max_episode_steps == horizon

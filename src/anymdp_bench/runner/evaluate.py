@@ -15,6 +15,7 @@ from typing import Any, get_args
 from anymdp_bench.agents import AgentSpec
 from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.evaluation import CONTEXTS
+from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.results.metrics import ScoreMode
 from anymdp_bench.results.results import Results
@@ -42,7 +43,7 @@ _MOST_FAILURES = 5  # failures that are printed in full
 
 def evaluate(
     agent: object,
-    suite: AnyPath | Iterable[str] = DEFAULT_SUITE,
+    suite: AnyPath | TabularMDP | Iterable[str | TabularMDP] = DEFAULT_SUITE,
     *,
     tasks: int | None = None,
     runs: int | None = None,
@@ -72,8 +73,10 @@ def evaluate(
     Args:
         agent: the name of an installed agent, "module:Name", "file.py:Name", a class, a function without
             arguments that makes an agent, or an agent. An agent that is made already plays in this process.
-        suite: the name of a published suite, the path of a suite file in TOML, an environment id, or several
-            ids.
+        suite: the name of a published suite, the path of a suite file in TOML, an environment id, a
+            `TabularMDP` of your own, or several ids and tasks. Ids may have parameters:
+            "AnyMDP-v0?n_states=24&n_actions=3". A task of your own is an environment of its own in the
+            results, where its fingerprint names it.
         tasks: number of tasks for each environment whose tasks are sampled; None leaves it to the suite.
         runs: number of runs on each task; None leaves it to the suite.
         steps: environment steps of each run; None leaves the budget to the suite.

@@ -159,16 +159,21 @@ class TaskSource:
         for name in given:
             if name not in named and not is_open:
                 refuse_keyword(self.family.name, name, named)
-        missing = [k for k, p in named.items() if p.default is p.empty and k not in given]
+        missing = [name for name in self.required() if name not in given]
         if missing:
-            self._refuse_missing([k for k, p in named.items() if p.default is p.empty], missing)
+            self._refuse_missing(missing)
         settings = {k: given.get(k, p.default) for k, p in named.items()}
         return settings | {k: v for k, v in given.items() if k not in named}
 
-    def _refuse_missing(self, required: list[str], missing: list[str]) -> NoReturn:
+    def required(self) -> list[str]:
+        """Returns the names of the parameters that have no default."""
+        closed = [p for p in self.parameters().values() if p.kind is not p.VAR_KEYWORD]
+        return [p.name for p in closed if p.default is p.empty]
+
+    def _refuse_missing(self, missing: list[str]) -> NoReturn:
         from anymdp_bench.mdp import TaskError
 
-        example = join_env_id(next(iter(self.family.ids)), dict.fromkeys(required, "..."))
+        example = join_env_id(next(iter(self.family.ids)), dict.fromkeys(self.required(), "..."))
         raise TaskError(
             f"{self.family.name}: give {', '.join(missing)} by keyword, or take an id of fixed size;"
             f" --env takes '{example}', in quotes"
