@@ -74,7 +74,7 @@ class TaskFamily:
         sampled: a function that tells from the keywords whether task seeds give different tasks. If they do
             not, the task seed is recorded as 0.
         env: "module:class" of the Gymnasium environment. A family without one is None, and is not registered.
-        vector_env: "module:class" of the Gymnasium vector environment, or None.
+        vector_env: "module:class", or a function, of the Gymnasium vector environment, or None.
         task: "module:function" for tasks that are more than a `TabularMDP` with one player; else None. The
             function is called as function(seed, **keywords) and returns a `tasks.task.Task`.
         parameters: "module:function" that is called as function(keywords) and returns the parameters that
@@ -95,7 +95,7 @@ class TaskFamily:
     ids: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sampled: Callable[[Mapping[str, Any]], bool] = lambda keywords: True
     env: str | None = "anymdp_bench.envs.single:TabularEnv"
-    vector_env: str | None = "anymdp_bench.envs.vector:TabularVectorEnv"
+    vector_env: str | None = "anymdp_bench.envs.new_task_vector:make_vector"
     task: str | None = None
     parameters: str | None = None
     shaping: str | None = None
@@ -178,6 +178,24 @@ class TaskSource:
             f"{self.family.name}: give {', '.join(missing)} by keyword, or take an id of fixed size;"
             f" --env takes '{example}', in quotes"
         )
+
+    def sample_many(self, seeds: Iterable[int], workers: int | None = None) -> list[TabularMDP]:
+        """Makes the tables of several tasks in parallel threads. They are the same as one by one.
+
+        Args:
+            seeds: task seeds.
+            workers: the number of threads, by default the number of cores. Samplers release Python's lock.
+
+        Raises:
+            TaskError: a seed or the keywords make no task.
+        """
+        wanted = list(seeds)
+        count = 1 if len(wanted) < 2 else min(workers or available_cores(), len(wanted))
+        if count == 1:
+            return [self.sample(seed) for seed in wanted]
+        first = self.sample(wanted[0])  # compiles before the threads start
+        with ThreadPoolExecutor(count) as pool:
+            return [first, *pool.map(self.sample, wanted[1:])]
 
     def _call(self, where: str, seed: int) -> Any:
         """Calls the function that "module:function" names, with keywords that fit it."""
@@ -303,14 +321,7 @@ def sample_tasks(
         KeyError: no family has this id.
         TaskError: a seed or the keywords make no task.
     """
-    source = task_source(env_id, **keywords)
-    wanted = list(seeds)
-    count = min(workers or available_cores(), max(len(wanted), 1))
-    if count == 1 or len(wanted) < 2:
-        return [source.sample(seed) for seed in wanted]
-    first = source.sample(wanted[0])  # compiles before the threads start
-    with ThreadPoolExecutor(count) as pool:
-        return [first, *pool.map(source.sample, wanted[1:])]
+    return task_source(env_id, **keywords).sample_many(seeds, workers)
 
 
 def refuse_keyword(family: str, name: str, known: Iterable[str] = ()) -> NoReturn:
