@@ -34,6 +34,13 @@ class Score(StrEnum):
     PAPER = "paper"
 
 
+class Track(StrEnum):
+    """What shows the numbers of a run beside its CSV."""
+
+    TENSORBOARD = "tensorboard"
+    WANDB = "wandb"
+
+
 _MOST_SEED = 2**32 - 1
 
 
@@ -101,6 +108,9 @@ def run(
         ),
     ] = None,
     score: Annotated[Score, typer.Option(help="Score in the table.")] = Score.CORRECTED,
+    track: Annotated[
+        Track | None, typer.Option(help="Show the learning curves there; needs its package.")
+    ] = None,
     debug: Annotated[
         bool, typer.Option("--debug", help="Print the traceback of the first error.")
     ] = False,
@@ -146,6 +156,7 @@ def run(
                 ray_address=ray_address,
                 time_limit=time_limit,
                 debug=debug,
+                track=track and track.value,
             )
     except Exception:
         if debug:
