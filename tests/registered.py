@@ -1,13 +1,21 @@
 """Every id that this package registers with Gymnasium, for the tests that hold for all of them."""
 
 import gymnasium as gym
+import numpy as np
 
-import anymdp_bench  # noqa: F401  registers the ids
+from anymdp_bench import TabularMDP
 from anymdp_bench.tasks.family import families
 
+TWO_ROOMS = TabularMDP(
+    [[[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]], [[0.5, 0.5, 0.0], [0.0, 0.1, 0.9]], np.zeros((2, 3))],
+    [[[0.0], [0.1]], [[0.0], [1.0]], [[0.0], [0.0]]],
+    start=[1, 0, 0], terminal=[False, False, True], max_steps=30,
+)  # fmt: skip
 SIZES = {
     "AnyMDP-v0": {"n_states": 12, "n_actions": 3},
+    "Darkroom-v0": {"size": 5},
     "Garnet-v0": {"n_states": 12, "n_actions": 3, "branching": 2},
+    "TabularMDP-v0": {"mdp": TWO_ROOMS},
 }
 FAMILIES = [family for family in families().values() if family.env is not None]
 IDS = [env_id for family in FAMILIES for env_id in family.ids]

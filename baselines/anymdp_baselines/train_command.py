@@ -13,6 +13,7 @@ import typer
 from anymdp_baselines.omnirl.presets import PRESETS as SEQUENCE_PRESETS
 from anymdp_baselines.planner.presets import PRESETS as PLANNER_PRESETS
 from anymdp_bench.cli.paths import expand_home
+from anymdp_bench.cli.run import Track
 from anymdp_bench.engine.processors import available_cores
 
 if TYPE_CHECKING:
@@ -57,8 +58,11 @@ def train_network(
         int | None, typer.Option(min=1, help="Rounds of play and updates; default: the preset's.")
     ] = None,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="TensorBoard beside log.csv.")
+        bool, typer.Option("--tensorboard", help="The same as --track tensorboard.")
     ] = False,
+    track: Annotated[
+        Track | None, typer.Option(help="Show the numbers of log.csv there; needs its package.")
+    ] = None,
     threads: Annotated[
         int,
         typer.Option(
@@ -98,12 +102,12 @@ def train_network(
             device = "cuda" if has_gpu else "cpu"
         if workers is None:
             workers = max(1, available_cores() - 2)
+        shown = "tensorboard" if tensorboard else track and track.value
         compute = Compute(device, bf16, workers=workers, threads=threads)
-        train(make, out or folder, resume, compute, tensorboard, start_from)
+        train(make, out or folder, resume, compute, shown, start_from)
         typer.echo(str((out or folder) / weights))
     except ModuleNotFoundError as error:
-        extra = "tensorboard" if error.name == "tensorboard" else "torch"
-        line = f"training needs {error.name}: pip install 'anymdp-bench[{extra}]'"
+        line = f"training needs {error.name}: pip install 'anymdp-bench[torch]'"
         raise typer.BadParameter(line) from None
     except ValueError as error:
         if distributed.rank():  # of several processes the first one says it

@@ -65,7 +65,8 @@ def _function(family: TaskFamily) -> Callable[..., Any]:
 def _parameters(family: TaskFamily) -> dict[str, inspect.Parameter]:
     """The parameters of a family but for the task seed, by name."""
     found = inspect.signature(_function(family)).parameters
-    return dict(list(found.items())[1:])
+    named = {name: each for name, each in found.items() if each.kind != each.VAR_KEYWORD}
+    return dict(list(named.items())[1:])
 
 
 def _is_complete(family: TaskFamily, env_id: str) -> bool:
@@ -80,7 +81,10 @@ def _complete_ids(family: TaskFamily) -> list[str]:
 
 def _spaces(family: TaskFamily) -> str:
     """The table at the head of a page: how to make one of the environments, and its spaces."""
-    env_id = _complete_ids(family)[-1]
+    complete = _complete_ids(family)
+    if not complete:
+        return "Spaces, horizon and references are those of your task."
+    env_id = complete[-1]
     env = gym.make(env_id).unwrapped
     rows = [
         ("Make", f'`gymnasium.make("anymdp_bench:{env_id}")`'),
@@ -132,6 +136,8 @@ def _id_table(family: TaskFamily) -> str:
 
 def _reference_table(family: TaskFamily) -> str:
     ids = _complete_ids(family)
+    if not ids:
+        return "`anymdp_bench.tasks.family.task_source` computes them for your task."
     heads = ["id", "horizon", "oracle", "its sd", "random"]
     heads += ["the paper's oracle"] if PAPER_ORACLES.keys() & ids else []
     is_sampled = any(task_source(env_id).is_sampled for env_id in ids)
@@ -184,6 +190,8 @@ _USE = """\
 `gym.make`, `gym.make_vec`, `anymdp-bench run --env` and `sample_task` take every id, with these exceptions:
 
 - `{incomplete}` need arguments: those without a default on their page.
+  Commands and suite files take them as parameters: `--env "AnyMDP-v0?n_states=24&n_actions=3"`
+  ([custom tasks](guides/custom-tasks.md)).
 - `sample_task` refuses DiscretePendulum: its true state is continuous.
 - Switch2 has two players. `gym.make("Switch2-v0")` is one environment that moves both: observations and
   actions are arrays of two. `anymdp_bench.switch2_parallel_env()` is the PettingZoo environment of it.

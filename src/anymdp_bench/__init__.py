@@ -13,6 +13,7 @@ from anymdp_bench.engine.compile_cache import choose_folder
 from anymdp_bench.envs.registration import register_all
 
 if TYPE_CHECKING:
+    from anymdp_bench.envs.make import make, make_vec
     from anymdp_bench.mdp import TabularMDP, TaskError
     from anymdp_bench.mdp.solution import (
         Solution,
@@ -37,6 +38,8 @@ __all__ = [
     "__version__",
     "evaluate",
     "expected_return",
+    "make",
+    "make_vec",
     "return_moments",
     "sample_task",
     "sample_tasks",
@@ -51,6 +54,8 @@ _HOME = {
     "TaskError": "mdp",
     "Results": "results.results",
     "evaluate": "runner.evaluate",
+    "make": "envs.make",
+    "make_vec": "envs.make",
     "Solution": "mdp.solution",
     "expected_return": "mdp.solution",
     "return_moments": "mdp.solution",

@@ -30,11 +30,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkab
 import numpy as np
 import numpy.typing as npt
 
-from anymdp_bench.agent_modules import import_agent_module
 from anymdp_bench.crash import describe_crash, describe_place, is_refusal
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
 from anymdp_bench.engine.transition import Transition
 from anymdp_bench.spelling import offer
+from anymdp_bench.user_modules import import_user_module
 
 if TYPE_CHECKING:
     from anymdp_bench.mdp import TabularMDP
@@ -487,7 +487,7 @@ def _load_factory(name: str) -> Callable[..., Any]:
             factory = installed[name].load()
         elif ":" in name:
             module, _, attribute = name.rpartition(":")
-            factory = reduce(getattr, attribute.split("."), import_agent_module(module))
+            factory = reduce(getattr, attribute.split("."), import_user_module(module))
         else:
             raise AgentError(f"no agent {name!r}; {offer(name, installed)}, or give module:Name")
     except AgentError:

@@ -189,7 +189,7 @@ class OmniRLLinear(SequenceAgent):
 
 
 def omnirl(checkpoint: str | None = None) -> SequenceAgent:
-    """The agent with slots and a planning memory; by default with the weights that ship.
+    """Pretrained sequence model that plans in its memory.
 
     Raises:
         AgentError: the checkpoint is none; the message is one line.
@@ -198,7 +198,7 @@ def omnirl(checkpoint: str | None = None) -> SequenceAgent:
 
 
 def omnirl_garnet(checkpoint: str | None = None) -> SequenceAgent:
-    """The model of `omnirl`, trained on Garnet alone; by default with the weights that ship.
+    """The model of `omnirl`, trained on Garnet alone.
 
     Raises:
         AgentError: the checkpoint is none; the message is one line.
@@ -207,7 +207,7 @@ def omnirl_garnet(checkpoint: str | None = None) -> SequenceAgent:
 
 
 def omnirl_delta(checkpoint: str | None = None) -> SequenceAgent:
-    """The agent with slots alone; by default with the weights that ship.
+    """Pretrained sequence model with slots, without planning.
 
     Raises:
         AgentError: the checkpoint is none; the message is one line.
@@ -216,7 +216,7 @@ def omnirl_delta(checkpoint: str | None = None) -> SequenceAgent:
 
 
 def omnirl_linear(checkpoint: str | None = None) -> SequenceAgent:
-    """The agent with learned keys only; by default with the weights that ship.
+    """Pretrained sequence model with learned keys only.
 
     Raises:
         AgentError: the checkpoint is none; the message is one line.

@@ -15,17 +15,17 @@ def ad(checkpoint: str | None = None) -> SequenceAgent:
 
 
 def ad_eps(checkpoint: str | None = None) -> SequenceAgent:
-    """Algorithm distillation from noised demonstrations (Zisman et al. 2024)."""
+    """Algorithm distillation, noised data (Zisman et al. 2024)."""
     return load_agent("ad-eps", checkpoint, ("delta",))
 
 
 def dpt(checkpoint: str | None = None) -> SequenceAgent:
-    """The decision-pretrained transformer's recipe (Lee et al. 2023)."""
+    """Decision-pretrained transformer (Lee et al. 2023)."""
     return load_agent("dpt", checkpoint, ("delta",))
 
 
 def omnirl_recorded(checkpoint: str | None = None) -> SequenceAgent:
-    """OmniRL's recipe without the model's own runs, as in the paper."""
+    """OmniRL's recipe without the model's own runs."""
     return load_agent("omnirl-recorded", checkpoint, ("delta",))
 
 
@@ -35,5 +35,5 @@ def omnirl_untagged(checkpoint: str | None = None) -> SequenceAgent:
 
 
 def omnirl_recipe(checkpoint: str | None = None) -> SequenceAgent:
-    """OmniRL's recipe in full: recorded runs with tags, and the model's own."""
+    """OmniRL's recipe in full: recorded runs and the model's own."""
     return load_agent("omnirl-recipe", checkpoint, ("delta",))

@@ -56,7 +56,7 @@ _ADDED = frozenset({"mind.renewal_begin", "deep.renewal_begin"})  # contexts of 
 
 
 class NeuralPlanner(Agent):
-    """The in-context agent with a memory of counts and a looped network that plans.
+    """Pretrained agent that counts, and plans with a network.
 
     It plays tasks of any size: neither weights nor memory are tied to ids or to their number.
 
@@ -249,17 +249,17 @@ class NeuralPlanner(Agent):
 
 
 def neural_planner_anymdp(checkpoint: str | None = None) -> NeuralPlanner:
-    """The agent `neural-planner-anymdp`: the same checkpoint, which takes every task for one of AnyMDP's."""
+    """`neural-planner` that takes every task for one of AnyMDP's."""
     return NeuralPlanner(checkpoint, assumes_anymdp=True)
 
 
 def neural_planner_garnet(checkpoint: str | None = None) -> NeuralPlanner:
-    """The agent `neural-planner-garnet`: the same network, with weights trained on Garnet tasks alone."""
+    """`neural-planner` with weights trained on Garnet alone."""
     return NeuralPlanner(checkpoint, weights="neural-planner-garnet")
 
 
 def planner_no_network() -> NeuralPlanner:
-    """The agent `planner-no-network`: `neural-planner` without its network, to show what the network adds.
+    """`neural-planner` without its network.
 
     It follows the policies of sampled tasks for 24 times as many visits of a slot as a slot has outcomes.
     After that it plays the best policy of its estimated model, by the steps that the episode has left. It

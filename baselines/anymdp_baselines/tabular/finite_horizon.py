@@ -166,7 +166,7 @@ def learn_horizon(
 
 
 class FiniteHorizonPSRL(PSRL):
-    """Posterior sampling with the settings of `psrl`, and plans by the steps left."""
+    """Posterior sampling that plans by the steps left."""
 
     version: ClassVar[str] = "1"
     compiled_act = staticmethod(act_by_steps_left)

@@ -136,7 +136,7 @@ def _pick_actions(preference, observation, rng):
 
 
 class Cloning(Agent):
-    """Behaviour cloning; the docstring of the module describes it."""
+    """Behaviour cloning of the demonstrations."""
 
     def start(self, batch: RunBatch) -> None:
         """Starts with empty tables."""
@@ -168,7 +168,7 @@ class Cloning(Agent):
 
 
 class ConservativeQ(Cloning):
-    """Conservative Q-learning; the docstring of the module describes it.
+    """Conservative Q-learning on the demonstrations.
 
     Args:
         gamma: the discount.

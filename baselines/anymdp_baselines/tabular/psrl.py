@@ -213,5 +213,5 @@ class EpisodicPSRL(PSRL):
 
 
 def episodic() -> EpisodicPSRL:
-    """Makes the agent `psrl-episodic`."""
+    """Posterior sampling that draws one sample an episode."""
     return EpisodicPSRL()

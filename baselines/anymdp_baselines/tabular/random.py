@@ -19,7 +19,7 @@ def _draw(rng, n_actions):
 
 
 class Random(Agent):
-    """An agent that takes every action with the same probability."""
+    """Takes every action with the same probability."""
 
     def start(self, batch: RunBatch) -> None:
         """Starts one random stream for each run."""

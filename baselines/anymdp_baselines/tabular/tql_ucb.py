@@ -195,7 +195,7 @@ class TQLUCB:
 
 
 class FastTQLUCB(TQLUCB):
-    """The agent `tql-ucb-fast`, with the settings of version 3 of `tql-ucb`."""
+    """`tql-ucb` with the settings of its version 3, for speed."""
 
     version: ClassVar[str] = "1"
 
@@ -210,7 +210,7 @@ AUTHORS = TQLSettings(variant=BOLTZMANN, gamma=0.99, c=0.0, alpha=0.2, m=4000.0,
 
 
 class AuthorsTQLUCB(TQLUCB):
-    """The agent `tql-ucb-authors`, with one setting for all tasks."""
+    """`tql-ucb` with the one setting that the authors released."""
 
     version: ClassVar[str] = "1"
     tuned: ClassVar[bool] = False

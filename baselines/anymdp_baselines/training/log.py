@@ -1,34 +1,34 @@
-"""The training log: a CSV file, and TensorBoard where it is asked for."""
+"""The training log: a CSV file, and TensorBoard or Weights & Biases where they are asked for."""
 
 from __future__ import annotations
 
 import csv
 import os
 from pathlib import Path
-from typing import Any
+
+from anymdp_bench.tracking import Tracker, open_tracker
 
 Row = dict[str, float | int | str]
 
 
 class Log:
-    """Rows of `log.csv`, one for each task group and report, and the same numbers for TensorBoard.
+    """Rows of `log.csv`, one for each task group and report, and the same numbers for a tracker.
 
     Args:
         folder: the folder of the training.
         begun: the round from which the training continues; rows of later rounds are dropped.
-        tensorboard: whether event files are written to `folder/tensorboard` too.
+        track: a tracker that gets the numbers too; see `anymdp_bench.tracking`. Event files of TensorBoard go
+            to `folder/tensorboard`.
 
     Raises:
-        ModuleNotFoundError: TensorBoard is asked for and missing.
+        TrackError: the tracker is missing.
     """
 
-    def __init__(self, folder: Path, begun: int, tensorboard: bool = False) -> None:
+    def __init__(self, folder: Path, begun: int, track: str | None = None) -> None:
         self._path = folder / "log.csv"
-        self._board: Any = None
-        if tensorboard:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(folder / "tensorboard", purge_step=begun)
+        self._tracker: Tracker | None = None
+        if track is not None:
+            self._tracker = open_tracker(track, folder, "", {"folder": str(folder)}, begun)
         if self._path.exists():
             self._cut(begun)
 
@@ -52,8 +52,7 @@ class Log:
             if is_empty:
                 writer.writeheader()
             writer.writerow(row)
-        if self._board is not None:
-            for name, value in row.items():
-                if name not in ("round", "group"):
-                    self._board.add_scalar(f"{row['group']}/{name}", value, row["round"])
-            self._board.flush()
+        if self._tracker is not None:
+            numbers = {k: float(v) for k, v in row.items() if k not in ("round", "group")}
+            named = {f"{row['group']}/{name}": value for name, value in numbers.items()}
+            self._tracker.add(int(row["round"]), named)

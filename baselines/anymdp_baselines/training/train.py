@@ -24,7 +24,7 @@ def train(
     folder: AnyPath,
     resume: bool = False,
     compute: Compute | None = None,
-    tensorboard: bool = False,
+    track: str | None = None,
     start_from: AnyPath | None = None,
     evaluates: bool = True,
 ) -> Trainer:
@@ -38,13 +38,13 @@ def train(
         folder: where the training is kept.
         resume: whether a training that the folder holds is continued.
         compute: where and how the arithmetic is done; by default on the CPU.
-        tensorboard: whether TensorBoard gets the numbers of the log too.
+        track: "tensorboard" or "wandb" gets the numbers of the log too.
         start_from: a checkpoint with weights to begin with.
         evaluates: whether the model is evaluated on held-out tasks.
 
     Raises:
         ValueError: there is no such device, or the folder holds another training; the message is one line.
-        ModuleNotFoundError: TensorBoard is asked for and missing.
+        TrackError: the tracker is missing.
     """
     folder = expand_home(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def train(
     elif start_from is not None:
         trainer.objective.start_from(expand_home(start_from))
         trainer.optimizer.reset_average()
-    log = Log(folder, trainer.round, tensorboard) if distributed.rank() == 0 else None
+    log = Log(folder, trainer.round, track) if distributed.rank() == 0 else None
     _run_rounds(trainer, folder, log, evaluates)
     return trainer
 

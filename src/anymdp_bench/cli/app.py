@@ -126,12 +126,13 @@ def _find_exit_code(error: ValueError) -> int | None:
     from anymdp_bench.runner.run import RunError
     from anymdp_bench.runner.worker_pool import ExecutorError
     from anymdp_bench.suites import SuiteError
+    from anymdp_bench.tracking import TrackError
 
     if isinstance(error, RunError):
         return 1
     bad = (
         AgentError, ExecutorError, OutputError, PathError, PlanError, RecordError, VideoError, SuiteError,
-        TaskError,
+        TaskError, TrackError,
     )  # fmt: skip
     return 2 if isinstance(error, bad) else None
 

@@ -10,6 +10,7 @@ from anymdp_bench.cli.json_output import AsJson, print_value
 from anymdp_bench.spelling import offer
 
 app = typer.Typer(help="List what there is.")
+_WIDTH = 80  # columns of a line about an agent
 
 
 def _print_rows(rows: list[dict[str, Any]], lines: list[str], as_json: bool) -> None:
@@ -32,22 +33,41 @@ def envs(as_json: AsJson = False) -> None:
         for env_id, keywords in family.ids.items():
             rows.append({"env_id": env_id, "family": family.name, "keywords": dict(keywords)})
             fixed = " ".join(f"{k}={v}" for k, v in keywords.items())
-            sizes = "" if keywords or not family.sampled({}) else "sizes by keywords"
+            sizes = "sizes by keywords" if len(family.ids) > 1 else ""
             lines.append(f"{env_id:26} {family.name:16} {fixed or sizes}".rstrip())
     _print_rows(rows, lines, as_json)
 
 
 @app.command("agents")
 def agents(as_json: AsJson = False) -> None:
-    """Installed agents, one a line.
+    """Installed agents, one a line: what each is, and what has to be installed for it.
+
+    The words are those of the docstring of the agent's class or function.
 
     Example: `anymdp-bench list agents`
     """
+    from anymdp_bench.agent_summary import summarise
     from anymdp_bench.agents import installed_agents
 
     found = installed_agents()
-    rows = [{"agent": name, "object": point.value} for name, point in found.items()]
-    _print_rows(rows, [f"{row['agent']:16} {row['object']}" for row in rows], as_json)
+    about = {name: summarise(point) for name, point in found.items()}
+    rows = [
+        {
+            "agent": name,
+            "object": point.value,
+            "summary": about[name].text,
+            "needs": about[name].needs,
+        }
+        for name, point in found.items()
+    ]
+    column = max(map(len, found), default=0)
+    lines = []
+    for name, (text, needs) in about.items():
+        suffix = f" (needs {needs})" if needs else ""
+        room = _WIDTH - column - 1 - len(suffix)
+        short = text if len(text) <= room else f"{text[: room - 3].rstrip()}..."
+        lines.append(f"{name:{column}} {short}{suffix}".rstrip())
+    _print_rows(rows, lines, as_json)
 
 
 @app.command("suites")
@@ -84,7 +104,12 @@ def studies(as_json: AsJson = False) -> None:
 
 @app.command("tasks")
 def tasks(
-    env_id: Annotated[str, typer.Argument(help="A tabular environment id (see `list envs`).")],
+    env_id: Annotated[
+        str,
+        typer.Argument(
+            help="The id of a tabular environment (see `list envs`), with or without parameters."
+        ),
+    ],
     n: Annotated[int, typer.Option("--tasks", min=1, help="How many task seeds.")] = 16,
     start: Annotated[int, typer.Option("--task-seed-start", min=0, help="The first of them.")] = 0,
     sort: Annotated[str, typer.Option(help="A column to sort by, the largest first.")] = "",

@@ -34,6 +34,13 @@ class Score(StrEnum):
     PAPER = "paper"
 
 
+class Track(StrEnum):
+    """What shows the numbers of a run beside its CSV."""
+
+    TENSORBOARD = "tensorboard"
+    WANDB = "wandb"
+
+
 _MOST_SEED = 2**32 - 1
 
 
@@ -54,7 +61,10 @@ def run(
     ] = None,
     env: Annotated[
         list[str] | None,
-        typer.Option(help="An environment id; repeat for more.", autocompletion=env_ids),
+        typer.Option(
+            help='An environment id, or "AnyMDP-v0?n_states=24&n_actions=3"; repeat for more.',
+            autocompletion=env_ids,
+        ),
     ] = None,
     tasks: Annotated[
         int | None, typer.Option(min=1, max=MOST_RUNS, help="Tasks per sampled environment.")
@@ -98,6 +108,9 @@ def run(
         ),
     ] = None,
     score: Annotated[Score, typer.Option(help="Score in the table.")] = Score.CORRECTED,
+    track: Annotated[
+        Track | None, typer.Option(help="Show the learning curves there; needs its package.")
+    ] = None,
     debug: Annotated[
         bool, typer.Option("--debug", help="Print the traceback of the first error.")
     ] = False,
@@ -143,6 +156,7 @@ def run(
                 ray_address=ray_address,
                 time_limit=time_limit,
                 debug=debug,
+                track=track and track.value,
             )
     except Exception:
         if debug:

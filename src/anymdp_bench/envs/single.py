@@ -6,10 +6,12 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.utils import seeding
 
 from anymdp_bench.engine.arrays import Int64s, UInt64s
 from anymdp_bench.engine.step import DONE, LEFT, STATE, reset_one, step_one
 from anymdp_bench.envs.oracle_info import OracleInfo, parse_task_options
+from anymdp_bench.envs.task_draw import TaskDraw, parse_pool
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.rendering.cells import draw_cells, write_cells
 from anymdp_bench.rendering.state_strip import render_ansi, render_rgb
@@ -20,7 +22,7 @@ from anymdp_bench.tasks.env_arguments import (
     parse_action,
     parse_seed,
 )
-from anymdp_bench.tasks.family import TaskSource, families
+from anymdp_bench.tasks.family import TaskSource, families, refuse_keyword
 
 
 class TabularEnv(gym.Env[np.int64, np.int64]):
@@ -33,11 +35,15 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
 
     Args:
         family: the name of the task family.
-        task_seed: which task of the family is played.
+        task_seed: which task of the family is played; not with `new_task_every_reset`.
         render_mode: None, "ansi" or "rgb_array".
         privileged_info: whether `info` holds the oracle's action for the observation that is returned
             (`optimal_action`) and the regret of the action that was played (`regret`, 0 at `reset`). Agents
             under test must not see them.
+        new_task_every_reset: whether every `reset` draws a new task, for agents that learn to learn. The
+            draw follows `reset(seed=)`, and `info["task_seed"]` tells which task it is.
+        task_seeds: the seeds that new tasks are drawn from, a range or a list. By default they are training
+            seeds, 2**32 to 2**63 - 1, which no published suite uses.
         **keywords: the keywords of the family.
     """
 
@@ -49,11 +55,19 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
         task_seed: int = 0,
         render_mode: str | None = None,
         privileged_info: bool = False,
+        new_task_every_reset: bool = False,
+        task_seeds: Any = None,
         **keywords: Any,
     ) -> None:
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self._privileged = privileged_info
         self._source = TaskSource(families()[family], tuple(sorted(keywords.items())))
+        self._draw: TaskDraw | None = None
+        if new_task_every_reset:
+            pool = parse_pool(task_seeds)
+            self._draw, task_seed = TaskDraw(self._source, pool), pool[0]
+        elif task_seeds is not None:
+            refuse_keyword(family, "task_seeds")
         self._stream: Int64s = np.zeros(4, np.int64)
         self._rng: UInt64s | None = None
         self._set_task(self._source.sample(task_seed), self._source.recorded_seed(task_seed))
@@ -88,6 +102,11 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
         options = check_options(options, ("task_seed", "task"))
         seed = parse_seed(seed)
         task, task_seed = parse_task_options(self._source, options)
+        generator = None
+        if task is None and self._draw is not None:
+            generator = self.np_random if seed is None else seeding.np_random(seed)[0]
+            task_seed = self._draw.draw(generator)
+            [task] = self._draw.make([task_seed])
         if task is not None:
             size, own = (task.n_observations, task.n_actions), self._size
             if size != own:
@@ -96,6 +115,8 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
                     f" {own[0]} and {own[1]}: make another one"
                 )
         super().reset(seed=seed)
+        if generator is not None:
+            self._np_random = generator  # it has drawn the task already
         if task is not None:
             self._set_task(task, task_seed)
         if seed is not None or self._rng is None:

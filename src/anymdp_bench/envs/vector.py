@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
+from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
 from anymdp_bench.engine.seeding import dynamics_streams, parse_reset_mask
 from anymdp_bench.engine.shared_step import step_shared
 from anymdp_bench.engine.step import (
@@ -98,6 +98,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         self._seeded = False
         self._last: Int64s = np.zeros(num_envs, np.int64)
         self._tasks: list[tuple[TabularMDP, int]] = []
+        self._oracle_infos: list[OracleInfo] = []
         self._assign(self._sample(task_seeds), self._everyone)
         first = self._tasks[0][0]
         self.single_observation_space = gym.spaces.Discrete(first.n_observations)
@@ -122,6 +123,22 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
 
     def _assign(self, tasks: list[tuple[TabularMDP, int]], mask: Bools) -> None:
         """Gives the streams of `mask` their new tasks and rebuilds the tables."""
+        self._check_sizes(tasks)
+        old = self._tasks or tasks
+        self._tasks = [new if m else was for new, was, m in zip(tasks, old, mask, strict=True)]
+        unique = {id(task): task for task, _ in self._tasks}
+        index = {key: k for k, key in enumerate(unique)}
+        self._streams[:, TASK] = [index[id(task)] for task, _ in self._tasks]
+        self._tables = stack_tables([task.step_tables for task in unique.values()])
+        rows = self._tables.rows.copy()  # the task owns the old rows
+        self._tables = self._tables._replace(rows=rows)
+        self._set_limits(rows[:, -1].copy())
+        self._n_actions = tasks[0][0].n_actions
+        self._set_task_seeds()
+        self._oracle_infos = [OracleInfo(t) for t in unique.values()] if self._privileged else []
+
+    def _check_sizes(self, tasks: list[tuple[TabularMDP, int]]) -> None:
+        """Raises a `ValueError` unless all tasks have the size of this environment."""
         first = (self._tasks or tasks)[0][0]
         for task, _ in tasks:
             if (task.n_observations, task.n_actions) != (first.n_observations, first.n_actions):
@@ -129,30 +146,23 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
                     f"a task has {task.n_observations} observations and {task.n_actions} actions; the others "
                     f"{first.n_observations} and {first.n_actions}: make another environment"
                 )
-        old = self._tasks or tasks
-        self._tasks = [new if m else was for new, was, m in zip(tasks, old, mask, strict=True)]
-        unique = {id(task): task for task, _ in self._tasks}
-        index = {key: k for k, key in enumerate(unique)}
-        self._streams[:, TASK] = [index[id(task)] for task, _ in self._tasks]
-        self._tables = stack_tables([task.step_tables for task in unique.values()])
-        self._limit_steps()
-        self._n_actions = first.n_actions
+
+    def _set_task_seeds(self) -> None:
+        """Collects the recorded seeds in a new array, since the older ones are in the hands of users."""
         recorded = [seed for _, seed in self._tasks]
         exact = np.int64 if max(recorded) < 2**63 else np.object_  # NumPy would round the largest
         self.task_seeds: Int64s = np.array(recorded, exact)
         self._protect()
-        self._oracle_infos = [OracleInfo(t) for t in unique.values()] if self._privileged else []
 
-    def _limit_steps(self) -> None:
-        """Shortens the horizons in the tables to `max_episode_steps`."""
-        rows, of_stream = (
-            self._tables.rows.copy(),
-            self._streams[:, TASK],
-        )  # the task owns the old rows
-        own = rows[:, -1].copy()
+    def _set_limits(self, own: Int64s) -> None:
+        """Shortens the horizons in the tables to `max_episode_steps`.
+
+        Args:
+            own: the horizon of each task, int64 [tasks].
+        """
+        rows, of_stream = self._tables.rows, self._streams[:, TASK]
         limit = own if self._limit is None else self._limit
         rows[:, -1] = np.minimum(own, limit)
-        self._tables = self._tables._replace(rows=rows)
         self._steps_cut: Int64s = (own - rows[:, -1])[of_stream]
         self._is_limited: Bools | None = None  # which streams the limit ends
         if self._limit is not None and (self._limit <= own).any():
@@ -184,12 +194,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         mask = parse_reset_mask(options, self.num_envs)
         one, given, seeds = parse_seeds(seed, self.num_envs)
         seen = self._observations()  # before some streams get other tasks
-        if "task_seed" in options and "task" not in options:
-            self._assign(self._sample(options["task_seed"]), mask)
-        else:
-            task, task_seed = parse_task_options(self._source, options)
-            if task is not None:
-                self._assign([(task, task_seed)] * self.num_envs, mask)
+        self._choose_tasks(options, mask, given, seeds)
         if one is not None:
             super().reset(seed=one)
         if not self._seeded:
@@ -210,6 +215,17 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             info |= {"regret": np.zeros(self.num_envs), "_regret": mask}
         return seen, info
 
+    def _choose_tasks(
+        self, options: dict[str, Any], mask: Bools, given: Bools, seeds: UInt64s
+    ) -> None:
+        """Gives the streams of `mask` the tasks that the options of `reset` choose, if they choose any."""
+        if "task_seed" in options and "task" not in options:
+            self._assign(self._sample(options["task_seed"]), mask)
+            return
+        task, task_seed = parse_task_options(self._source, options)
+        if task is not None:
+            self._assign([(task, task_seed)] * self.num_envs, mask)
+
     def step(self, actions: npt.ArrayLike) -> tuple[Int64s, Float64s, Bools, Bools, dict[str, Any]]:
         """Plays one action in every stream. A finished stream does what the autoreset mode says.
 
@@ -226,10 +242,8 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         n = self.num_envs
         seen, reward = np.empty(n, np.int64), np.empty(n)
         ended, fresh = np.empty((2, n), np.bool_), np.empty(n, np.bool_)
-        resets = step_shared(
-            self._threads, self._streams, self._rng, *self._tables, played,
-            self._n_actions, self._kernel_mode, seen, reward, ended, fresh, self._last,
-        )  # fmt: skip
+        self._at_step = self.task_seeds, self._oracle_infos, self._steps_cut
+        resets = self._step_streams(played, seen, reward, ended, fresh)
         if resets < 0:
             refuse_action(-resets - 1, int(played[-resets - 1]), self._n_actions)
         if is_last is not None:
@@ -238,6 +252,15 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         if resets or before is not None:
             self._add_to_info(info, played, before, fresh, ended[0])
         return seen, reward, ended[0], ended[1], info
+
+    def _step_streams(
+        self, played: Int64s, seen: Int64s, reward: Float64s, ended: Bools, fresh: Bools
+    ) -> int:
+        """Steps the streams in compiled code; returns how many were reset, as `step_streams` does."""
+        return step_shared(
+            self._threads, self._streams, self._rng, *self._tables, played,
+            self._n_actions, self._kernel_mode, seen, reward, ended, fresh, self._last,
+        )  # fmt: skip
 
     def _find_last_steps(self) -> Bools | None:
         """Returns which streams make the last step of their limit now, bool [n]; None if surely none does."""
@@ -260,7 +283,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         terminated: Bools,
     ) -> None:
         """Adds privileged information, and what ended in the streams that were reset in this step."""
-        final: dict[str, Any] = {"task_seed": self.task_seeds, "_task_seed": fresh}
+        final: dict[str, Any] = {"task_seed": self._at_step[0], "_task_seed": fresh}
         if before is not None:
             started = self.autoreset_mode is AutoresetMode.NEXT_STEP
             regret = self._regret(before, played, ~(fresh & started))
@@ -288,15 +311,15 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         """Returns the oracle's action in the last state of each episode in `alive` (bool [n]), else 0."""
         out = np.zeros(self.num_envs, np.int64)
         for i in np.flatnonzero(alive):
-            out[i] = self._oracle_infos[self._streams[i, TASK]].action_at(self._last[i])
+            out[i] = self._at_step[1][self._streams[i, TASK]].action_at(self._last[i])
         return out
 
     def _regret(self, before: Int64s, played: Int64s, moved: Bools) -> Float64s:
-        out = np.zeros(self.num_envs)
+        out, (_, oracle_infos, steps_cut) = np.zeros(self.num_envs), self._at_step
         for i in np.flatnonzero(moved):
             state, left, k = before[i, [STATE, LEFT, TASK]]
-            left += self._steps_cut[i]  # the oracle knows the task's own horizon
-            out[i] = self._oracle_infos[k].regret(int(left), state, played[i])
+            left += steps_cut[i]  # the oracle knows the task's own horizon
+            out[i] = oracle_infos[k].regret(int(left), state, played[i])
         return out
 
     def render(self) -> tuple[npt.NDArray[np.uint8], ...] | None:

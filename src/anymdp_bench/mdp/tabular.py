@@ -190,7 +190,7 @@ class TabularMDP:
         """The number of inner states S, terminal states included."""
         return len(self.start)
 
-    @property
+    @cached_property
     def n_actions(self) -> int:
         """The number of actions A."""
         size = int((self.bands.width * 1).sum())

@@ -7,6 +7,7 @@ import operator
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from numbers import Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from typing import Any, get_args
 from anymdp_bench.agents import AgentSpec
 from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.evaluation import CONTEXTS
+from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.results.metrics import ScoreMode
 from anymdp_bench.results.results import Results
@@ -23,6 +25,7 @@ from anymdp_bench.runner.executor import Backend, Executor
 from anymdp_bench.runner.plan import PlanError, make_plan
 from anymdp_bench.runner.progress import ReportProgress, complain, note, show_progress
 from anymdp_bench.runner.run import run_plan
+from anymdp_bench.runner.track import track_results
 from anymdp_bench.spelling import offer
 from anymdp_bench.suites import (
     CUSTOM,
@@ -35,6 +38,7 @@ from anymdp_bench.suites import (
     find_suite,
 )
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
+from anymdp_bench.tracking import TRACKERS
 
 MOST_WORKERS = 10**4
 _MOST_FAILURES = 5  # failures that are printed in full
@@ -42,7 +46,7 @@ _MOST_FAILURES = 5  # failures that are printed in full
 
 def evaluate(
     agent: object,
-    suite: AnyPath | Iterable[str] = DEFAULT_SUITE,
+    suite: AnyPath | TabularMDP | Iterable[str | TabularMDP] = DEFAULT_SUITE,
     *,
     tasks: int | None = None,
     runs: int | None = None,
@@ -62,6 +66,7 @@ def evaluate(
     ray_address: str | None = None,
     time_limit: float | None = None,
     debug: bool = False,
+    track: str | None = None,
 ) -> Results:
     """Evaluates an agent on a suite of tasks, as the command `anymdp-bench run` does.
 
@@ -72,8 +77,10 @@ def evaluate(
     Args:
         agent: the name of an installed agent, "module:Name", "file.py:Name", a class, a function without
             arguments that makes an agent, or an agent. An agent that is made already plays in this process.
-        suite: the name of a published suite, the path of a suite file in TOML, an environment id, or several
-            ids.
+        suite: the name of a published suite, the path of a suite file in TOML, an environment id, a
+            `TabularMDP` of your own, or several ids and tasks. Ids may have parameters:
+            "AnyMDP-v0?n_states=24&n_actions=3". A task of your own is an environment of its own in the
+            results, where its fingerprint names it.
         tasks: number of tasks for each environment whose tasks are sampled; None leaves it to the suite.
         runs: number of runs on each task; None leaves it to the suite.
         steps: environment steps of each run; None leaves the budget to the suite.
@@ -95,6 +102,8 @@ def evaluate(
         executor: where runs are played, "local" or "ray".
         ray_address: the address of a Ray cluster.
         time_limit: seconds that a run, or a batch of runs, may take before it counts as failed.
+        track: "tensorboard" or "wandb" shows the learning curves there, once all runs are played. It needs
+            `out`, and the extra of that name.
         debug: whether the traceback of the first exception that the agent raises is printed on stderr.
 
     Returns:
@@ -122,6 +131,8 @@ def evaluate(
     if time_limit is not None and not (isinstance(time_limit, Real) and time_limit > 0):
         raise PlanError(f"time_limit is {time_limit!r}; give a number of seconds above 0")
 
+    if track is not None:
+        _check_tracker(track, out)
     quiet = progress is False
     limits = Limits(episodes, steps) if episodes or steps else None
     chosen = find_suite(suite).with_overrides(tasks, runs, limits)
@@ -164,6 +175,8 @@ def evaluate(
             played=outcome.played,
             seconds=outcome.seconds,
         )
+    if track is not None:
+        track_results(results, track, outcome.csv.parent, plan.stem, plan.settings)
     _complain_of_failures(outcome.failed, outcome.failed_runs, outcome.runs, results.path)
     return results
 
@@ -183,6 +196,15 @@ def _check_count(name: str, value: object, least: int, most: int) -> int | None:
     if isinstance(value, bool) or not least <= number <= most:
         raise PlanError(f"{name} is {value!r:.40}; give a whole number from {least} to {most}")
     return number
+
+
+def _check_tracker(track: str, out: AnyPath | None) -> None:
+    """Raises a ValueError unless the tracker is known and installed, and there is a folder for its files."""
+    if out is None:
+        raise PlanError("track is given without out; give a folder for its files")
+    _check_choice("track", track, TRACKERS)
+    if find_spec(track) is None:
+        raise PlanError(f"tracking needs {track}: pip install 'anymdp-bench[{track}]'")
 
 
 def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -18,9 +18,10 @@ from anymdp_bench.agents import (
     is_tuned,
 )
 from anymdp_bench.evaluation import Budget
-from anymdp_bench.paths import keep_folder
+from anymdp_bench.mdp import TabularMDP
+from anymdp_bench.paths import keep_folder, write_file_name
 from anymdp_bench.suites import Suite
-from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
+from anymdp_bench.tasks.family import PUBLIC_SEEDS
 from anymdp_bench.tasks.selection import select_seeds
 
 BATCH = 64
@@ -42,11 +43,13 @@ class Unit:
         env_id: the environment.
         runs: (task seed, run seed) of each run.
         context: what an in-context agent has seen before it starts: a key of `evaluation.CONTEXTS`.
+        mdp: the task, if it was given in Python.
     """
 
     env_id: str
     runs: tuple[tuple[int, int], ...]
     context: str = "empty"
+    mdp: TabularMDP | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,7 @@ class Plan:
     @property
     def stem(self) -> str:
         """The name of the result file without its suffix."""
-        suite, agent = (
-            "".join(c if c.isalnum() or c in "-_." else "." for c in name)
-            for name in (self.suite.name, self.agent.name)
-        )
+        suite, agent = map(write_file_name, (self.suite.name, self.agent.name))
         suffix = f"-{self.context}" if self.context in ("offline", "imitation") else ""
         return f"{suite}-{agent}{suffix}"
 
@@ -137,7 +137,7 @@ def make_plan(
     units: list[Unit] = []
     skipped: dict[str, list[int]] = {}
     for row in suite.rows:
-        seeds, left_out = select_seeds(task_source(row.env_id), row.tasks, task_seed_start)
+        seeds, left_out = select_seeds(row.source(), row.tasks, task_seed_start)
         if seeds[-1] >= PUBLIC_SEEDS:
             raise PlanError(
                 f"task seeds run beyond {PUBLIC_SEEDS - 1}; start lower with --task-seed-start"
@@ -146,7 +146,7 @@ def make_plan(
         runs = [(task, seed + k) for task in seeds for k in range(row.runs)]
         size = BATCH if is_batched else 1
         groups = [tuple(runs[k : k + size]) for k in range(0, len(runs), size)]
-        units += [Unit(row.env_id, group, context) for group in groups]
+        units += [Unit(row.env_id, group, context, row.mdp) for group in groups]
     limits = suite.in_context if is_batched else suite.training
     return Plan(
         suite,

@@ -23,6 +23,7 @@ from anymdp_bench.evaluation import (
 from anymdp_bench.paths import keep_folder
 from anymdp_bench.runner.plan import Unit
 from anymdp_bench.runner.worker_pool import JobError, RefusedError, ReportShare
+from anymdp_bench.suites import OWN
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.task import Task
 
@@ -49,6 +50,15 @@ class UnitResult:
 @lru_cache(maxsize=8)
 def _load_task(env_id: str, seed: int) -> Task:
     return task_source(env_id).task(seed)
+
+
+def _load_tasks(unit: Unit) -> dict[int, Task]:
+    """Returns the tasks of a unit by their seeds."""
+    seeds = dict.fromkeys(seed for seed, _ in unit.runs)
+    if unit.mdp is None:
+        return {seed: _load_task(unit.env_id, seed) for seed in seeds}
+    source = task_source(OWN, mdp=unit.mdp)
+    return {seed: source.task(seed) for seed in seeds}
 
 
 def _play_training(
@@ -82,7 +92,7 @@ def play_unit(
 def _play(spec: AgentSpec, budget: Budget, unit: Unit, report: ReportShare | None) -> UnitResult:
     """Does the work of `play_unit`."""
     started, processor_started = time.perf_counter(), time.process_time()
-    tasks = {seed: _load_task(unit.env_id, seed) for seed, _ in dict.fromkeys(unit.runs)}
+    tasks = _load_tasks(unit)
     runs = [Run(unit.env_id, tasks[seed], run_seed) for seed, run_seed in unit.runs]
     try:
         agent = spec.make(unit.env_id)

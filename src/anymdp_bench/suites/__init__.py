@@ -12,19 +12,28 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 
 from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.spelling import offer
-from anymdp_bench.tasks.family import env_ids, task_source
+from anymdp_bench.tasks.canonical import canonical_id
+from anymdp_bench.tasks.family import TaskSource, env_ids, task_source
+from anymdp_bench.tasks.id_text import join_env_id
 
+if TYPE_CHECKING:
+    from anymdp_bench.mdp import TabularMDP
+
+OWN = "TabularMDP-v0"
+"""The environment of tasks that the user gives."""
 CUSTOM = "custom"
 DEFAULT_SUITE = "quick-v2"
 SUFFIX = ".toml"
 MOST_RUNS, MOST_EPISODES, MOST_STEPS = 10**6, 10**7, 10**10
 """Upper bounds, so that a plan and its curves fit into memory."""
+_DIGITS = 12  # of a fingerprint
 SAMPLED_TASKS, SAMPLED_RUNS, FIXED_RUNS = 64, 1, 3
 
 
@@ -34,11 +43,25 @@ class SuiteError(ValueError):
 
 @dataclass(frozen=True)
 class Row:
-    """One environment of a suite: its id, the number of tasks, and the number of runs on each task."""
+    """One environment of a suite.
+
+    Attributes:
+        env_id: its canonical id.
+        tasks: the number of tasks.
+        runs: the number of runs on each task.
+        mdp: the task itself, if it was given in Python.
+        fingerprint: the beginning of the fingerprint of its first task, if that is the user's own.
+    """
 
     env_id: str
     tasks: int
     runs: int
+    mdp: TabularMDP | None = field(default=None, repr=False)
+    fingerprint: str | None = None
+
+    def source(self) -> TaskSource:
+        """Returns the source of the environment's tasks."""
+        return task_source(self.env_id) if self.mdp is None else task_source(OWN, mdp=self.mdp)
 
 
 @dataclass(frozen=True)
@@ -70,8 +93,11 @@ class Suite:
     @property
     def hash(self) -> str:
         """The first 12 hexadecimal digits of the SHA-256 of the definition: the rows and the budgets."""
-        content = asdict(self)
-        del content["name"], content["description"]
+        content = {
+            "rows": [_row_content(row) for row in self.rows],
+            "training": asdict(self.training),
+            "in_context": asdict(self.in_context),
+        }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
     def with_overrides(
@@ -90,7 +116,7 @@ class Suite:
         rows = tuple(
             replace(
                 row,
-                tasks=tasks if tasks is not None and is_sampled(row.env_id) else row.tasks,
+                tasks=tasks if tasks is not None and row.source().is_sampled else row.tasks,
                 runs=runs or row.runs,
             )
             for row in self.rows
@@ -101,6 +127,11 @@ class Suite:
             training=limits or self.training,
             in_context=limits or self.in_context,
         )
+
+
+def _row_content(row: Row) -> dict[str, Any]:
+    own = {} if row.fingerprint is None else {"fingerprint": row.fingerprint}
+    return {"env_id": row.env_id, "tasks": row.tasks, "runs": row.runs} | own
 
 
 def is_sampled(env_id: str) -> bool:
@@ -136,31 +167,33 @@ def load_suite(name: str) -> Suite:
     return parse_suite(name, text)
 
 
-def find_suite(suite: str | os.PathLike[str] | Iterable[str]) -> Suite:
+def find_suite(suite: str | os.PathLike[str] | TabularMDP | Iterable[str | TabularMDP]) -> Suite:
     """The suite that a user means.
 
     Args:
         suite: the name of a published suite, the path of a suite file (a string that ends in .toml, or a
-            path), an environment id, or several ids.
+            path), an environment id, a task, or several ids and tasks. Ids may have parameters.
 
     Raises:
-        SuiteError: there is no such suite, file or environment.
+        SuiteError: there is no such suite, file or environment, or the parameters of an id cannot be used.
     """
     if isinstance(suite, os.PathLike):
         return read_suite(suite)
     if not isinstance(suite, str):
-        ids = list(suite) if isinstance(suite, Iterable) else [suite]
-        for env_id in ids:
-            if not isinstance(env_id, str):
+        from anymdp_bench.mdp import TabularMDP
+
+        environments = list(suite) if isinstance(suite, Iterable) else [suite]
+        for each in environments:
+            if not isinstance(each, str | TabularMDP):
                 raise SuiteError(
-                    f"suite is {suite!r:.80}; give a suite's name, a file, or environment ids"
+                    f"suite is {suite!r:.80}; give a suite's name, a file, or environment ids and tasks"
                 )
-        return custom_suite(ids)
+        return custom_suite(environments)
     if suite.lower().endswith(SUFFIX):
         return read_suite(suite)
     if suite in suite_names():
         return load_suite(suite)
-    if re.search(r"-v\d+$", suite):
+    if re.search(r"-v\d+(\?|$)", suite):
         return custom_suite([suite])
     raise SuiteError(
         f"no suite {suite!r}; {offer(suite, suite_names(), env_ids())};"
@@ -173,7 +206,7 @@ def read_suite(path: AnyPath) -> Suite:
 
     The file holds what the published ones do: a `description`; the tables `training` and `in_context` with
     `episodes`, `steps` or both; and for each environment a table `[[rows]]` with `env_id` and, if need be,
-    `tasks` and `runs`.
+    `tasks` and `runs`. An `env_id` may have parameters: "AnyMDP-v0?n_states=24&n_actions=3".
 
     Args:
         path: the file; `~` is the home directory.
@@ -244,35 +277,61 @@ def parse_suite(name: str, text: str, source: str | None = None) -> Suite:
     return suite
 
 
-def custom_suite(env_ids: list[str]) -> Suite:
-    """Makes a suite of the given environments, with the full budget.
+def custom_suite(environments: Sequence[str | TabularMDP]) -> Suite:
+    """Makes a suite of the given environments, ids or tasks, with the full budget.
 
     Raises:
         SuiteError: there is no such environment, none is named, or one is named twice.
     """
-    if not env_ids:
+    if not environments:
         raise SuiteError("no environment is named; name one or more")
-    for env_id in env_ids:
-        if env_ids.count(env_id) > 1:
+    rows = tuple(_row(each, None, None) for each in environments)
+    ids = [row.env_id for row in rows]
+    for env_id in ids:
+        if ids.count(env_id) > 1:
             raise SuiteError(f"{env_id} is named twice; name each environment once")
     return Suite(
         CUSTOM,
         "environments named on the command line",
-        tuple(_row(env_id, None, None) for env_id in env_ids),
+        rows,
         Limits(10_000, None),
         Limits(10_000, 100_000),
     )
 
 
-def _row(env_id: str, tasks: int | None, runs: int | None) -> Row:
+def _row(environment: str | TabularMDP, tasks: int | None, runs: int | None) -> Row:
     _check_count("tasks", tasks, MOST_RUNS)
     _check_count("runs", runs, MOST_RUNS)
-    sampled = is_sampled(env_id)
+    if isinstance(environment, str):
+        env_id, mdp = _find_canonical_id(environment), None
+        sampled = is_sampled(env_id)
+        own = task_source(env_id).sample(0).fingerprint() if env_id.startswith(OWN) else None
+    else:
+        mdp, sampled, own = environment, False, environment.fingerprint()
+        env_id = join_env_id(OWN, {"fingerprint": own[:_DIGITS]})
     return Row(
         env_id,
         (tasks or SAMPLED_TASKS) if sampled else 1,
         runs or (SAMPLED_RUNS if sampled else FIXED_RUNS),
+        mdp,
+        own and own[:_DIGITS],
     )
+
+
+def _find_canonical_id(env_id: object) -> str:
+    """Returns the canonical form of an environment id; see `tasks.canonical`.
+
+    Raises:
+        SuiteError: there is no such environment, or its parameters cannot be used.
+    """
+    if not isinstance(env_id, str):
+        raise SuiteError(f"env_id is {env_id!r:.40}; give an environment id in quotes")
+    try:
+        return canonical_id(env_id)
+    except KeyError as error:
+        raise SuiteError(str(error.args[0])[:300]) from None
+    except ValueError as error:
+        raise SuiteError(str(error)) from None
 
 
 def _check_count(what: str, value: object, most: int) -> None:

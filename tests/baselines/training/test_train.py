@@ -90,7 +90,7 @@ def test_tensorboard_gets_the_same_numbers(tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    Log(tmp_path, 0, tensorboard=True).add({"round": 10, "group": "tau(8,3)", "total": 1.5})
+    Log(tmp_path, 0, track="tensorboard").add({"round": 10, "group": "tau(8,3)", "total": 1.5})
     board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     (event,) = board.Scalars("tau(8,3)/total")
     assert (event.step, event.value) == (10, 1.5)

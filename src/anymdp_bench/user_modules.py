@@ -1,7 +1,7 @@
-"""Modules of agents: an installed module, or a file of the user's.
+"""Modules of agents and of task functions: an installed module, or a file of the user's.
 
 The working directory comes last on the search path, so a file in it that is called like a module of Python or
-of a library takes nobody's place. Such a file can still hold an agent: it is loaded under a name of its own.
+of a library takes nobody's place. Such a file can still be used: it is loaded under a name of its own.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from anymdp_bench.paths import expand_home
 _SUFFIX = ".py"
 
 
-def import_agent_module(name: str) -> ModuleType:
-    """Imports the module of an agent.
+def import_user_module(name: str) -> ModuleType:
+    """Imports the module of an agent or of a task function.
 
     Args:
         name: the name of a module, or of a module in the working directory, or the path of a file: "mine",

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from anymdp_bench.agent_modules import import_agent_module
 from anymdp_bench.agents import AgentError, AgentSpec
 from anymdp_bench.leaderboard.rerun import remote
 from anymdp_bench.runner.agent_spec import make_spec
+from anymdp_bench.user_modules import import_user_module
 
 AGENT = """
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def test_every_way_to_write_a_file_finds_it(folder, monkeypatch):
     }.items():  # fmt: skip
         assert {AgentSpec(f"{way}:Mine").make().version for way in ways} == {file}
     assert sys.modules["queue"] is queue  # Python's own
-    assert import_agent_module(name) is import_agent_module(f"./{name}.py") is sys.modules[name]
+    assert import_user_module(name) is import_user_module(f"./{name}.py") is sys.modules[name]
     assert sys.path[-2:] == [str(path), str(path / "below")]
 
 
