@@ -17,7 +17,7 @@ from numba import njit
 
 from anymdp_bench.datasets.mixture import Mixture
 from anymdp_bench.datasets.recorder import record_task
-from anymdp_bench.engine.arrays import Bands, UInt64s
+from anymdp_bench.engine.arrays import AnyArray, Bands, UInt64s
 from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.tasks.anymdp.sampler import sample_arrays
@@ -133,7 +133,7 @@ def record(
         n * k sequences, those of a task side by side.
     """
 
-    def fill(i: int, runs: UInt64s, numbers: tuple[Any, ...], rows: Sequences) -> None:
+    def fill(i: int, runs: UInt64s, numbers: tuple[Any, ...], rows: list[AnyArray]) -> None:
         _record_anymdp(streams[i : i + 1], runs, n_states, n_actions, *numbers, *rows)
 
     runs = np.zeros(len(streams), np.uint64) if draws is None else draws
@@ -176,12 +176,13 @@ def record_tasks(
         _refuse_public(seed)
     first = source.sample(seeds[0])
 
-    def fill(i: int, runs: UInt64s, numbers: tuple[Any, ...], rows: Sequences) -> None:
+    def fill(i: int, runs: UInt64s, numbers: tuple[Any, ...], rows: list[AnyArray]) -> None:
         mdp = first if i == 0 else source.sample(seeds[i])
         # Numba compiles read-only arrays apart, so copies are recorded by code that is compiled already.
-        arrays = (x.copy() for x in (mdp.start, mdp.terminal, mdp.observation))
+        bands = Bands._make(x.copy() for x in mdp.bands)
+        start, terminal, ids = (x.copy() for x in (mdp.start, mdp.terminal, mdp.observation))
         record_task(
-            Bands._make(x.copy() for x in mdp.bands), *arrays, mdp.n_actions, mdp.max_steps,
+            bands, start, terminal, ids, mdp.n_actions, mdp.max_steps,
             stream("training", "runs", seeds[i]), runs, *numbers, *rows,
         )  # fmt: skip
 
@@ -201,7 +202,7 @@ def _is_plain_anymdp(source: TaskSource) -> bool:
 
 
 def _record_all(
-    fill: Callable[[int, UInt64s, tuple[Any, ...], Sequences], None],
+    fill: Callable[[int, UInt64s, tuple[Any, ...], list[AnyArray]], None],
     draws: UInt64s,
     length: int,
     n_observations: int,
@@ -231,8 +232,7 @@ def _record_all(
     numbers = (np.array(mixture.shares), float(mixture.redrawn), float(mixture.pace))
 
     def fill_task(i: int) -> None:
-        rows = Sequences(*(x[i * k : (i + 1) * k] for x in out))
-        fill(i, draws[i], numbers, rows)
+        fill(i, draws[i], numbers, [x[i * k : (i + 1) * k] for x in out])
 
     count = min(threads or available_cores(), n)
     if count < 2:

@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from anymdp_baselines.training import shards
+from anymdp_bench.datasets.safetensors_files import read_metadata, read_shards
 from anymdp_bench.datasets.sequences import synthesise
 from anymdp_bench.runner.executor import Executor
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
@@ -23,7 +24,7 @@ def test_what_is_written_is_what_was_synthesised(tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "SHARD_STEPS", 100)
     assert list(shards.write_shards(tmp_path, RECIPE)) == [100, 100, 50]
     whole = synthesise(8, 3, range(PUBLIC_SEEDS, PUBLIC_SEEDS + 5), 50)
-    parts = list(shards.read_shards(tmp_path))
+    parts = list(read_shards(tmp_path))
     for k, array in enumerate(whole):
         np.testing.assert_array_equal(np.concatenate([part[k] for part in parts]), array)
 
@@ -52,7 +53,7 @@ def test_workers_write_the_same_data(tmp_path, monkeypatch):
 def test_what_is_no_shard_is_refused_in_one_line(tmp_path, content):
     (tmp_path / "000000.safetensors").write_bytes(content)
     with pytest.raises(ValueError, match=r"cannot be read|is no data shard") as caught:
-        list(shards.read_shards(tmp_path))
+        list(read_shards(tmp_path))
     assert "\n" not in str(caught.value)
 
 
@@ -69,7 +70,7 @@ SPOILS = {
 def test_a_hostile_shard_is_refused_in_one_line(tmp_path, how):
     list(shards.write_shards(tmp_path, RECIPE))
     path = tmp_path / "000000.safetensors"
-    arrays, about = load_file(path), shards._metadata(path)
+    arrays, about = load_file(path), read_metadata(path)
     if how == "missing":
         del arrays["tag"]
     elif how == "words":
@@ -79,7 +80,7 @@ def test_a_hostile_shard_is_refused_in_one_line(tmp_path, how):
         arrays[name] = spoil(arrays[name])
     save_file(arrays, path, metadata=about)
     with pytest.raises(ValueError, match="cannot be read") as caught:
-        list(shards.read_shards(tmp_path))
+        list(read_shards(tmp_path))
     assert "\n" not in str(caught.value)
 
 

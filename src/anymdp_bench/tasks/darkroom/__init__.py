@@ -18,6 +18,7 @@ FAMILY = TaskFamily(
     sampled=lambda keywords: keywords.get("goal", "corner") != "corner",
     grid=lambda keywords: (keywords["size"], keywords["size"]),
     max_steps=200,
+    held_out=lambda keywords: keywords.get("goal") == "heldout",
     about=About(
         summary="An empty d x d grid with one hidden goal. In the corner, or anywhere by task"
         " seed; a fixed fifth of the cells is held out, so that agents trained on the other goals"
