@@ -13,13 +13,20 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Discrete
 
-from anymdp_bench.datasets.batch import TrainingBatch, check_steps, unlabelled
+from anymdp_bench.datasets.batch import NO_LABEL, TrainingBatch, check_steps, unlabelled
+from anymdp_bench.datasets.codes import TAG_UNKNOWN
 from anymdp_bench.datasets.extras import import_extra
 from anymdp_bench.engine.arrays import AnyArray
 from anymdp_bench.paths import AnyPath, expand_home
 
 _FOLDER = "MINARI_DATASETS_PATH"
-_LABELS = ("tag", "oracle_action", "advantage", "entropy")
+_UNKNOWN = {
+    "tag": TAG_UNKNOWN,
+    "oracle_action": NO_LABEL,
+    "advantage": np.nan,
+    "entropy": np.nan,
+}
+_LABELS, _OPTIONS = tuple(_UNKNOWN), ("task_seed", "run", "cut")
 
 
 def write_minari(
@@ -32,9 +39,11 @@ def write_minari(
 ) -> None:
     """Writes a batch as a Minari data set, with an episode for each episode of its runs.
 
-    The infos of an episode hold its labels (`tag`, `oracle_action`, `advantage`, `entropy`), its `task_seed`,
-    the number of its `run`, and `cut`, which is true where the run ends before the episode does. There is an
-    info for each observation; that of the last one holds no labels.
+    The infos of an episode hold its labels (`tag`, `oracle_action`, `advantage`, `entropy`). There is one for
+    each observation, and that of the last one says that they are not known. The options of an episode hold
+    its `task_seed`, the number of its `run`, and `cut`: whether the run ends before the episode does. Minari
+    keeps every episode in arrays of its own, so that long episodes take far less time and space than short
+    ones.
 
     Args:
         dataset_id: the id, for example "anymdp/tau16-v0".
@@ -65,7 +74,6 @@ def _episodes(batch: TrainingBatch) -> Iterator[Any]:
     minari = import_extra("minari.data_collector.episode_buffer", "minari")
     over = batch.terminated | batch.truncated
     length = over.shape[1]
-    unknown = {"tag": 7, "oracle_action": -100, "advantage": np.nan, "entropy": np.nan}
     for run in range(len(over)):
         ends = np.flatnonzero(over[run]) + 1
         if not len(ends) or ends[-1] < length:
@@ -76,20 +84,24 @@ def _episodes(batch: TrainingBatch) -> Iterator[Any]:
             cut = not over[run, end - 1]
             truncated = batch.truncated[at, part].copy()
             truncated[-1] |= cut
-            infos = {
-                name: np.concatenate(
-                    [x := getattr(batch, name)[at, part], np.full_like(x[:1], unknown[name])]
-                )
-                for name in _LABELS
-            }
-            n = end - begin + 1
-            infos["task_seed"] = np.full(n, batch.task_seed[run])
-            infos["run"], infos["cut"] = np.full(n, run), np.full(n, cut)
+            labels = {name: getattr(batch, name)[at, part] for name in _LABELS}
             seen = np.append(batch.observation[at, part], batch.next_observation[at, end - 1])
             yield minari.EpisodeBuffer(
-                observations=seen, actions=batch.action[at, part], rewards=batch.reward[at, part],
-                terminations=batch.terminated[at, part], truncations=truncated, infos=infos,
-            )  # fmt: skip
+                observations=seen.astype(
+                    np.int32
+                ),  # HDF5 keeps at least 1,024 numbers of each array
+                actions=batch.action[at, part].astype(np.int16),
+                rewards=batch.reward[at, part],
+                terminations=batch.terminated[at, part],
+                truncations=truncated,
+                infos={
+                    name: np.concatenate([x, np.full_like(x[:1], _UNKNOWN[name])]).astype(
+                        np.int16 if x.dtype.kind == "i" else np.float32
+                    )
+                    for name, x in labels.items()
+                },
+                options={"task_seed": int(batch.task_seed[run]), "run": run, "cut": bool(cut)},
+            )
             begin = end
 
 
@@ -140,8 +152,10 @@ def _refuse_code(dataset_id: str) -> None:
 def _to_batch(dataset: Any, episodes: list[Any]) -> TrainingBatch:
     seen_from, did_from = int(dataset.observation_space.start), int(dataset.action_space.start)
     n_actions = int(dataset.action_space.n)
-    ours = all({"run", "cut", "task_seed", *_LABELS} <= set(e.infos or {}) for e in episodes)
-    run = [int(e.infos["run"][0]) if ours else 0 for e in episodes]
+    found = dataset.storage.get_episode_metadata([int(e.id) for e in episodes])
+    options = [about.get("options", {}) for about in found]
+    ours = all(set(_OPTIONS) <= set(each) for each in options)
+    run = [int(each["run"]) if ours else 0 for each in options]
     n = len(set(run))
     if run != sorted(run):
         raise ValueError("its episodes are not in the order of their runs")
@@ -152,8 +166,8 @@ def _to_batch(dataset: Any, episodes: list[Any]) -> TrainingBatch:
 
     truncated = [np.array(e.truncations, np.bool_) for e in episodes]
     if ours:
-        for flags, episode in zip(truncated, episodes, strict=True):
-            flags[-1] &= not episode.infos["cut"][0]
+        for flags, each in zip(truncated, options, strict=True):
+            flags[-1] &= not each["cut"]
     batch = unlabelled(
         observation=join([e.observations[:-1] - seen_from for e in episodes]),
         action=join([e.actions - did_from for e in episodes]),
@@ -168,7 +182,7 @@ def _to_batch(dataset: Any, episodes: list[Any]) -> TrainingBatch:
     for label in _LABELS:
         values = join([e.infos[label][:-1] for e in episodes])
         batch = batch._replace(**{label: values.astype(getattr(batch, label).dtype)})
-    seeds = {number: int(e.infos["task_seed"][0]) for number, e in zip(run, episodes, strict=True)}
+    seeds = {number: int(each["task_seed"]) for number, each in zip(run, options, strict=True)}
     return batch._replace(task_seed=np.array(list(seeds.values()), np.int64))
 
 
