@@ -7,6 +7,7 @@ from anymdp_bench.tasks.family import families
 
 SIZES = {
     "AnyMDP-v0": {"n_states": 12, "n_actions": 3},
+    "Darkroom-v0": {"size": 5},
     "Garnet-v0": {"n_states": 12, "n_actions": 3, "branching": 2},
 }
 FAMILIES = [family for family in families().values() if family.env is not None]

@@ -6,6 +6,7 @@ The searches are in `anymdp_baselines.tuning`. Each writes its scores and its ch
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 
 def task_family(env_id: str) -> str:
     """Returns the family of an environment: "bandit", or the part of its id before the first "-"."""
-    return "bandit" if env_id.startswith("AnyMDP-1s") else env_id.partition("-")[0]
+    is_bandit = re.match(r"AnyMDP-(1s|v0\?n_states=1(&|$))", env_id)
+    return "bandit" if is_bandit else env_id.partition("-")[0]
 
 
 @cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from anymdp_bench.mdp import TaskError
 from anymdp_bench.results.published import PAPER_ORACLES
 from anymdp_bench.tasks.family import TaskFamily, families, task_source
 from anymdp_bench.tasks.pendulum.game import load_numbers
@@ -42,7 +43,11 @@ def page(family: TaskFamily) -> str:
 
 def _is_complete(family: TaskFamily, env_id: str) -> bool:
     """Returns whether the id gives a task without further keywords."""
-    return bool(family.ids[env_id]) or not family.sampled({})
+    try:
+        task_source(env_id).settings()
+    except TaskError:
+        return False
+    return True
 
 
 def _id_table(family: TaskFamily) -> list[str]:
@@ -103,7 +108,8 @@ _USE = """\
 Every id works with `gym.make`, `gym.make_vec` and `--env`, and `sample_task` gives its table, with three
 exceptions:
 
-- `AnyMDP-v0` and `Garnet-v0` take their sizes by keyword. `--env` refuses them; it takes ids of fixed size.
+- `AnyMDP-v0`, `Garnet-v0` and `Darkroom-v0` take their sizes by keyword. `--env` takes them as parameters:
+  `--env "AnyMDP-v0?n_states=24&n_actions=3"`.
 - The true state of Discrete-Pendulum is continuous, so `sample_task` refuses it.
 - Switch2 has two players. `gym.make("Switch2-v0")` is one environment that moves both: observations and
   actions are arrays of two. `anymdp_bench.switch2_parallel_env()` is the PettingZoo environment of it.

@@ -36,6 +36,11 @@ def expand_home(path: AnyPath) -> Path:
     return Path(expanded)
 
 
+def write_file_name(name: str) -> str:
+    """Returns a name as a part of a file's name: letters, digits, `-`, `_` and `.`; others become `.`."""
+    return "".join(c if c.isalnum() or c in "-_." else "." for c in name)
+
+
 @contextmanager
 def keep_folder() -> Iterator[None]:
     """Leaves the working directory as it was before the block, in which a stranger's code runs."""

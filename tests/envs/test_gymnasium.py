@@ -11,7 +11,7 @@ from gymnasium.wrappers import TimeLimit
 
 from anymdp_bench.mdp import TaskError
 from anymdp_bench.tasks.family import task_source
-from registered import FAMILIES, IDS, SOLO, make, make_vec
+from registered import FAMILIES, IDS, SIZES, SOLO, make, make_vec
 
 MODES = list(AutoresetMode)
 LIMITED = [env_id for family in FAMILIES if family.max_steps for env_id in family.ids]
@@ -47,7 +47,7 @@ def same(ours, theirs):
 def test_the_spec_says_a_fixed_horizon(env_id):
     """Not where it belongs to the task: those of AnyMDP and Garnet. A bandit is never truncated."""
     drawn = env_id.startswith(("AnyMDP", "Garnet"))
-    horizon = None if drawn else task_source(env_id).task(3).max_steps
+    horizon = None if drawn else task_source(env_id, **SIZES.get(env_id, {})).task(3).max_steps
     assert gym.spec(env_id).max_episode_steps == horizon
     assert make(env_id).spec.max_episode_steps == horizon
 

@@ -29,7 +29,7 @@ def test_the_published_ids_are_there():
     sizes = [f"AnyMDP-{s}s5a-v0" for s in (1, 16, 32, 64, 128)]
     garnets = [f"Garnet-{s}s5a{b}b-v0" for s in (16, 32, 64, 128) for b in (2, 4)]
     classics = ["CliffWalkingTerminal-v0", "FrozenLake4x4-v0", "FrozenLake4x4Slippery-v0"]
-    classics += [f"Darkroom-{d}x{d}-v0" for d in (6, 8, 10)]
+    classics += ["Darkroom-v0", *(f"Darkroom-{d}x{d}-v0" for d in (6, 8, 10))]
     classics += [f"DiscretePendulum-g{g}-v0" for g in ("1", "5", "9.8")]
     published = {"AnyMDP-v0", *sizes, *garnets, *classics, "Switch2-v0"}
     assert published <= set(IDS) <= set(gym.registry)

@@ -9,12 +9,15 @@ import typer
 
 from anymdp_bench.cli.json_output import AsJson, print_value
 from anymdp_bench.cli.paths import expand_home
+from anymdp_bench.paths import write_file_name
 
 _MOST_SEED = 2**32 - 1
 
 
 def draw(
-    env_id: Annotated[str, typer.Argument(help="An environment id (see `list envs`).")],
+    env_id: Annotated[
+        str, typer.Argument(help="An environment id (see `list envs`), with or without parameters.")
+    ],
     task_seed: Annotated[int, typer.Option(min=0, max=_MOST_SEED, help="The task.")] = 0,
     out: Annotated[
         Path | None, typer.Option(callback=expand_home, help="The picture: .png, .svg or .pdf.")
@@ -29,7 +32,7 @@ def draw(
     from anymdp_bench.rendering.video import VideoError
     from anymdp_bench.tasks.family import task_source
 
-    picture = out or Path(f"{env_id}-{task_seed}.png")
+    picture = out or Path(f"{write_file_name(env_id)}-{task_seed}.png")
     if picture.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise VideoError(
             f"{picture} ends in {picture.suffix!r}; give --out a name in .png, .svg or .pdf"

@@ -32,7 +32,7 @@ def envs(as_json: AsJson = False) -> None:
         for env_id, keywords in family.ids.items():
             rows.append({"env_id": env_id, "family": family.name, "keywords": dict(keywords)})
             fixed = " ".join(f"{k}={v}" for k, v in keywords.items())
-            sizes = "" if keywords or not family.sampled({}) else "sizes by keywords"
+            sizes = "sizes by keywords" if len(family.ids) > 1 else ""
             lines.append(f"{env_id:26} {family.name:16} {fixed or sizes}".rstrip())
     _print_rows(rows, lines, as_json)
 
@@ -84,7 +84,12 @@ def studies(as_json: AsJson = False) -> None:
 
 @app.command("tasks")
 def tasks(
-    env_id: Annotated[str, typer.Argument(help="A tabular environment id (see `list envs`).")],
+    env_id: Annotated[
+        str,
+        typer.Argument(
+            help="The id of a tabular environment (see `list envs`), with or without parameters."
+        ),
+    ],
     n: Annotated[int, typer.Option("--tasks", min=1, help="How many task seeds.")] = 16,
     start: Annotated[int, typer.Option("--task-seed-start", min=0, help="The first of them.")] = 0,
     sort: Annotated[str, typer.Option(help="A column to sort by, the largest first.")] = "",

@@ -69,7 +69,8 @@ def plot(
 
     results = Results.read(paths)
     if env:
-        results = Results(results[results["env_id"].isin(env).to_numpy()])
+        wanted = {name for env_id in env for name in (env_id, _find_canonical_id(env_id))}
+        results = Results(results[results["env_id"].isin(wanted).to_numpy()])
         if results.empty:
             raise RecordError(f"no results on {', '.join(env)} among these; leave --env out")
     results.plot(
@@ -88,3 +89,13 @@ def plot(
         print_value({"file": str(out), "kind": kind.value} | shown)
     else:
         say(str(out))
+
+
+def _find_canonical_id(env_id: str) -> str:
+    """Returns the id under which results are recorded; the id itself where nobody here knows it."""
+    from anymdp_bench.tasks.canonical import canonical_id
+
+    try:
+        return canonical_id(env_id)
+    except KeyError:
+        return env_id

@@ -11,6 +11,7 @@ from anymdp_bench.cli.console import say
 from anymdp_bench.cli.json_output import AsJson, print_value
 from anymdp_bench.cli.paths import expand_home
 from anymdp_bench.cli.streams import stdout_to_stderr
+from anymdp_bench.paths import write_file_name
 
 _MOST_SEED = 2**32 - 1
 
@@ -43,7 +44,7 @@ def record(
     from anymdp_bench.rendering.video import VideoError
     from anymdp_bench.runner.agent_spec import make_spec
 
-    video = out or Path(f"{env_id}-{agent.replace(':', '.')}.gif")
+    video = out or Path(f"{write_file_name(env_id)}-{agent.replace(':', '.')}.gif")
     try:
         with stdout_to_stderr():  # an agent may print
             returns = record_video(

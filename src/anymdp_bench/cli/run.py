@@ -54,7 +54,10 @@ def run(
     ] = None,
     env: Annotated[
         list[str] | None,
-        typer.Option(help="An environment id; repeat for more.", autocompletion=env_ids),
+        typer.Option(
+            help='An environment id, or "AnyMDP-v0?n_states=24&n_actions=3"; repeat for more.',
+            autocompletion=env_ids,
+        ),
     ] = None,
     tasks: Annotated[
         int | None, typer.Option(min=1, max=MOST_RUNS, help="Tasks per sampled environment.")

@@ -21,6 +21,7 @@ from anymdp_bench.evaluation.runs import Run, make_simulator, run_batch
 from anymdp_bench.evaluation.stepped import SteppedAgent
 from anymdp_bench.paths import AnyPath
 from anymdp_bench.rendering.video import check_suffix, write_video
+from anymdp_bench.tasks.canonical import canonical_id
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.task import Task
 
@@ -58,6 +59,7 @@ def record_video(
         VideoError: `out` ends in neither .gif nor .mp4, or a library is missing.
     """
     check_suffix(out)
+    env_id = canonical_id(env_id)
     run = Run(env_id, task_source(env_id).task(task_seed), seed)
     try:
         frames, returns = _play(spec, run, episodes, after)

@@ -11,7 +11,7 @@ from anymdp_bench.results.statistics import Array
 TEST_EPISODES = 5
 """The number of episodes in a sampled test (measure `test`)."""
 
-_BANDIT = re.compile(r"AnyMDP-1s\d+a-")
+_BANDIT = re.compile(r"AnyMDP-(1s\d+a-|v0\?n_states=1(&|$))")
 
 
 def smoothing_episodes(env_id: str) -> int:

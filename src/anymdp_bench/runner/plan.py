@@ -10,7 +10,7 @@ from typing import Any
 
 from anymdp_bench.agents import AgentSpec, AnyAgent, is_privileged, is_trained, is_tuned
 from anymdp_bench.evaluation import Budget
-from anymdp_bench.paths import keep_folder
+from anymdp_bench.paths import keep_folder, write_file_name
 from anymdp_bench.suites import Suite
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 from anymdp_bench.tasks.selection import select_seeds
@@ -76,10 +76,7 @@ class Plan:
     @property
     def stem(self) -> str:
         """The name of the result file without its suffix."""
-        suite, agent = (
-            "".join(c if c.isalnum() or c in "-_." else "." for c in name)
-            for name in (self.suite.name, self.agent.name)
-        )
+        suite, agent = map(write_file_name, (self.suite.name, self.agent.name))
         suffix = f"-{self.context}" if self.context in ("offline", "imitation") else ""
         return f"{suite}-{agent}{suffix}"
 

@@ -18,6 +18,7 @@ from importlib.resources import files
 
 from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.spelling import offer
+from anymdp_bench.tasks.canonical import canonical_id
 from anymdp_bench.tasks.family import env_ids, task_source
 
 CUSTOM = "custom"
@@ -34,7 +35,7 @@ class SuiteError(ValueError):
 
 @dataclass(frozen=True)
 class Row:
-    """One environment of a suite: its id, the number of tasks, and the number of runs on each task."""
+    """One environment of a suite: canonical id, number of tasks, number of runs on each task."""
 
     env_id: str
     tasks: int
@@ -141,10 +142,10 @@ def find_suite(suite: str | os.PathLike[str] | Iterable[str]) -> Suite:
 
     Args:
         suite: the name of a published suite, the path of a suite file (a string that ends in .toml, or a
-            path), an environment id, or several ids.
+            path), an environment id, or several ids. Ids may have parameters.
 
     Raises:
-        SuiteError: there is no such suite, file or environment.
+        SuiteError: there is no such suite, file or environment, or the parameters of an id cannot be used.
     """
     if isinstance(suite, os.PathLike):
         return read_suite(suite)
@@ -160,7 +161,7 @@ def find_suite(suite: str | os.PathLike[str] | Iterable[str]) -> Suite:
         return read_suite(suite)
     if suite in suite_names():
         return load_suite(suite)
-    if re.search(r"-v\d+$", suite):
+    if re.search(r"-v\d+(\?|$)", suite):
         return custom_suite([suite])
     raise SuiteError(
         f"no suite {suite!r}; {offer(suite, suite_names(), env_ids())};"
@@ -173,7 +174,7 @@ def read_suite(path: AnyPath) -> Suite:
 
     The file holds what the published ones do: a `description`; the tables `training` and `in_context` with
     `episodes`, `steps` or both; and for each environment a table `[[rows]]` with `env_id` and, if need be,
-    `tasks` and `runs`.
+    `tasks` and `runs`. An `env_id` may have parameters: "AnyMDP-v0?n_states=24&n_actions=3".
 
     Args:
         path: the file; `~` is the home directory.
@@ -252,13 +253,15 @@ def custom_suite(env_ids: list[str]) -> Suite:
     """
     if not env_ids:
         raise SuiteError("no environment is named; name one or more")
-    for env_id in env_ids:
-        if env_ids.count(env_id) > 1:
+    rows = tuple(_row(env_id, None, None) for env_id in env_ids)
+    ids = [row.env_id for row in rows]
+    for env_id in ids:
+        if ids.count(env_id) > 1:
             raise SuiteError(f"{env_id} is named twice; name each environment once")
     return Suite(
         CUSTOM,
         "environments named on the command line",
-        tuple(_row(env_id, None, None) for env_id in env_ids),
+        rows,
         Limits(10_000, None),
         Limits(10_000, 100_000),
     )
@@ -267,12 +270,29 @@ def custom_suite(env_ids: list[str]) -> Suite:
 def _row(env_id: str, tasks: int | None, runs: int | None) -> Row:
     _check_count("tasks", tasks, MOST_RUNS)
     _check_count("runs", runs, MOST_RUNS)
-    sampled = is_sampled(env_id)
+    name = _find_canonical_id(env_id)
+    sampled = is_sampled(name)
     return Row(
-        env_id,
+        name,
         (tasks or SAMPLED_TASKS) if sampled else 1,
         runs or (SAMPLED_RUNS if sampled else FIXED_RUNS),
     )
+
+
+def _find_canonical_id(env_id: str) -> str:
+    """Returns the canonical form of an environment id; see `tasks.canonical`.
+
+    Raises:
+        SuiteError: there is no such environment, or its parameters cannot be used.
+    """
+    if not isinstance(env_id, str):
+        raise SuiteError(f"env_id is {env_id!r:.40}; give an environment id in quotes")
+    try:
+        return canonical_id(env_id)
+    except KeyError as error:
+        raise SuiteError(str(error.args[0])[:300]) from None
+    except ValueError as error:
+        raise SuiteError(str(error)) from None
 
 
 def _check_count(what: str, value: object, most: int) -> None:

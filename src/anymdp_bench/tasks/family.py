@@ -9,18 +9,20 @@ by a string, which is imported at its first use.
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
-import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import anymdp_bench.tasks
 from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.spelling import offer
+from anymdp_bench.tasks.id_text import join_env_id, split_env_id
 
 if TYPE_CHECKING:
     from anymdp_bench.mdp import TabularMDP
@@ -75,6 +77,9 @@ class TaskFamily:
         vector_env: "module:class" of the Gymnasium vector environment, or None.
         task: "module:function" for tasks that are more than a `TabularMDP` with one player; else None. The
             function is called as function(seed, **keywords) and returns a `tasks.task.Task`.
+        parameters: "module:function" that is called as function(keywords) and returns the parameters that
+            the family takes with these keywords, as `TaskSource.parameters` does; None for those in the
+            signature of `task` or `sampler`.
         shaping: "module:function" that shapes the rewards of in-context agents; None for no shaping. The
             function is called as function(reward [n], terminated [n], **keywords) and returns the shaped
             rewards.
@@ -94,6 +99,7 @@ class TaskFamily:
     env: str | None = "anymdp_bench.envs.single:TabularEnv"
     vector_env: str | None = "anymdp_bench.envs.vector:TabularVectorEnv"
     task: str | None = None
+    parameters: str | None = None
     shaping: str | None = None
     grid: Callable[[Mapping[str, Any]], tuple[int, int]] | None = None
     max_steps: int | None = None
@@ -134,23 +140,47 @@ class TaskSource:
         task: TabularMDP = self._call(self.family.sampler, seed)
         return task
 
-    def _call(self, where: str, seed: int) -> Any:
-        """Calls the function that "module:function" names, and explains keywords that do not fit it."""
-        function = where.partition(":")[2]
-        try:
-            return _load_object(where)(seed, **dict(self.keywords))
-        except TypeError as error:
-            from anymdp_bench.mdp import TaskError
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """Returns the parameters that the family takes, by name, in the order of its function's signature."""
+        if self.family.parameters is not None:
+            found: Mapping[str, inspect.Parameter] = _load_object(self.family.parameters)(
+                dict(self.keywords)
+            )
+            return found
+        return read_parameters(_load_object(self.family.task or self.family.sampler))
 
-            if not str(error).startswith(f"{function}()"):
-                raise
-            what = str(error).removeprefix(f"{function}() ")
-            if unknown := re.match(r"got an unexpected keyword argument '(\w+)'", what):
-                refuse_keyword(self.family.name, unknown[1])
-            if what.startswith("missing"):
-                wanted = ", ".join(re.findall(r"'(\w+)'", what))
-                what = f"give {wanted} by keyword, or take an id of fixed size"
-            raise TaskError(f"{self.family.name}: {what}") from None
+    def settings(self) -> dict[str, Any]:
+        """Returns the value of every parameter, defaults included, in the order of `parameters`.
+
+        Raises:
+            KeywordError: the family knows no parameter of a keyword's name.
+            TaskError: a parameter without a default is missing.
+        """
+        parameters, given = self.parameters(), dict(self.keywords)
+        is_open = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        named = {k: p for k, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
+        for name in given:
+            if name not in named and not is_open:
+                refuse_keyword(self.family.name, name, named)
+        missing = [k for k, p in named.items() if p.default is p.empty and k not in given]
+        if missing:
+            self._refuse_missing([k for k, p in named.items() if p.default is p.empty], missing)
+        settings = {k: given.get(k, p.default) for k, p in named.items()}
+        return settings | {k: v for k, v in given.items() if k not in named}
+
+    def _refuse_missing(self, required: list[str], missing: list[str]) -> NoReturn:
+        from anymdp_bench.mdp import TaskError
+
+        example = join_env_id(next(iter(self.family.ids)), dict.fromkeys(required, "..."))
+        raise TaskError(
+            f"{self.family.name}: give {', '.join(missing)} by keyword, or take an id of fixed size;"
+            f" --env takes '{example}', in quotes"
+        )
+
+    def _call(self, where: str, seed: int) -> Any:
+        """Calls the function that "module:function" names, with keywords that fit it."""
+        self.settings()
+        return _load_object(where)(seed, **dict(self.keywords))
 
     def task(self, seed: int) -> Task:
         """Makes the task with a seed, together with its references, as the evaluation plays it.
@@ -191,6 +221,13 @@ def _load_object(where: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
+@lru_cache(maxsize=256)
+def read_parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Returns the parameters of a function after the first one, which is the task seed, by name."""
+    found = list(inspect.signature(function).parameters.values())[1:]
+    return MappingProxyType({parameter.name: parameter for parameter in found})
+
+
 @cache
 def families() -> dict[str, TaskFamily]:
     """Finds all families and returns them by name."""
@@ -215,27 +252,30 @@ def env_ids() -> list[str]:
 
 
 def task_source(env_id: str, **keywords: Any) -> TaskSource:
-    """Returns the task source of a Gymnasium id.
+    """Returns the task source of an environment id.
 
     Args:
-        env_id: the Gymnasium id.
-        **keywords: those of `gym.make`. They override the keywords that the id fixes.
+        env_id: a Gymnasium id. Parameters may follow, as in "AnyMDP-v0?n_states=24&n_actions=3".
+        **keywords: those of `gym.make`. They override the parameters, and these override the keywords that
+            the Gymnasium id fixes.
 
     Raises:
         KeyError: no family has this id.
+        TaskError: a parameter is not written as NAME=VALUE.
     """
+    base, parameters = split_env_id(env_id)
     for family in families().values():
-        if env_id in family.ids:
-            merged = dict(family.ids[env_id]) | keywords
+        if base in family.ids:
+            merged = dict(family.ids[base]) | parameters | keywords
             return TaskSource(family, tuple(sorted(merged.items())))
-    raise KeyError(f"no tasks behind {env_id!r}; {offer(env_id, env_ids())}")
+    raise KeyError(f"no tasks behind {base!r}; {offer(base, env_ids())}")
 
 
 def sample_task(env_id: str, seed: int = 0, **keywords: Any) -> TabularMDP:
     """Samples the task that `gym.make(env_id, task_seed=seed, **keywords)` plays.
 
     Args:
-        env_id: a Gymnasium id.
+        env_id: an environment id, with or without parameters.
         seed: the task seed.
         **keywords: those of `gym.make`.
 
@@ -252,7 +292,7 @@ def sample_tasks(
     """Samples the tasks of several seeds in parallel threads. They are the same as one by one.
 
     Args:
-        env_id: a Gymnasium id.
+        env_id: an environment id, with or without parameters.
         seeds: task seeds.
         workers: the number of threads, by default the number of cores. Samplers release Python's lock.
         **keywords: those of `gym.make`.
@@ -271,19 +311,21 @@ def sample_tasks(
         return [first, *pool.map(source.sample, wanted[1:])]
 
 
-def refuse_keyword(family: str, name: str) -> NoReturn:
+def refuse_keyword(family: str, name: str, known: Iterable[str] = ()) -> NoReturn:
     """Says that a family knows no keyword of this name.
 
     Args:
         family: the name of the family.
         name: the keyword.
+        known: the keywords that there are.
 
     Raises:
         KeywordError: always.
     """
     from anymdp_bench.mdp import KeywordError
 
-    hint = ""
+    names = list(known)
+    hint = f"; {offer(name, names)}" if names else ""
     if name in ("task_seed", "task_seeds"):
         hint = ": a single environment takes task_seed, and the native vector of gym.make_vec task_seeds"
     raise KeywordError(f"{family}: got an unexpected keyword argument '{name}'{hint}") from None

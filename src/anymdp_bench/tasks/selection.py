@@ -45,6 +45,7 @@ def select_tasks(source: TaskSource, n: int, start: int = 0) -> tuple[list[Task]
 def select_seeds(source: TaskSource, n: int, start: int = 0) -> tuple[list[int], list[int]]:
     """Does what `select_tasks` does, but returns (seeds, skipped seeds) and keeps no task in memory."""
     if not source.is_sampled:
+        source.task(0)  # so that parameters which make no task are refused before a run
         return [0], []
     kept: list[int] = []
     skipped: list[int] = []

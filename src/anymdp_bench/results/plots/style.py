@@ -101,11 +101,16 @@ def make_panels(names: list[str]) -> tuple[Figure, list[Axes]]:
 
 
 def split_by_environment(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yields (title, rows) of each environment; the title has the suite where there are several suites."""
+    """Yields (title, rows) of each environment; the title has the suite where there are several suites.
+
+    The parameters of an id stand on a line of their own.
+    """
     several = frame[["suite", "suite_hash"]].drop_duplicates().shape[0] > 1
     keys = ["suite", "suite_hash", "env_id"] if several else ["env_id"]
     for key, part in frame.groupby(keys, sort=False, observed=True):
-        title = str(key[-1]) + (f"\n{key[0]} {str(key[1])[:6]}" if several else "")
+        title = str(key[-1]).replace("?", "\n?") + (
+            f"\n{key[0]} {str(key[1])[:6]}" if several else ""
+        )
         yield title, part
 
 

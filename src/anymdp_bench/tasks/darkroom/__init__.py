@@ -6,7 +6,8 @@ from typing import Any
 
 from anymdp_bench.tasks.family import About, TaskFamily
 
-_IDS: dict[str, dict[str, Any]] = {f"Darkroom-{d}x{d}-v0": {"size": d} for d in (6, 8, 10)}
+_IDS: dict[str, dict[str, Any]] = {"Darkroom-v0": {}}
+_IDS |= {f"Darkroom-{d}x{d}-v0": {"size": d} for d in (6, 8, 10)}
 for _d in (6, 8, 10):
     for _goal in ("random", "training", "heldout"):
         _IDS[f"Darkroom-{_d}x{_d}-{_goal}-v0"] = {"size": _d, "goal": _goal}
