@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -69,9 +69,16 @@ class TrainingBatch(NamedTuple):
 
     def transitions(self) -> Iterator[Transition]:
         """Yields the T steps of all runs, in the form in which agents learn from them."""
+        reward = self.reward.astype(np.float64)
         for t in range(self.observation.shape[1]):
-            columns: list[Any] = [np.ascontiguousarray(x[:, t]) for x in self[:6]]
-            yield Transition(*columns)._replace(reward=columns[2].astype(np.float64))
+            yield Transition(
+                np.ascontiguousarray(self.observation[:, t]),
+                np.ascontiguousarray(self.action[:, t]),
+                np.ascontiguousarray(reward[:, t]),
+                np.ascontiguousarray(self.next_observation[:, t]),
+                np.ascontiguousarray(self.terminated[:, t]),
+                np.ascontiguousarray(self.truncated[:, t]),
+            )
 
 
 def label_steps(data: Sequences, seeds: Sequence[int]) -> TrainingBatch:

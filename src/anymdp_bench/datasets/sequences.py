@@ -23,7 +23,9 @@ from anymdp_bench.engine.rng import stream
 from anymdp_bench.tasks.anymdp.sampler import sample_arrays
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, TaskSource
 
-_MOST_CELLS = 2**26  # O * A * O: what the model-based behaviour counts takes 512 MiB
+_MOST_CELLS = (
+    2**23
+)  # O * A * O: counts of the model-based behaviour, which every episode goes through
 
 
 class Sequences(NamedTuple):
@@ -166,10 +168,10 @@ def record_tasks(
     Raises:
         ValueError: a seed is public (below 2**32), or the keywords make no task, or one that is too large.
     """
-    sizes = dict(source.keywords)
     draws = np.tile(np.arange(runs_per_task, dtype=np.uint64), (len(seeds), 1))
     if _is_plain_anymdp(source):
-        S, A = int(sizes["n_states"]), int(sizes["n_actions"])
+        settings = source.settings()
+        S, A = int(settings["n_states"]), int(settings["n_actions"])
         streams = np.concatenate([training_stream(S, A, seed) for seed in seeds])
         return record(S, A, streams, length, draws, mixture, threads)
     for seed in seeds:
@@ -191,14 +193,13 @@ def record_tasks(
 
 def _is_plain_anymdp(source: TaskSource) -> bool:
     """Whether the tasks are those that `_record_anymdp` samples."""
-    sizes = dict(source.keywords)
-    return (
-        source.family.name == "AnyMDP"
-        and set(sizes) == {"n_states", "n_actions"}
-        and all(isinstance(size, (int, np.integer)) for size in sizes.values())
-        and sizes["n_states"] >= 8
-        and sizes["n_actions"] >= 2
-    )
+    if source.family.name != "AnyMDP":
+        return False
+    settings = source.settings()
+    sizes = settings["n_states"], settings["n_actions"]
+    whole = all(isinstance(x, (int, np.integer)) and not isinstance(x, bool) for x in sizes)
+    plain = settings["min_states"] in (None, sizes[0]) and settings["composite_reward"] is True
+    return whole and plain and sizes[0] >= 8 and sizes[1] >= 2
 
 
 def _record_all(

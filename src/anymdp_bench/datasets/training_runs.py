@@ -36,7 +36,7 @@ class TrainingRuns:
 
     Args:
         env_id: the environment, for example "AnyMDP-16s5a-v0", "AnyMDP-1s5a-v0" (bandits),
-            "Garnet-16s5a2b-v0", "Darkroom-8x8-training-v0".
+            "Garnet-16s5a2b-v0", "Darkroom-8x8-training-v0", "AnyMDP-v0?n_states=24&n_actions=3".
         length: the steps of a run.
         batch_size: the runs of a batch.
         seed: streams of different seeds have different tasks; from 0 to 2**26.
@@ -48,7 +48,7 @@ class TrainingRuns:
         rank: the number of this part among `world`. Part i has the batches i, i + world, i + 2 world, ...
         world: into how many parts the stream is split, for example the processes of a training.
         threads: threads that make a batch; their number changes nothing in it.
-        **keywords: those of `gym.make`, such as `n_states=24, n_actions=3` for "AnyMDP-v0".
+        **keywords: those of `gym.make`, instead of parameters in `env_id`.
 
     Raises:
         ValueError: an argument cannot be used; the message is one line that says how to fix it.
