@@ -9,6 +9,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from anymdp_baselines.training import shards
+from anymdp_baselines.training.data_command import Format
+from anymdp_bench.datasets import TrainingRuns, read_runs
+from anymdp_bench.datasets.files import FORMATS
 from anymdp_bench.datasets.safetensors_files import read_metadata, read_shards
 from anymdp_bench.datasets.sequences import synthesise
 from anymdp_bench.runner.executor import Executor
@@ -84,6 +87,38 @@ def test_a_hostile_shard_is_refused_in_one_line(tmp_path, how):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("file_format", [*FORMATS])
+def test_every_format_holds_the_same_runs(tmp_path, monkeypatch, file_format):
+    pytest.importorskip(FORMATS[file_format].module)
+    monkeypatch.setattr(shards, "SHARD_STEPS", 100)
+    assert list(shards.write_shards(tmp_path, RECIPE, file_format=file_format)) == [100, 100, 50]
+    stream = TrainingRuns("AnyMDP-v0?n_states=8&n_actions=3", length=50, batch_size=2)
+    for found, made in zip(read_runs(tmp_path), stream, strict=False):
+        for name, x, y in zip(found._fields, found, made, strict=True):
+            np.testing.assert_array_equal(x, y[: len(found.observation)], name)
+    kept = FORMATS[file_format].files(tmp_path)
+    assert len(kept) == 3
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name[0] != ".") == [
+        path.name for path in kept
+    ]
+    assert list(shards.write_shards(tmp_path, RECIPE, file_format=file_format)) == []
+    with pytest.raises(ValueError, match="in another format"):
+        list(shards.write_shards(tmp_path, RECIPE, file_format=({*FORMATS} - {file_format}).pop()))
+
+
+def test_any_family_is_written(tmp_path):
+    settings = shards.ShardSettings.of("AnyMDP-1s5a-v0", 30, 4, PUBLIC_SEEDS)
+    assert (settings.n_states, settings.n_actions) == (1, 5)
+    list(shards.write_shards(tmp_path, settings))
+    (found,) = read_runs(tmp_path)
+    made = TrainingRuns("AnyMDP-1s5a-v0", length=30, batch_size=4).batch(0)
+    np.testing.assert_array_equal(found.reward, made.reward)
+
+
+def test_the_command_offers_the_formats_that_there_are():
+    assert [*Format] == [*FORMATS]
+
+
 def call(*words):
     return subprocess.run([SCRIPT, *map(str, words)], capture_output=True, text=True, check=False)
 
@@ -98,9 +133,21 @@ def test_the_command_writes_what_any_reader_of_safetensors_reads(tmp_path):
     shown = call("data", "show", tmp_path / "d")
     assert shown.returncode == 0
     assert "4 sequences of 100 steps" in shown.stdout
-    refused = call("data", "write", "--out", tmp_path / "e", "--seed", 7)
-    assert refused.returncode == 2
-    assert refused.stderr.count("\n") == 1
+    out = ["data", "write", "--out", tmp_path / "e"]
+    for wrong, said in (
+        (["--seed", 7], "4294967296"),
+        (["--format", "csv"], "csv"),
+        (["--env", "Darkroom-8x8-heldout-v0"], "held out"),
+        (["--env", "AnyMDP-1s5a-v0", "--states", 8], "leave --states"),
+    ):
+        refused = call(*out, *wrong)
+        assert refused.returncode == 2
+        assert refused.stderr.count("\n") == 1
+        assert said in refused.stderr
+    assert not (tmp_path / "e").exists()
+    other = call("data", "write", "--out", tmp_path / "d", "--format", "parquet", *size)
+    assert other.returncode == 2
+    assert other.stderr.count("\n") == 1
     (tmp_path / "d" / "000000.safetensors").write_bytes((2**62).to_bytes(8, "little") + b"{}")
     hostile = call("data", "show", tmp_path / "d")
     assert hostile.returncode == 2
