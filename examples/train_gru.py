@@ -76,5 +76,5 @@ class GRUAgent(Agent):
 
 
 if __name__ == "__main__":
-    agent = GRUAgent(train(int(sys.argv[1]) if len(sys.argv) > 1 else 4000))
+    agent = GRUAgent(train(int(sys.argv[1]) if len(sys.argv) > 1 else 3000))
     print(anymdp_bench.evaluate(agent, ENV, tasks=64, steps=500).table())

@@ -10,6 +10,7 @@ from safetensors.numpy import load_file, save_file
 
 from anymdp_baselines.training import shards
 from anymdp_baselines.training.data_command import Format
+from anymdp_bench.cli.app import run
 from anymdp_bench.datasets import TrainingRuns, read_runs
 from anymdp_bench.datasets.files import FORMATS
 from anymdp_bench.datasets.safetensors_files import read_metadata, read_shards
@@ -133,21 +134,10 @@ def test_the_command_writes_what_any_reader_of_safetensors_reads(tmp_path):
     shown = call("data", "show", tmp_path / "d")
     assert shown.returncode == 0
     assert "4 sequences of 100 steps" in shown.stdout
-    out = ["data", "write", "--out", tmp_path / "e"]
-    for wrong, said in (
-        (["--seed", 7], "4294967296"),
-        (["--format", "csv"], "csv"),
-        (["--env", "Darkroom-8x8-heldout-v0"], "held out"),
-        (["--env", "AnyMDP-1s5a-v0", "--states", 8], "leave --states"),
-    ):
-        refused = call(*out, *wrong)
-        assert refused.returncode == 2
-        assert refused.stderr.count("\n") == 1
-        assert said in refused.stderr
-    assert not (tmp_path / "e").exists()
-    other = call("data", "write", "--out", tmp_path / "d", "--format", "parquet", *size)
-    assert other.returncode == 2
-    assert other.stderr.count("\n") == 1
+    refused = call("data", "write", "--out", tmp_path / "e", "--env", "Darkroom-8x8-heldout-v0")
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert "held out" in refused.stderr
     (tmp_path / "d" / "000000.safetensors").write_bytes((2**62).to_bytes(8, "little") + b"{}")
     hostile = call("data", "show", tmp_path / "d")
     assert hostile.returncode == 2
@@ -155,3 +145,32 @@ def test_the_command_writes_what_any_reader_of_safetensors_reads(tmp_path):
     nothing = call("data", "show", tmp_path / "nowhere")
     assert nothing.returncode == 2
     assert nothing.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--seed", "7"], "4294967296"),
+        (["--format", "csv"], "parquet"),
+        (["--env", "AnyMDP-1s5a-v0", "--states", "8"], "leave --states"),
+        (["--env", "CliffWalkingTerminal-v0"], "has one task"),
+        (["--env", "nothing"], "no tasks behind"),
+        (["--states", "8", "--actions", "200"], "too large"),
+    ],
+)
+def test_bad_arguments_are_refused_in_one_line(tmp_path, capsys, words, said):
+    assert run(["data", "write", "--out", str(tmp_path / "e"), *words]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert said in err
+    assert not list(tmp_path.rglob("*.*tensors"))
+
+
+@pytest.mark.parametrize(("name", "extra"), [("pyarrow.parquet", "parquet"), ("minari", "minari")])
+def test_a_format_without_its_library_is_refused(tmp_path, capsys, monkeypatch, name, extra):
+    monkeypatch.setitem(sys.modules, name, None)
+    assert run(["data", "write", "--out", str(tmp_path / "e"), "--format", extra]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert f"pip install 'anymdp-bench[{extra}]'" in err
+    assert not (tmp_path / "e").exists()
