@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from anymdp_bench.datasets.behaviours import KIND, SHARES, draw_behaviour
-from anymdp_bench.datasets.codes import TAG_UNKNOWN, TERMINATED, TRUNCATED, WENT_ON
+from anymdp_bench.datasets.behaviours import KIND, draw_behaviour
+from anymdp_bench.datasets.codes import SHARES, TAG_UNKNOWN, TERMINATED, TRUNCATED, WENT_ON
 from anymdp_bench.datasets.sequences import synthesise
 from anymdp_bench.mdp.solution import solve
 from anymdp_bench.scoring import compute_references

@@ -1,6 +1,5 @@
 """The generated parts of the pages are those that the scripts of docs/scripts write today."""
 
-import importlib.util
 import re
 from pathlib import Path
 

@@ -2,15 +2,14 @@
 
 The same network, trainer and number of updates turn each recipe into an agent; nothing else differs. A
 behaviour acts in the recorded runs. The label of a step is either the action taken (`actor`) or the oracle's
-(`oracle`, as soft targets). The kinds of behaviours and their order are those of `datasets.behaviours`.
+(`oracle`, as soft targets). `datasets.mixture` has the names of the behaviours.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anymdp_bench.datasets.behaviours import KINDS, MODEL, NOISY, Q_LEARNER, RANDOM, SHARES
-from anymdp_bench.datasets.sequences import Mixture
+from anymdp_bench.datasets.mixture import Mixture
 
 
 @dataclass(frozen=True)
@@ -32,27 +31,20 @@ class DataRecipe:
     has_own_runs: bool = False
 
 
-def _only(**shares: float) -> tuple[float, ...]:
-    """Returns the shares of all kinds: those named, and 0 for the others."""
-    kinds = {"random": RANDOM, "model": MODEL, "q": Q_LEARNER, "noisy_oracle": NOISY + 1}
-    given = {kinds[name]: share for name, share in shares.items()}
-    return tuple(given.get(kind, 0.0) for kind in range(KINDS))
-
-
 RECIPES = {
     # Laskin et al. 2022: the history of one learner, from its first step on; its own actions are the labels.
     # Of the mixture's two learners the model-based one is the one that gets far in a training run.
-    "ad": DataRecipe("AD", Mixture(_only(model=1.0), redrawn=0.0), label="actor"),
+    "ad": DataRecipe("AD", Mixture.of({"model-based": 1}, redrawn=0.0), label="actor"),
     # Zisman et al. 2024: the oracle under noise that falls over the history stands in for a learner; at
     # this pace half of the runs of 2,304 steps on tau(16,5) end without noise.
     "ad-eps": DataRecipe(
-        "AD-eps", Mixture(_only(noisy_oracle=1.0), redrawn=0.0, pace=14.4), label="actor"
+        "AD-eps", Mixture.of({"noisy-oracle-0.994": 1}, redrawn=0.0, pace=14.4), label="actor"
     ),
     # Lee et al. 2023: random policies act, the oracle's actions are the labels.
-    "dpt": DataRecipe("DPT", Mixture(_only(random=1.0))),
+    "dpt": DataRecipe("DPT", Mixture.of({"random": 1})),
     # The paper's decoupled policy distillation: a tagged mixture acts; the oracle's actions are the labels.
-    "omnirl-recorded": DataRecipe("OmniRL, recorded runs only", Mixture(SHARES), has_tags=True),
-    "omnirl-untagged": DataRecipe("OmniRL, no tags", Mixture(SHARES), has_own_runs=True),
-    "omnirl": DataRecipe("OmniRL", Mixture(SHARES), has_tags=True, has_own_runs=True),
+    "omnirl-recorded": DataRecipe("OmniRL, recorded runs only", Mixture(), has_tags=True),
+    "omnirl-untagged": DataRecipe("OmniRL, no tags", Mixture(), has_own_runs=True),
+    "omnirl": DataRecipe("OmniRL", Mixture(), has_tags=True, has_own_runs=True),
 }
 """All recipes; `omnirl` is what `omnirl` and `omnirl-linear` are trained with."""

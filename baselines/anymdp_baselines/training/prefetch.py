@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from anymdp_baselines.training.task_pool import refuse_public, reward_factor
 from anymdp_bench.datasets.codes import TAG_UNKNOWN
-from anymdp_bench.datasets.sequences import Mixture, Sequences, synthesise
+from anymdp_bench.datasets.mixture import Mixture
+from anymdp_bench.datasets.sequences import Sequences, synthesise
 from anymdp_bench.engine.arrays import Float32s, Float64s
 from anymdp_bench.scoring import compute_references
 from anymdp_bench.scoring.labels import label_task

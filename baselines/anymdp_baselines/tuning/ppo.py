@@ -4,8 +4,8 @@
 
 The grid has the settings of Stable-Baselines3 (SB3), with the 64 environments of 32 steps that the paper's
 authors give it. The second round tries two discounts. The last has the 10,000 episodes of suite `table1`, and
-there the learning rate may fall over the whole run. Where that takes hours, one point alone plays it. See `halving` for the rest; `ppo.json` beside this file
-holds every score and the choices.
+there the learning rate may fall over the whole run. Where that takes hours, one point alone plays it.
+`halving` has the rest; `ppo.json` beside this file holds every score and the choices.
 """
 
 from __future__ import annotations

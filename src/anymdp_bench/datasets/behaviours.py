@@ -16,7 +16,6 @@ from anymdp_bench.datasets.codes import TAG_MODEL, TAG_Q, TAG_RANDOM
 from anymdp_bench.engine.rng import exponential, integer, normal, uniform
 
 KINDS = 12
-SHARES = (0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.02, 0.03, 0.05)
 RANDOM, MODEL, Q_LEARNER, MIXED, NOISY, PURE = 0, 1, 2, 3, 7, 9  # first kinds of each sort
 KIND, EPS, EPS_FALL, EPS_LEAST, ORACLE, SHARE, SHARE_RISE, SHARE_MOST, DISCOUNT, RATE = range(10)
 _BONUS, _STEP, _SMOOTHING, _LEAST_SD = 0.005, 0.01, 0.01, 0.01

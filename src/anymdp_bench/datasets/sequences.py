@@ -1,62 +1,31 @@
-"""Recorded data of decoupled policy distillation: runs of the behaviours, labelled by the oracle; compiled.
+"""Recorded data of decoupled policy distillation: runs of the behaviours, labelled by the oracle.
 
-A sequence is one run of changing behaviours on one training task (seed 2**32 or above). Each of its steps
-records the observation, the action, the reward, how the episode went on, and who acted. The labels are the
-oracle's advantages in every state of the task (`anymdp_bench.scoring.labels`). Both behaviour learners
-learn from every step, whoever acts.
+A sequence is one run of changing behaviours on one training task (seed 2**32 or above). `recorder` has the
+compiled loop. The tasks of AnyMDP are sampled in compiled code too; those of other families come from their
+`TaskSource`.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from anymdp_bench.datasets.behaviours import (
-    SHARES,
-    choose,
-    draw_behaviour,
-    draw_random_policy,
-    learn_q,
-    sweep_model,
-)
-from anymdp_bench.datasets.codes import (
-    ORACLE_GAMMAS,
-    TAG_UNKNOWN,
-    TERMINATED,
-    TRUNCATED,
-    WENT_ON,
-)
-from anymdp_bench.engine.arrays import Bands, UInt64s
-from anymdp_bench.engine.evaluate import episode_moments, episode_values
+from anymdp_bench.datasets.mixture import Mixture
+from anymdp_bench.datasets.recorder import record_task
+from anymdp_bench.engine.arrays import AnyArray, Bands, UInt64s
 from anymdp_bench.engine.processors import available_cores
-from anymdp_bench.engine.rng import stream, uniform
-from anymdp_bench.engine.solve import mean_reward, policy_iteration
-from anymdp_bench.engine.step import add_noise, draw_start, draw_transition, fill_tables, unpack
-from anymdp_bench.scoring.labels import advantage_unit, write_labels
+from anymdp_bench.engine.rng import stream
 from anymdp_bench.tasks.anymdp.sampler import sample_arrays
-from anymdp_bench.tasks.family import PUBLIC_SEEDS
+from anymdp_bench.tasks.family import PUBLIC_SEEDS, TaskSource
 
-_REDRAW = 0.2
-_HIDDEN_SEQUENCE, _HIDDEN_EPISODE = 0.15, 0.15
-
-
-class Mixture(NamedTuple):
-    """Which behaviours are recorded.
-
-    Attributes:
-        shares: how often each of the twelve kinds is drawn (`behaviours.SHARES`); they sum to 1.
-        redrawn: share of the sequences whose behaviour is redrawn now and then; in the others it stays.
-        pace: how many times longer than S * A steps the schedules of its noise last.
-    """
-
-    shares: tuple[float, ...] = SHARES
-    redrawn: float = 0.85
-    pace: float = 1.0
+_MOST_CELLS = (
+    2**23
+)  # O * A * O: counts of the model-based behaviour, which every episode goes through
 
 
 class Sequences(NamedTuple):
@@ -86,110 +55,24 @@ class Sequences(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _solve(bands, start, terminal, ids, n_actions, horizon, answers, advantage, entropy):
-    """Writes the actions of the four oracles [4, O], and the labels of the last one [O, A]."""
-    n_states = len(terminal)
-    reward = mean_reward(bands, n_actions)
-    policy = np.zeros(n_states, np.int64)
-    for g in range(len(ORACLE_GAMMAS)):
-        policy[:] = 0
-        q, _ = policy_iteration(bands, reward, terminal, ORACLE_GAMMAS[g], policy)
-        for s in range(n_states):
-            policy[s] = np.argmax(q[s])
-            answers[g, ids[s]] = policy[s]
-    one_hot = np.zeros((n_states, n_actions))
-    for s in range(n_states):
-        one_hot[s, policy[s]] = 1.0
-    expected, variance = episode_moments(bands, terminal, one_hot, horizon)
-    blind = np.full((n_states, n_actions), 1.0 / n_actions)
-    oracle = np.dot(start, expected)
-    gap = oracle - np.dot(start, episode_values(bands, terminal, blind, horizon))
-    sd = np.sqrt(np.dot(start, variance) + np.dot(start, (expected - oracle) ** 2))
-    unit = advantage_unit(gap, sd)
-    write_labels(bands, q, terminal, ids, horizon, unit, advantage, entropy)
-
-
-@njit(cache=True, nogil=True)
-def _record(
-    row, cells, values, rng, dynamics, answers, shares, redrawn, pace, seen, action, reward, ending,
-    arrival, tag,
-):  # fmt: skip
-    """Fills one sequence with the steps of a mixture of behaviours."""
-    n_observations, n_actions = answers.shape[1], (len(row) - 3) // answers.shape[1]
-    n_slots = n_observations * n_actions * pace
-    behaviour, random_policy = np.empty(10), np.empty((n_observations, n_actions))
-    q_model, q_table = np.zeros_like(random_policy), np.zeros_like(random_policy)
-    onward = np.zeros((n_observations, n_actions, n_observations))
-    visits, gained = np.zeros_like(random_policy), np.zeros_like(random_policy)
-    draw_behaviour(rng, n_slots, shares, behaviour)
-    draw_random_policy(rng, random_policy)
-    redraws = uniform(rng, 0) < redrawn
-    hide_all = uniform(rng, 0) < _HIDDEN_SEQUENCE
-    hide = hide_all or uniform(rng, 0) < _HIDDEN_EPISODE
-    state, o, _ = unpack(draw_start(row, cells, dynamics, 0))
-    left = row[len(row) - 1]
-    total = square = 0.0
-    for t in range(len(seen)):
-        sd = math.sqrt(max(square / max(t, 1) - (total / max(t, 1)) ** 2, 0.0))
-        a, who = choose(rng, behaviour, o, answers, q_model, q_table, visits, sd, random_policy)
-        word, mean, noise = draw_transition(row, cells, values, state * n_actions + a, dynamics, 0)
-        r = add_noise(mean, noise, dynamics, 0)
-        state, following, terminated = unpack(word)
-        left -= 1
-        truncated = (not terminated) and left <= 0
-        seen[t], action[t], reward[t], arrival[t] = o, a, r, following
-        ending[t] = TERMINATED if terminated else (TRUNCATED if truncated else WENT_ON)
-        tag[t] = TAG_UNKNOWN if hide else who
-        learn_q(behaviour, q_table, o, a, r, following, terminated)
-        visits[o, a] += 1.0
-        gained[o, a] += r
-        total += r
-        square += r * r
-        if not terminated:
-            onward[o, a, following] += 1.0
-        o = following
-        if terminated or truncated:
-            state, o, _ = unpack(draw_start(row, cells, dynamics, 0))
-            left = row[len(row) - 1]
-            sweep_model(behaviour, q_model, onward, visits, gained)
-            hide = hide_all or uniform(rng, 0) < _HIDDEN_EPISODE
-            if redraws and uniform(rng, 0) < _REDRAW:
-                draw_behaviour(rng, n_slots, shares, behaviour)
-                draw_random_policy(rng, random_policy)
-
-
-@njit(cache=True, nogil=True)
-def _synthesise(
-    streams, draws, n_states, n_actions, shares, redrawn, pace,
+def _record_anymdp(
+    begin, draws, n_states, n_actions, shares, redrawn, pace,
     seen, action, reward, ending, arrival, tag, advantage, entropy,
 ):  # fmt: skip
-    """One sequence for each of `streams` (uint64 [n]): number `draws` (uint64 [n]) on the stream's task."""
-    for i in range(len(streams)):
-        rng = streams[i : i + 1].copy()
-        attempts = -1
-        while attempts < 0:
-            arrays = sample_arrays(rng, n_states, n_states, n_actions, True)
-            attempts = arrays[5]
-        bands, start, terminal, real_horizon, ids, _ = arrays
-        packed = Bands(*bands)
-        horizon = int(np.ceil(real_horizon))
-        answers = np.zeros((len(ORACLE_GAMMAS), n_states), np.int64)
-        _solve(packed, start, terminal, ids, n_actions, horizon, answers, advantage[i], entropy[i])
-        row = np.zeros(n_states * n_actions + 3, np.int64)
-        row[-1] = horizon
-        cells = np.zeros((len(packed.prob) + n_states, 4), np.uint64)
-        values = cells.view(np.float64)
-        fill_tables(packed, start, terminal, ids, n_actions, row, cells, values)
-        rng[0] ^= draws[i] * np.uint64(0xA24BAED4963EE407)
-        dynamics = rng.copy()
-        rng[0] ^= np.uint64(0xD1B54A32D192ED03)  # behaviours draw apart from the dynamics
-        _record(
-            row, cells, values, rng, dynamics, answers, shares, redrawn, pace, seen[i], action[i],
-            reward[i], ending[i], arrival[i], tag[i],
-        )  # fmt: skip
+    """Samples the AnyMDP task of a random stream (`begin`, uint64 [1]) and records its runs `draws`."""
+    rng = begin.copy()
+    attempts = -1
+    while attempts < 0:
+        arrays = sample_arrays(rng, n_states, n_states, n_actions, True)
+        attempts = arrays[5]
+    bands, start, terminal, real_horizon, ids, _ = arrays
+    record_task(
+        Bands(*bands), start, terminal, ids, n_actions, int(np.ceil(real_horizon)), rng, draws,
+        shares, redrawn, pace, seen, action, reward, ending, arrival, tag, advantage, entropy,
+    )  # fmt: skip
 
 
-_MIXTURE = Mixture()  # the specification's
+_MIXTURE = Mixture()
 
 
 def training_stream(n_states: int, n_actions: int, seed: int) -> UInt64s:
@@ -198,9 +81,13 @@ def training_stream(n_states: int, n_actions: int, seed: int) -> UInt64s:
     Raises:
         ValueError: `seed` is public (below 2**32), and must not be trained on.
     """
+    _refuse_public(seed)
+    return stream("AnyMDP", n_states, n_states, n_actions, seed)
+
+
+def _refuse_public(seed: int) -> None:
     if seed < PUBLIC_SEEDS:
         raise ValueError(f"task seed {seed} is public; training draws from {PUBLIC_SEEDS} upward")
-    return stream("AnyMDP", n_states, n_states, n_actions, seed)
 
 
 def synthesise(
@@ -231,13 +118,108 @@ def record(
     mixture: Mixture = _MIXTURE,
     threads: int | None = None,
 ) -> Sequences:
-    """One sequence of `length` steps for each random stream (uint64 [n]), which draws its task too.
+    """Sequences on the AnyMDP tasks that are drawn from random streams.
 
-    `draws` (uint64 [n], 0 by default) numbers the runs of one task; others differ in behaviours and chance.
-    `threads` make a sequence each, by default as many as there are cores; their number changes no sequence.
+    Args:
+        n_states: S.
+        n_actions: A.
+        streams: the random stream of each task, uint64 [n].
+        length: the steps of a sequence.
+        draws: the runs of each task by their numbers, uint64 [n] for one each or [n, k] for k each; 0 by
+            default. Others of one task differ in behaviours and chance.
+        mixture: the behaviours.
+        threads: threads that record a task each, by default as many as there are cores. Their number
+            changes no sequence.
+
+    Returns:
+        n * k sequences, those of a task side by side.
     """
-    draws = np.zeros(len(streams), np.uint64) if draws is None else draws
-    shape, table = (len(streams), length), (len(streams), n_states, n_actions)
+
+    def fill(i: int, runs: UInt64s, numbers: tuple[Any, ...], rows: list[AnyArray]) -> None:
+        _record_anymdp(streams[i : i + 1], runs, n_states, n_actions, *numbers, *rows)
+
+    runs = np.zeros(len(streams), np.uint64) if draws is None else draws
+    runs = runs.reshape(len(streams), -1)
+    return _record_all(fill, runs, length, n_states, n_actions, mixture, threads)
+
+
+def record_tasks(
+    source: TaskSource,
+    seeds: Sequence[int],
+    length: int,
+    *,
+    runs_per_task: int = 1,
+    mixture: Mixture = _MIXTURE,
+    threads: int | None = None,
+) -> Sequences:
+    """Sequences on the training tasks `seeds` of any family of tabular tasks.
+
+    Args:
+        source: the family with its keywords.
+        seeds: the task seeds.
+        length: the steps of a sequence.
+        runs_per_task: the number of runs of each task.
+        mixture: the behaviours.
+        threads: see `record`.
+
+    Returns:
+        `runs_per_task` sequences of each task, side by side.
+
+    Raises:
+        ValueError: a seed is public (below 2**32), or the keywords make no task, or one that is too large.
+    """
+    draws = np.tile(np.arange(runs_per_task, dtype=np.uint64), (len(seeds), 1))
+    if _is_plain_anymdp(source):
+        settings = source.settings()
+        S, A = int(settings["n_states"]), int(settings["n_actions"])
+        streams = np.concatenate([training_stream(S, A, seed) for seed in seeds])
+        return record(S, A, streams, length, draws, mixture, threads)
+    for seed in seeds:
+        _refuse_public(seed)
+    first = source.sample(seeds[0])
+
+    def fill(i: int, runs: UInt64s, numbers: tuple[Any, ...], rows: list[AnyArray]) -> None:
+        mdp = first if i == 0 else source.sample(seeds[i])
+        # Numba compiles read-only arrays apart, so copies are recorded by code that is compiled already.
+        bands = Bands._make(x.copy() for x in mdp.bands)
+        start, terminal, ids = (x.copy() for x in (mdp.start, mdp.terminal, mdp.observation))
+        record_task(
+            bands, start, terminal, ids, mdp.n_actions, mdp.max_steps,
+            stream("training", "runs", seeds[i]), runs, *numbers, *rows,
+        )  # fmt: skip
+
+    return _record_all(fill, draws, length, first.n_observations, first.n_actions, mixture, threads)
+
+
+def _is_plain_anymdp(source: TaskSource) -> bool:
+    """Whether the tasks are those that `_record_anymdp` samples."""
+    if source.family.name != "AnyMDP":
+        return False
+    settings = source.settings()
+    sizes = settings["n_states"], settings["n_actions"]
+    whole = all(isinstance(x, (int, np.integer)) and not isinstance(x, bool) for x in sizes)
+    plain = settings["min_states"] in (None, sizes[0]) and settings["composite_reward"] is True
+    return whole and plain and sizes[0] >= 8 and sizes[1] >= 2
+
+
+def _record_all(
+    fill: Callable[[int, UInt64s, tuple[Any, ...], list[AnyArray]], None],
+    draws: UInt64s,
+    length: int,
+    n_observations: int,
+    n_actions: int,
+    mixture: Mixture,
+    threads: int | None,
+) -> Sequences:
+    """Lets `fill` record the runs `draws` [n, k] of each of n tasks."""
+    too_many = n_observations > 2**15 or n_actions > 127  # for their integer types
+    if too_many or n_observations**2 * n_actions > _MOST_CELLS:
+        raise ValueError(
+            f"tasks with {n_observations} observations and {n_actions} actions are too large to record;"
+            f" give at most 127 actions, and observations squared times actions up to {_MOST_CELLS}"
+        )
+    n, k = draws.shape
+    shape, table = (n * k, length), (n * k, n_observations, n_actions)
     out = Sequences(
         np.zeros(shape, np.int16),
         np.zeros(shape, np.int8),
@@ -250,17 +232,15 @@ def record(
     )
     numbers = (np.array(mixture.shares), float(mixture.redrawn), float(mixture.pace))
 
-    def fill(i: int) -> None:
-        part = slice(i, i + 1)
-        _synthesise(
-            streams[part], draws[part], n_states, n_actions, *numbers, *(x[part] for x in out)
-        )
+    def fill_task(i: int) -> None:
+        fill(i, draws[i], numbers, [x[i * k : (i + 1) * k] for x in out])
 
-    count = min(threads or available_cores(), len(streams))
+    count = min(threads or available_cores(), n)
     if count < 2:
-        _synthesise(streams, draws, n_states, n_actions, *numbers, *out)
+        for i in range(n):
+            fill_task(i)
         return out
-    fill(0)  # compiles before the threads start
+    fill_task(0)  # compiles before the threads start
     with ThreadPoolExecutor(count) as pool:
-        list(pool.map(fill, range(1, len(streams))))
+        list(pool.map(fill_task, range(1, n)))
     return out

@@ -87,6 +87,8 @@ class TaskFamily:
             row; else None.
         max_steps: the horizon, if it is the same in every task, for `max_episode_steps` of Gymnasium's specs;
             else None.
+        held_out: a function that tells from the keywords whether the tasks are kept for tests, and must not
+            be trained on.
         about: the family in words.
     """
 
@@ -101,6 +103,7 @@ class TaskFamily:
     shaping: str | None = None
     grid: Callable[[Mapping[str, Any]], tuple[int, int]] | None = None
     max_steps: int | None = None
+    held_out: Callable[[Mapping[str, Any]], bool] = lambda keywords: False
     about: About | None = None
 
     def __reduce__(self) -> tuple[Callable[[str], TaskFamily], tuple[str]]:

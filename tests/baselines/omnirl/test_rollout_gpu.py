@@ -31,7 +31,8 @@ from anymdp_bench.datasets.codes import (  # noqa: E402
     TRUNCATED,
     WENT_ON,
 )
-from anymdp_bench.datasets.sequences import Mixture, synthesise  # noqa: E402
+from anymdp_bench.datasets.mixture import Mixture  # noqa: E402
+from anymdp_bench.datasets.sequences import synthesise  # noqa: E402
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source  # noqa: E402
 
 FIRST = PUBLIC_SEEDS + 5000

@@ -160,7 +160,7 @@ def shards(folder):
     """Demonstration shards."""
     from safetensors.numpy import save_file
 
-    from anymdp_baselines.training.shards import FORMAT, read_shards
+    from anymdp_bench.datasets.safetensors_files import FORMAT, read_shards
     from anymdp_bench.datasets.sequences import Sequences
 
     n, length, S, A = 2, 6, 4, 3

@@ -19,6 +19,7 @@ FAMILY = TaskFamily(
     sampled=lambda keywords: keywords.get("goal", "corner") != "corner",
     grid=lambda keywords: (keywords["size"], keywords["size"]),
     max_steps=200,
+    held_out=lambda keywords: keywords.get("goal") == "heldout",
     about=About(
         summary="An empty d x d grid with one hidden goal. The goal is in the corner, or the task seed"
         " chooses it: anywhere (`-random`), among four fifths of the cells (`-training`), or among the"
