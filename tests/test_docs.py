@@ -38,10 +38,7 @@ PAGES = [path for path in TEXTS if DOCS / "dev" not in path.parents]
 LINKED = [*TEXTS, ROOT / "CONTRIBUTING.md", ROOT / "leaderboard" / "README.md"]
 PLAYED = [
     DOCS / "getting-started.md",
-    *(
-        GUIDES / f"{name}.md"
-        for name in ("evaluate", "write-an-agent", "custom-tasks", "submit", "train-omnirl")
-    ),
+    *(GUIDES / f"{name}.md" for name in ("evaluate", "write-an-agent", "submit", "train-omnirl")),
 ]
 MADE = {
     DOCS / "getting-started.md": ("table.tex", "targets.svg", "results/smoke-psrl.csv"),

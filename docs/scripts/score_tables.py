@@ -80,8 +80,10 @@ def paper_table(arguments: str) -> str:
     frame = summary(suite)
     heads, lines = ["environment"], []
     versions = _titles(frame)
+    columns = {find_published("AnyMDP-16s5a-v0", name): name for name in reversed(agents)}
+    published = {name for figures, name in columns.items() if figures}  # each column once
     for name in agents:
-        heads += [versions[name], *([f"paper's {name}"] if _is_published(name) else [])]
+        heads += [versions[name], *([f"paper's {name}"] if name in published else [])]
     rows = {(row["env_id"], row["agent"]): row for row in frame.to_dict("records")}
     for env_id in frame["env_id"].unique():
         cells = [env_id]
@@ -94,7 +96,7 @@ def paper_table(arguments: str) -> str:
                 else None
             )
             cells.append(_cost(cost))
-            if _is_published(name):
+            if name in published:
                 cells.append(_cost(find_published(env_id, name)))
         lines.append(cells)
     return format_table(heads, lines)
@@ -145,10 +147,6 @@ def _to_target(row: Row) -> str:
     median, limit = row["steps_median"], row["steps_limit"]
     steps = human(median) if math.isfinite(median) else f"> {human(limit)}"
     return f"{steps}<br>({row['reached']}/{row['n_runs']})"
-
-
-def _is_published(agent: str) -> bool:
-    return find_published("AnyMDP-16s5a-v0", agent) is not None
 
 
 def _cost(found: Any) -> str:
