@@ -27,7 +27,7 @@ from anymdp_bench.tasks.selection import select_tasks
 
 ENV = "AnyMDP-64s5a-v0"
 SETTINGS = PPOSettings()
-STEPS = 32 * SETTINGS.n_steps * PPO.parallel
+STEPS = 32 * SETTINGS.n_steps * SETTINGS.n_envs
 ROUNDS = 5
 
 
@@ -45,9 +45,9 @@ def sb3_learns(envs):
 @pytest.fixture(scope="module")
 def rivals():
     task = select_tasks(task_source(ENV), 1)[0][0]
-    makers = [lambda: gym.make(ENV, task_seed=task.seed)] * PPO.parallel
+    makers = [lambda: gym.make(ENV, task_seed=task.seed)] * SETTINGS.n_envs
     sync = SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
-    native = SB3VecEnv(ENV, PPO.parallel, task_seeds=task.seed)
+    native = SB3VecEnv(ENV, SETTINGS.n_envs, task_seeds=task.seed)
     dummy, synchronous = DummyVecEnv(makers), SB3VecEnv(sync)
     return {
         "ours": lambda: play_training(PPO(SETTINGS), Run(ENV, task, 0), Budget(steps=STEPS)),

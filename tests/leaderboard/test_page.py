@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from anymdp_bench.cli.app import run
@@ -13,7 +14,7 @@ from anymdp_bench.leaderboard.entries import make_board
 from anymdp_bench.leaderboard.page import build, render
 from anymdp_bench.leaderboard.receipt import Environment, Receipt
 from anymdp_bench.leaderboard.validate import submission_paths, validate
-from anymdp_bench.results.metrics import summarise
+from anymdp_bench.results.metrics import summarise, summarise_overall
 from anymdp_bench.results.records import read_csv
 from anymdp_bench.results.schema import RecordError
 
@@ -212,6 +213,24 @@ def test_build_leaves_a_file_that_is_its_own_copy_alone(made, tmp_path):
     path = shutil.copy(made("random"), tmp_path / "submissions" / "smoke-random.csv")
     assert build([validate(path)[0]], tmp_path) == tmp_path / "index.html"
     assert path.exists()
+
+
+def test_agents_are_ranked_by_their_own_episodes_where_all_have_that_score(made):
+    """A learner's online score follows from its regret; without the regret the score decides."""
+    found = [validate(made(agent))[0] for agent in ("random", "tql-ucb")]
+    online = {each.agent: summarise_overall(each.frame, measure="online") for each in found}
+    rows = {row["agent"]: row for row in make_board(found).overall}
+    for agent, row in rows.items():
+        assert row["online_key"] == pytest.approx(online[agent]["score"].iloc[0])
+        assert row["online"] == f"{100 * row['online_key']:.1f}"
+    assert rows["random"]["online_key"] == rows["random"]["score_key"]  # in context
+    assert rows["tql-ucb"]["online_key"] < rows["tql-ucb"]["score_key"]
+    best = max(rows, key=lambda agent: rows[agent]["online_key"])
+    assert make_board(found).overall[0]["agent"] == best
+    found[1].frame["regret"] = np.nan
+    rows = {row["agent"]: row for row in make_board(found).overall}
+    assert rows["tql-ucb"]["online_key"] == ""
+    assert list(rows) == ["tql-ucb", "random"]
 
 
 def test_the_best_of_each_block_come_first(made):

@@ -59,18 +59,43 @@ def make_board(submissions: Sequence[Submission]) -> Board:
     for (suite, env_id, agent, version, context), part in groups:
         label = _label(str(agent), str(version), str(context))
         curves.setdefault(f"{suite} {env_id}", []).append(_curve(label, part))
+    online = _find_online(frame)
     totals = [
-        _total(row, *sources[_identity_of(row)])
+        _total(row, *sources[_identity_of(row)], online[_identity_of(row)])
         for row in summarise_overall(frame).to_dict("records")
     ]
     return Board(_ranked(totals, ["suite"]), _ranked(rows, ["suite", "env_id"]), curves)
 
 
+def _find_online(frame: pd.DataFrame) -> dict[tuple[str, ...], float]:
+    """The score of each submission by its agent's own episodes, over all environments.
+
+    It is NaN where the submission records no regret.
+    """
+    found = {}
+    for _, part in frame.groupby(["suite", "agent", "agent_version", "context"], sort=False):
+        try:
+            row = summarise_overall(part, measure="online").iloc[0].to_dict()
+        except RecordError:
+            row = part.iloc[0].to_dict() | {"score": math.nan}
+        found[_identity_of(row)] = float(row["score"])
+    return found
+
+
 def _ranked(rows: list[dict[str, Any]], blocks: Sequence[str]) -> list[dict[str, Any]]:
-    """Rows in blocks of equal `blocks`, in the order first seen, the highest score of each block first."""
-    order = list(dict.fromkeys(tuple(row[k] for k in blocks) for row in rows))
-    places = {block: place for place, block in enumerate(order)}
-    return sorted(rows, key=lambda row: (places[tuple(row[k] for k in blocks)], -row["score_key"]))
+    """Rows in blocks of equal `blocks`, in the order first seen, the best of each block first.
+
+    The best is the one with the highest online score, if all rows of the block have one. Else it is the one
+    with the highest score.
+    """
+    order: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        order.setdefault(tuple(row[k] for k in blocks), []).append(row)
+    out = []
+    for own in order.values():
+        key = "online_key" if all(row.get("online_key", "") != "" for row in own) else "score_key"
+        out += sorted(own, key=lambda row: -row[key])  # called at once
+    return out
 
 
 def receipt_of(found: Submission) -> Receipt | None:
@@ -133,14 +158,17 @@ def _figure(value: float) -> str:
     return human(value) if math.isnan(value) or abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _total(row: dict[Any, Any], found: Submission, receipt: Receipt | None) -> dict[str, Any]:
+def _total(
+    row: dict[Any, Any], found: Submission, receipt: Receipt | None, online: float
+) -> dict[str, Any]:
     """One line of the table of submissions, and all that its details say."""
     parameters, steps = found.parameters, found.limits.steps
     return _common(row, found, receipt) | {
         "n_envs": row["n_envs"],
         "n_runs": row["n_runs"],
         "iqm": percent(row["iqm"]),
-        "iqm_key": row["iqm"],
+        "online": percent(online),
+        "online_key": "" if math.isnan(online) else online,
         "gap": percent(row["optimality_gap"]),
         "budget": _say_limits(found),
         "budget_key": steps if found.limits.episodes is None else "",
