@@ -149,7 +149,7 @@ def _to_target(row: Row) -> str:
 
 
 def _beside_published(agents: list[str]) -> set[str]:
-    """The agents with a published column. What the paper has once stands beside the first agent that it fits."""
+    """The agents with a published column: the first of those that one column of the paper belongs to."""
     first: dict[Any, str] = {}
     for name in agents:
         first.setdefault(find_published("AnyMDP-16s5a-v0", name), name)
