@@ -70,8 +70,7 @@ class GRUAgent(Agent):
         return (logits[:, 0].numpy() + noise).argmax(1)
 
     def learn(self, step):
-        over = step.terminated | step.truncated
-        arrays = step.observation, step.action, step.reward, over
+        arrays = step.observation, step.action, step.reward, step.terminated | step.truncated
         self.last = encode(*(torch.from_numpy(x)[:, None] for x in arrays))
 
 

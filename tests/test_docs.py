@@ -38,10 +38,22 @@ PAGES = [path for path in TEXTS if DOCS / "dev" not in path.parents]
 LINKED = [*TEXTS, ROOT / "CONTRIBUTING.md", ROOT / "leaderboard" / "README.md"]
 PLAYED = [
     DOCS / "getting-started.md",
-    *(GUIDES / f"{name}.md" for name in ("evaluate", "write-an-agent", "submit", "train-omnirl")),
+    *(
+        GUIDES / f"{name}.md"
+        for name in (
+            "evaluate",
+            "write-an-agent",
+            "custom-tasks",
+            "train-your-own",
+            "submit",
+            "train-omnirl",
+        )
+    ),
 ]
 MADE = {
     DOCS / "getting-started.md": ("table.tex", "targets.svg", "results/smoke-psrl.csv"),
+    GUIDES / "custom-tasks.md": ("chain.safetensors",),
+    GUIDES / "train-your-own.md": ("shards/000000.safetensors",),
     GUIDES / "submit.md": ("leaderboard/submissions/quick-v2-tql-ucb.verified.json",),
     GUIDES / "train-omnirl.md": ("training/first/log.csv", "training/first/state"),
 }

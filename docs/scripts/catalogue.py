@@ -191,10 +191,10 @@ _USE = """\
 
 - `{incomplete}` need arguments: those without a default on their page.
   Commands and suite files take them as parameters: `--env "AnyMDP-v0?n_states=24&n_actions=3"`
-  ([custom tasks](guides/custom-tasks.md)).
+  ([your own sizes and tasks](guides/custom-tasks.md)).
 - `sample_task` refuses DiscretePendulum: its true state is continuous.
-- Switch2 has two players. `gym.make("Switch2-v0")` is one environment that moves both: observations and
-  actions are arrays of two. `anymdp_bench.switch2_parallel_env()` is the PettingZoo environment of it.
+- Switch2 has two players. `gym.make("Switch2-v0")` moves both: observations and actions are arrays of two.
+  `anymdp_bench.switch2_parallel_env()` is its PettingZoo environment.
 
 [With Gymnasium](gymnasium.md) says what holds for all of them. `anymdp-bench list envs` prints the ids.
 """

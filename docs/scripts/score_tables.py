@@ -80,10 +80,9 @@ def paper_table(arguments: str) -> str:
     frame = summary(suite)
     heads, lines = ["environment"], []
     versions = _titles(frame)
-    columns = {find_published("AnyMDP-16s5a-v0", name): name for name in reversed(agents)}
-    published = {name for figures, name in columns.items() if figures}  # each column once
+    beside = _beside_published(agents)
     for name in agents:
-        heads += [versions[name], *([f"paper's {name}"] if name in published else [])]
+        heads += [versions[name], *([f"paper's {name}"] if name in beside else [])]
     rows = {(row["env_id"], row["agent"]): row for row in frame.to_dict("records")}
     for env_id in frame["env_id"].unique():
         cells = [env_id]
@@ -96,7 +95,7 @@ def paper_table(arguments: str) -> str:
                 else None
             )
             cells.append(_cost(cost))
-            if name in published:
+            if name in beside:
                 cells.append(_cost(find_published(env_id, name)))
         lines.append(cells)
     return format_table(heads, lines)
@@ -147,6 +146,14 @@ def _to_target(row: Row) -> str:
     median, limit = row["steps_median"], row["steps_limit"]
     steps = human(median) if math.isfinite(median) else f"> {human(limit)}"
     return f"{steps}<br>({row['reached']}/{row['n_runs']})"
+
+
+def _beside_published(agents: list[str]) -> set[str]:
+    """The agents with a published column: the first of those that one column of the paper belongs to."""
+    first: dict[Any, str] = {}
+    for name in agents:
+        first.setdefault(find_published("AnyMDP-16s5a-v0", name), name)
+    return {name for published, name in first.items() if published}
 
 
 def _cost(found: Any) -> str:

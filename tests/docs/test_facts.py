@@ -19,15 +19,8 @@ from anymdp_bench.results.schema import COLUMNS, CONTRACT
 from anymdp_bench.tasks.family import env_ids, families, sample_tasks, task_source
 
 ROOT = Path(__file__).parents[2]
-TABLE = anymdp_bench.sample_task("AnyMDP-16s5a-v0")
-ARGUMENTS = {
-    "mdp": TABLE,
-    "n_states": 16,
-    "n_actions": 5,
-    "branching": 2,
-    "size": 6,
-    "gravity": 5.0,
-}
+ARGUMENTS = {"n_states": 16, "n_actions": 5, "branching": 2, "size": 6, "gravity": 5.0}
+ARGUMENTS |= {"mdp": anymdp_bench.sample_task("AnyMDP-16s5a-v0")}
 
 
 def page(name):

@@ -55,7 +55,7 @@ def write(
         typer.Option(help="A Ray cluster; default: RAY_ADDRESS, or else one of its own."),
     ] = None,
 ) -> None:
-    """Write labelled runs in shards; the guide "Train your own" says what is in them.
+    """Write labelled runs in shards; the guide "Train a model of your own" has the format.
 
     The same command goes on where it stopped; its workers change nothing in the shards.
 

@@ -11,19 +11,19 @@ FAMILY = TaskFamily(
     | {f"AnyMDP-{s}s5a-v0": {"n_states": s, "n_actions": 5} for s in (1, 16, 32, 64, 128)},
     about=About(
         summary="Procedurally generated tasks (arXiv 2502.02869). States are ranked from bad to good, and"
-        " a step climbs about a quarter of the ranks at most. Under a random policy the good states are"
-        " exponentially rare. With one state the task is a bandit.",
+        " one step rises by at most about a quarter of the ranks. Under a random policy, good states are"
+        " exponentially rare. With one state, the task is a bandit.",
         observations="The number of the state, after a random permutation that is drawn once for each"
         " task.",
         actions="The actions have no order. What an action does is drawn for every state.",
-        rewards="A sum: the difference of a potential, a reward by rank, costs of some actions, a small"
-        " reward for each step, and a reward at the end. Some have normal noise. A bandit pays the mean of"
-        " its arm plus noise.",
-        start="One of the three lowest ranks, by random weights.",
+        rewards="The sum of a potential difference, a reward for the rank, costs of some actions, a small"
+        " reward for each step, and a reward at the end. Some rewards have normal noise. A bandit pays the"
+        " mean of its arm plus noise.",
+        start="One of the three lowest ranks, with random probabilities.",
         end="An episode terminates in a pitfall, and at the goal if the task has one. It is truncated at"
-        " the task's own horizon: a number drawn between lo = max(4S, 100) and max(min(8S, 500), lo + 1),"
-        " rounded up, where S counts the states. That is 101 to 128 steps with 16 states, 129 to 256 with"
-        " 32, 257 to 500 with 64, and 513 with 128. An episode of a bandit has one step.",
+        " the task's own horizon: 101 to 128 steps with 16 states, 129 to 256 with 32, 257 to 500 with 64,"
+        " and 513 with 128. With S states, the horizon is a uniform random number between"
+        " lo = max(4S, 100) and max(min(8S, 500), lo + 1), rounded up. An episode of a bandit has one step.",
         oracle="The oracle is exact: policy iteration at discount 0.994, then its return over the horizon.",
     ),
 )

@@ -23,11 +23,11 @@ FAMILY = TaskFamily(
     about=About(
         summary="A task of your own. The keyword `mdp` is a `TabularMDP`, the file that its `save` wrote, or"
         ' a function that makes one: "module:function" or "file.py:function".',
-        observations="The numbers that the `TabularMDP` shows, 0 to `n_observations` - 1.",
+        observations="0 to `n_observations` - 1. The `TabularMDP` says which number each state shows.",
         actions="0 to `n_actions` - 1.",
         rewards="Normal, with the means and standard deviations of the `TabularMDP`.",
-        start="Drawn from its start distribution.",
-        end="Terminated in a terminal state; truncated after its `max_steps`.",
-        oracle="Exact: policy iteration at discount 0.994; its return by evaluation over the horizon.",
+        start="Drawn from the start distribution of the `TabularMDP`.",
+        end="An episode terminates in a terminal state. It is truncated after `max_steps` steps.",
+        oracle="The oracle is exact: policy iteration at discount 0.994, then its return over the horizon.",
     ),
 )

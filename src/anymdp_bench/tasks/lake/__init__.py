@@ -18,8 +18,8 @@ FAMILY = TaskFamily(
     about=About(
         summary="Gymnasium's FrozenLake on its map of 4 x 4 cells, slippery or not.",
         observations="The number of the cell, row * 4 + column, as in Gymnasium.",
-        actions="0 left, 1 down, 2 right, 3 up. On slippery ice a move goes where it is meant to, to its"
-        " left or to its right, each with probability 1/3.",
+        actions="0 left, 1 down, 2 right, 3 up. On slippery ice the agent moves in this direction or to one"
+        " of its two sides, each with probability 1/3.",
         rewards="The goal pays 1. Every other step pays 0.",
         start="The upper left corner.",
         end="An episode terminates in a hole and at the goal. It is truncated after 100 steps.",

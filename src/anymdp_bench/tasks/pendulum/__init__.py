@@ -17,8 +17,8 @@ FAMILY = TaskFamily(
     about=About(
         summary="Gymnasium's Pendulum-v1 with 60 observations and five torques. The observations hide the"
         " true state, so they do not have the Markov property.",
-        observations="5 * angle bin + speed bin. There are 12 bins of the angle from upright, counted from"
-        " 0 on, and 5 bins of the speed in -8..8.",
+        observations="5 i + j. The angle is in bin i of 12, counted from 0 at the upright position. The"
+        " speed is in bin j of 5, counted from 0 at speed -8 to 4 at speed 8.",
         actions="The torques -2, -1, 0, 1, 2.",
         rewards="-(angle^2 + 0.1 speed^2 + 0.001 torque^2), of the state before the step, as in Gymnasium.",
         start="Any angle, and a speed in -1..1, both uniform.",

@@ -17,7 +17,7 @@ FAMILY = TaskFamily(
         summary="Two agents change sides of a 3 x 7 grid. A corridor one cell wide joins its halves, so"
         " one agent has to wait. `anymdp_bench.switch2_parallel_env()` is the PettingZoo environment. The"
         " evaluation plays it with a copy of the learner for each agent. The rules are those of ma-gym,"
-        " without its clock.",
+        " but observations do not count the steps.",
         observations="Each agent observes 15 * the other's column + its own cell. The 15 free cells are"
         " counted row by row.",
         actions="0 down, 1 left, 2 up, 3 right, 4 no-op. Agent 1 moves first. Walls and the other agent"
@@ -28,7 +28,7 @@ FAMILY = TaskFamily(
         end="An episode terminates when both agents have arrived. An agent that has arrived stays in the"
         " way. The episode is truncated after 50 steps.",
         oracle="The oracle is exact: the optimum of the joint MDP (210 states, 25 joint actions).",
-        shaping="each agent's 1 on arrival, 0.08 a step closer, -0.12 a step farther, -0.04 a step still,"
-        " 0 once arrived, by walking distance; both get the sum.",
+        shaping="for each agent 1 on arrival, 0.08 for a step closer to its goal by walking distance,"
+        " -0.12 for a step away, -0.04 for no change, and 0 after its arrival. Both agents get the sum.",
     ),
 )
