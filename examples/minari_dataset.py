@@ -4,6 +4,7 @@ Needs minari[create,hdf5]. Minari keeps the data set in its own folder, or in $M
 """
 
 import argparse
+import os
 
 import gymnasium as gym
 import minari
@@ -20,6 +21,8 @@ def main() -> None:
     parser.add_argument("--task-seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=5_000)
     args = parser.parse_args()
+    if folder := os.environ.get("MINARI_DATASETS_PATH"):  # Minari takes absolute ones only
+        os.environ["MINARI_DATASETS_PATH"] = os.path.abspath(folder)
 
     # The behaviour: the oracle's action with probability 1/2, else a random one.
     env = gym.make("AnyMDP-16s5a-v0", task_seed=args.task_seed, privileged_info=True)

@@ -6,6 +6,7 @@ Needs stable-baselines3. DQN takes one environment; its network gets the observa
 import argparse
 
 import numpy as np
+import torch
 from stable_baselines3 import DQN
 
 import anymdp_bench
@@ -17,6 +18,7 @@ def main() -> None:
     parser.add_argument("--env", default="Darkroom-v0?size=5")
     parser.add_argument("--steps", type=int, default=30_000)
     args = parser.parse_args()
+    torch.set_num_threads(1)  # the networks are small: threads would wait for each other
 
     env = anymdp_bench.make(args.env)
     model = DQN(

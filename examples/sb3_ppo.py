@@ -7,6 +7,7 @@ import argparse
 
 import gymnasium as gym
 import numpy as np
+import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 
@@ -20,6 +21,7 @@ def main() -> None:
     parser.add_argument("--task-seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=50_000)
     args = parser.parse_args()
+    torch.set_num_threads(1)  # the networks are small: threads would wait for each other
 
     keywords = {"task_seed": args.task_seed}
     envs = make_vec_env(lambda: gym.make(args.env, **keywords), n_envs=8, seed=0)

@@ -109,6 +109,7 @@ def test_a_checkpoint_reaches_the_agent(module):
     ("name", "checkpoint", "message"),
     [
         ("nobody", None, r"no agent 'nobody'; known: .*random.*, or give module:Name"),
+        ("bad.py", None, "bad.py is a file; name the agent's class in it too: bad.py:Name"),
         ("random", "w", "agent random takes no --checkpoint; leave it out"),
         ("tql-ucb", "w", "agent tql-ucb takes no --checkpoint; leave it out"),
         ("no_such_module:Name", None, "cannot be loaded: No module named 'no_such_module'"),

@@ -489,6 +489,8 @@ def _load_factory(name: str) -> Callable[..., Any]:
             module, _, attribute = name.rpartition(":")
             factory = reduce(getattr, attribute.split("."), import_user_module(module))
         else:
+            if name.endswith(".py"):
+                raise AgentError(f"{name} is a file; name the agent's class in it too: {name}:Name")
             raise AgentError(f"no agent {name!r}; {offer(name, installed)}, or give module:Name")
     except AgentError:
         raise

@@ -154,6 +154,13 @@ class TestMinari:
         write_minari("tau8-v0", batch, folder=tmp_path / "elsewhere")
         assert_same(read_minari("tau8-v0", tmp_path / "elsewhere"), batch)
 
+    def test_a_folder_may_be_relative(self, batch, tmp_path, monkeypatch):
+        """Minari itself joins a relative folder to its paths twice."""
+        monkeypatch.chdir(tmp_path)
+        write_minari("tau8-v0", batch, folder="here")
+        assert_same(read_minari("tau8-v0", "here"), batch)
+        assert (tmp_path / "here" / "tau8-v0").is_dir()
+
     def test_minari_has_an_episode_for_each_episode(self, batch):
         import minari
 

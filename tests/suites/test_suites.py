@@ -152,6 +152,10 @@ def test_the_hash_is_of_the_definition_not_the_words():
             "no tasks behind 'CartPole-v1'; known: .*AnyMDP-16s5a-v0",
         ),
         (lambda: custom_suite(["AnyMDP-1s5a-v0"] * 2), "AnyMDP-1s5a-v0 is named twice"),
+        (
+            lambda: find_suite(len),
+            r'suite is the function len; .*"TabularMDP-v0\?mdp=file.py:function"',
+        ),
     ],
 )
 def test_what_is_no_suite_is_refused_in_one_line(call, message):

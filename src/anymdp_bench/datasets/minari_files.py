@@ -205,7 +205,8 @@ def _datasets_in(folder: AnyPath | None) -> Iterator[None]:
     """Lets Minari read and write its data sets in `folder`."""
     before = os.environ.get(_FOLDER)
     if folder is not None:
-        os.environ[_FOLDER] = str(expand_home(folder))
+        # absolute: Minari joins a relative folder to its paths twice
+        os.environ[_FOLDER] = os.path.abspath(expand_home(folder))
     try:
         yield
     finally:

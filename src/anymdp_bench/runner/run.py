@@ -171,7 +171,8 @@ def _play_missing_units(
 def _describe_failure(plan: Plan, unit: Unit, reason: str) -> str:
     """Says in one line which runs failed, and why."""
     task, run = unit.runs[0]
-    others = f" and {len(unit.runs) - 1} other runs" if len(unit.runs) > 1 else ""
+    n_others = len(unit.runs) - 1
+    others = f" and {n_others} other run{'s' if n_others > 1 else ''}" if n_others else ""
     place = f"{unit.env_id}, task seed {task}, run seed {run}{others}"
     return f"agent {plan.agent.name} on {place}: {' '.join(reason.split())}"
 

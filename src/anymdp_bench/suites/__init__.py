@@ -184,6 +184,11 @@ def find_suite(suite: str | os.PathLike[str] | TabularMDP | Iterable[str | Tabul
 
         environments = list(suite) if isinstance(suite, Iterable) else [suite]
         for each in environments:
+            if callable(each):
+                raise SuiteError(
+                    f"suite is the function {getattr(each, '__name__', each)!s:.60}; name it by its file,"
+                    f' "{OWN}?mdp=file.py:function", so that worker processes find it'
+                )
             if not isinstance(each, str | TabularMDP):
                 raise SuiteError(
                     f"suite is {suite!r:.80}; give a suite's name, a file, or environment ids and tasks"

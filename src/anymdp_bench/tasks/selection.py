@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.mdp import TaskError
+from anymdp_bench.scoring.references import ORACLE_GAMMA
 from anymdp_bench.tasks.family import TaskSource
 from anymdp_bench.tasks.task import Task
 
@@ -68,7 +69,8 @@ def _make_fixed(source: TaskSource) -> Task:
     if task.references.gap <= 0.0:
         raise TaskError(
             f"{source.family.name}: the oracle earns no more than a random policy, so nothing can be scored;"
-            " give another task"
+            f" the oracle maximises the return discounted by {ORACLE_GAMMA} without end, and its episodes end"
+            f" after {task.max_steps} steps: give the task other rewards, or more steps"
         )
     return task
 
