@@ -186,7 +186,7 @@ def test_the_package_of_the_guide_is_installed_and_found_by_name(tmp_path):
     code = f"from anymdp_bench.cli.app import run; raise SystemExit(sum(map(run, {commands})))"
     for words, expected in (
         ([*pip, "--target", target, package], ""),
-        ([sys.executable, "-c", code], "optimist:Optimist"),
+        ([sys.executable, "-c", code], "\noptimist "),
     ):
         done = subprocess.run(
             words, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(target)},

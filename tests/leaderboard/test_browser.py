@@ -119,7 +119,7 @@ def test_a_link_shows_the_same_view(page, browser):
     page.fill("#text", "16s5a-")
     page.check("#untuned")
     page.uncheck("#untuned")
-    page.locator("#agents thead th button", has_text="IQM").click()
+    page.locator("#agents thead th button", has_text="Online").click()
     page.locator("#rows button.more:visible").last.press("Enter")
     assert page.url.count("#") == 1
 
@@ -136,7 +136,7 @@ def test_a_link_shows_the_same_view(page, browser):
     other = browser.new_context().new_page()
     other.goto(page.url)
     assert view(other) == view(page)
-    assert other.locator("#agents thead [aria-sort=descending]").inner_text().startswith("IQM")
+    assert other.locator("#agents thead [aria-sort=descending]").inner_text().startswith("Online")
     assert other.locator("tr.details:visible svg").count() == 1
     other.goto(page.url.split("#")[0] + "#suite=nowhere&open=nothing&sort=rows,99,up&measure=test")
     assert count(other) == "2 of 3 submissions, 4 of 6 results"

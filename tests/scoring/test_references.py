@@ -5,7 +5,7 @@ import pytest
 
 from anymdp_bench.engine import step
 from anymdp_bench.engine.rng import derive_streams, stream
-from anymdp_bench.mdp import TabularMDP
+from anymdp_bench.mdp import TabularMDP, TaskError
 from anymdp_bench.mdp.solution import expected_return, solve
 from anymdp_bench.scoring import ORACLE_GAMMA, References, compute_references, oracle_advantages
 from anymdp_bench.tasks.family import TaskFamily, TaskSource, sample_task, task_source
@@ -181,6 +181,14 @@ def test_select_tasks_may_select_none():
 
 
 def fixed(seed):
+    """A task that tells little apart: the actions pay 0 and 1, with a noise of 10."""
+    pays = np.array([[[0.0], [1.0]]])
+    return TabularMDP(
+        np.ones((1, 2, 1)), pays, reward_noise=10.0, start=[1], terminal=[False], max_steps=seed + 1
+    )
+
+
+def worthless(seed):
     """A task that tells nothing apart: both actions pay nothing."""
     return TabularMDP(np.ones((1, 2, 1)), 0.0, start=[1], terminal=[False], max_steps=seed + 1)
 
@@ -191,3 +199,9 @@ def test_a_fixed_task_is_returned_once_even_if_it_is_not_scorable():
     assert [(task.seed, task.mdp.max_steps) for task in kept] == [(0, 1)]
     assert not kept[0].references.is_scorable
     assert skipped == []
+
+
+def test_a_fixed_task_with_nothing_to_learn_is_refused():
+    family = TaskFamily("Fixed", f"{__name__}:worthless", {"Fixed-v0": {}}, sampled=lambda _: False)
+    with pytest.raises(TaskError, match="Fixed: the oracle earns no more than a random policy"):
+        select_tasks(TaskSource(family, ()), 64)
