@@ -14,7 +14,7 @@ score            the mean with a 95% bootstrap interval over tasks (over runs wh
 median, cut      the median over tasks, and the mean where no task counts for more than 1;
 paper's measure  the mean with the paper's own oracle and its clip to 0..1, luck included.
 
-A run without an episode in that tenth is left out of all of them.
+A run without an episode in that tenth is left out of all of them; `scored` is the number of the others.
 """
 
 from __future__ import annotations
@@ -82,10 +82,14 @@ ROWS = {
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of an agent at one number of steps, a number for each task (or run, if there is one task)."""
+    """Scores of an agent at one number of steps, a number for each task (or run, if there is one task).
+
+    `scored` is the number of runs that they are means over.
+    """
 
     corrected: np.ndarray
     paper: np.ndarray | None = None
+    scored: int = 0
 
     def numbers(self) -> dict[str, str]:
         """The score with its interval, median, mean cut at 1 and the paper's measure, if known."""
@@ -105,13 +109,14 @@ class Scores:
 def read_scores(frame: pd.DataFrame, mark: int) -> Scores:
     """The scores of the episodes that end in the last tenth before `mark`."""
     inside = (frame["steps"] > 0.9 * mark) & (frame["steps"] <= mark)
-    out = []
+    out, scored = [], 0
     for mode in ("corrected", "paper"):
         rows = with_scores(frame, mode)[inside]
         by_run = rows["score"].groupby([rows["task_seed"], rows["run_seed"]]).mean()
+        scored = len(by_run)
         by_task = by_run.groupby("task_seed").mean()
         out.append((by_task if len(by_task) > 1 else by_run).to_numpy())
-    return Scores(*out)
+    return Scores(*out, scored=scored)
 
 
 def play(agent: str, name: str, row: Row, folder: Path) -> list[Scores]:
@@ -128,7 +133,7 @@ def play_held_out(agent: str, row: Row) -> list[Scores]:
     n_states, n_actions = (int(x) for x in row.env_id[7:-4].split("s"))
     made = AgentSpec(agent).make()
     scores = online_scores(made, n_states, n_actions, row.marks, row.tasks, HELD_OUT)
-    return [Scores(column) for column in scores.T]
+    return [Scores(column, scored=int((~np.isnan(column)).sum())) for column in scores.T]
 
 
 def main(arguments: list[str]) -> None:
@@ -152,7 +157,8 @@ def main(arguments: list[str]) -> None:
         )
         for mark, found in zip(row.marks, scores, strict=True):
             line = {"env_id": row.env_id, "context": row.context, "steps": mark}
-            numbers.append(line | {"tasks": row.tasks, "runs": row.runs} | found.numbers())
+            played = {"tasks": row.tasks, "runs": row.runs, "scored": found.scored}
+            numbers.append(line | played | found.numbers())
             print(*numbers[-1].values(), sep=",", flush=True)
     if not given.only:
         name = given.agent + ("-held-out" if given.held_out else "")

@@ -34,7 +34,7 @@ def rows_table(agent: str) -> str:
     lines = []
     for row in frame.to_dict("records"):
         key = tuple(row[name] for name in KEY)
-        cells = [*_first_cells(row), f"{row['tasks']} x {row['runs']}", _interval(row)]
+        cells = [*_first_cells(row), _count_runs(row), _interval(row)]
         cells += [row["median"], *([held_out.get(key, "—")] if held_out else [])]
         cells += [row["paper"] or "—", _published(row, theirs)]
         lines.append(cells)
@@ -65,6 +65,14 @@ def _first_cells(row: dict[str, str]) -> list[str]:
     title = paper_environment(row["env_id"]) or row["env_id"]
     title += "" if row["context"] == "empty" else f", {row['context']}"
     return [title, f"{int(row['steps']):,}"]
+
+
+def _count_runs(row: dict[str, str]) -> str:
+    """The tasks and runs, and how many of the runs the scores are over, if not all have an episode there."""
+    text = f"{row['tasks']} x {row['runs']}"
+    scored = int(row.get("scored") or 0)
+    is_all = not scored or scored == int(row["tasks"]) * int(row["runs"])
+    return text if is_all else f"{text}, {scored} scored"
 
 
 def _interval(row: dict[str, str]) -> str:
