@@ -196,6 +196,7 @@ def test_an_agent_that_breaks_ends_the_run_and_keeps_what_is_done(tmp_path, monk
     for workers in (1, 2):
         with pytest.raises(RunError, match=r"agent breaking:Breaks on .*: OverflowError: too much"):
             play(a_plan("breaking:Breaks"), tmp_path, workers)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir() and path.name[0] == "."]
 
 
 def test_an_agent_that_kills_its_workers_is_tried_again_and_given_up(tmp_path, monkeypatch):

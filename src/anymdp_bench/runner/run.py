@@ -103,7 +103,12 @@ def run_plan(
                 return Outcome(csv, 0, 0.0)
         claim(work, plan)
         timing = Timing()
-        played, failed = _play_missing_units(plan, work, executor, begin, report, timing, debug)
+        try:
+            played, failed = _play_missing_units(plan, work, executor, begin, report, timing, debug)
+        except (RunError, RefusalError):
+            if not any(work.glob(_part_path(work, 0).with_stem("*").name)):  # nothing to go on from
+                shutil.rmtree(work, ignore_errors=True)
+            raise
         header = _make_header(plan, command, failed)
         write_rows(csv, _read_rows(plan, work, failed), header)
         timing.write(out / f"{plan.stem}.timing.json")
