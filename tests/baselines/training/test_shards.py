@@ -103,8 +103,8 @@ def test_every_format_holds_the_same_runs(tmp_path, monkeypatch, file_format):
         path.name for path in kept
     ]
     assert list(shards.write_shards(tmp_path, RECIPE, file_format=file_format)) == []
+    other = "safetensors" if file_format != "safetensors" else "parquet"
     with pytest.raises(ValueError, match="in another format"):
-        other = "safetensors" if file_format != "safetensors" else "parquet"
         list(shards.write_shards(tmp_path, RECIPE, file_format=other))
 
 
