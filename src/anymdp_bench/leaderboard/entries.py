@@ -6,6 +6,7 @@ import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ def _ranked(rows: list[dict[str, Any]], blocks: Sequence[str]) -> list[dict[str,
     out = []
     for own in order.values():
         key = "online_key" if all(row.get("online_key", "") != "" for row in own) else "score_key"
-        out += sorted(own, key=lambda row: -row[key])  # called at once
+        out += sorted(own, key=itemgetter(key), reverse=True)
     return out
 
 

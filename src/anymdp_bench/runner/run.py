@@ -106,7 +106,7 @@ def run_plan(
         try:
             played, failed = _play_missing_units(plan, work, executor, begin, report, timing, debug)
         except (RunError, RefusalError):
-            if not any(work.glob(_part_path(work, 0).with_stem("*").name)):  # nothing to go on from
+            if not any(work.glob("*.part")):  # nothing to go on from
                 shutil.rmtree(work, ignore_errors=True)
             raise
         header = _make_header(plan, command, failed)
