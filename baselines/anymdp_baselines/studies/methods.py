@@ -14,7 +14,7 @@ _PLAN_COLUMNS = {"tiny": 8, "small": 32, "paper": 0}  # the planning memory has 
 _RUNS = {"tiny": 12, "small": 48, "paper": 768}  # side by side, a multiple of 3
 _SEGMENT = {"tiny": 32, "small": 256, "paper": 2048}
 _LENGTH = {"tiny": 128, "small": 4096, "paper": 12288}
-_ROUNDS = {"tiny": 4, "small": 450, "paper": 12000}
+_ROUNDS = {"tiny": 4, "small": 250, "paper": 12000}
 _MINIBATCHES = {"tiny": 2, "small": 4, "paper": 32}
 
 
