@@ -104,6 +104,24 @@ def test_the_actors_label_is_the_action_taken_and_knows_no_oracle():
     assert (-logit.grad[0]).argmax(-1).tolist() == [1, 1]
 
 
+def test_an_actors_first_steps_count_as_much_as_its_last():
+    """A learner explores in its first steps. The oracle's labels count less there: nobody can know them yet."""
+    zeros, logit = torch.zeros(1, 2), torch.zeros(1, 2, 3, requires_grad=True)
+    output = PolicyOutput(
+        logit, torch.zeros(1, 2, 3), torch.zeros(1, 2, 4), torch.zeros(1, 2, 3, 1)
+    )
+    prediction = Prediction(torch.zeros(1, 2, 5), zeros, zeros)
+    targets = Targets(
+        torch.tensor([[[0.0, -9.0, -9.0]] * 2]), zeros.long(), zeros, zeros.long(), zeros,
+        torch.tensor([[0.0, 99.0]]),
+    )  # fmt: skip
+    for label, early in (("actor", 0.5), ("oracle", 1e-3 / (1 + 1e-3))):
+        logit.grad = None
+        compute_losses(output, prediction, targets, 0.1, label)["policy"].backward()
+        pull = logit.grad[0].abs().sum(-1)
+        assert float(pull[0] / pull.sum()) == pytest.approx(early, rel=1e-3)
+
+
 def test_every_method_has_the_same_network_steps_and_updates():
     presets = [method_preset("small", name) for name in METHODS]
     assert len({p.model for p in presets}) == 1
