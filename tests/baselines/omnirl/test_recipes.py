@@ -105,7 +105,7 @@ def test_the_actors_label_is_the_action_taken_and_knows_no_oracle():
 
 
 def test_an_actors_first_steps_count_as_much_as_its_last():
-    """A learner explores in its first steps. The oracle's labels count less there: nobody can know them yet."""
+    """A learner explores in its first steps. What the oracle does there, nobody can know yet."""
     zeros, logit = torch.zeros(1, 2), torch.zeros(1, 2, 3, requires_grad=True)
     output = PolicyOutput(
         logit, torch.zeros(1, 2, 3), torch.zeros(1, 2, 4), torch.zeros(1, 2, 3, 1)
