@@ -34,7 +34,6 @@ class DataRecipe:
         has_tags: whether recorded steps say who acted.
         has_own_runs: whether two thirds of the runs are played by the model itself.
         learner: makes the learner whose learning history is recorded.
-        keep_every: of so many episodes of the learner in a row, one is kept.
     """
 
     name: str
@@ -43,7 +42,6 @@ class DataRecipe:
     has_tags: bool = False
     has_own_runs: bool = False
     learner: Callable[[], CompiledAgent] | None = None
-    keep_every: int = 1
 
     def record(
         self, n_states: int, n_actions: int, seeds: range, length: int, reward_spread: float = 0.0
@@ -64,7 +62,7 @@ class DataRecipe:
             out = synthesise(n_states, n_actions, seeds, length, self.mixture, threads=1)
         else:
             source = task_source("AnyMDP-v0", n_states=n_states, n_actions=n_actions)
-            out = record_histories(self.learner(), source, seeds, length, self.keep_every)
+            out = record_histories(self.learner(), source, seeds, length)
         for reward, seed in zip(out.reward, seeds, strict=True):
             reward *= reward_factor(seed, reward_spread)
         if not self.has_tags:
@@ -73,9 +71,9 @@ class DataRecipe:
 
 
 RECIPES = {
-    # Laskin et al. 2022: the history of a learner, from its first step until it has nearly converged, with
-    # every fourth episode kept; its own actions are the labels.
-    "ad": DataRecipe("AD", label="actor", learner=PSRL, keep_every=4),
+    # Laskin et al. 2022: the history of a learner, from its first step until it has nearly converged; its own
+    # actions are the labels.
+    "ad": DataRecipe("AD", label="actor", learner=PSRL),
     # Zisman et al. 2024: the oracle under noise that falls over the history stands in for a learner; at
     # this pace half of the runs of 4,096 steps on tau(16,5) end without noise.
     "ad-eps": DataRecipe(

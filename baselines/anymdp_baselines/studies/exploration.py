@@ -39,9 +39,9 @@ from anymdp_bench.tasks.selection import select_tasks
 from anymdp_bench.tasks.tabular import TabularSimulator
 
 ENV_ID = "AnyMDP-16s5a-v0"
-AGENTS = ("neural-planner", "psrl", "tql-ucb-fast")
+AGENTS = ("omnirl", "neural-planner", "psrl", "ucbvi", "tql-ucb")
 WINDOWS = 10
-_TASKS = {"tiny": 2, "small": 32, "paper": 64}
+_TASKS = {"tiny": 2, "small": 64, "paper": 64}
 _STEPS = {"tiny": 2_000, "small": 4_000, "paper": 20_000}
 
 
