@@ -124,10 +124,13 @@ def measure_agent(name: str, n_tasks: int, steps: int) -> list[dict[str, Any]]:
 
 def run(scale: str, out: Path) -> list[Path]:
     """Plays the missing runs, and writes the table and the figure."""
-    cache = ResultCache(out / "exploration.rows.csv", ("scale", "agent", "version"))
+    cache = ResultCache(
+        out / "exploration.rows.csv", ("scale", "n_tasks", "budget_steps", "agent", "version")
+    )
     curves = {}
     for name in AGENTS:
-        part = (scale, name, AgentSpec(name).make().version)
+        version = AgentSpec(name).make().version
+        part = (scale, _TASKS[scale], _STEPS[scale], name, version)
         measure = partial(measure_agent, name, _TASKS[scale], _STEPS[scale])
         by_steps = cache.fetch(part, measure).groupby("steps")
         regret = by_steps["regret"].agg(["mean", "sem", "median"])
