@@ -77,7 +77,8 @@ class Host:
                 self.agent.learn(transition)
         if "act" in request:
             seen = np.array(request["act"], np.int64)
-            return np.asarray(self.agent.act(seen, test=bool(request["test"]))).tolist()
+            options = {"test": True} if request["test"] else {}
+            return np.asarray(self.agent.act(seen, **options)).tolist()
         table = self.agent.policy()
         return None if table is None else np.asarray(table).tolist()
 
