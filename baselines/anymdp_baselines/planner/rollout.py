@@ -24,7 +24,8 @@ from anymdp_baselines.training.temperature import choose_temperatures
 from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
 from anymdp_bench.engine.rng import integer, uniform
 from anymdp_bench.engine.step import LEFT
-from anymdp_bench.tasks.family import TaskSource, task_source
+from anymdp_bench.tasks.family import task_source
+from anymdp_bench.tasks.source import TaskSource
 
 EDGES = (2.5, 5.0, 12.5, 25.0, 50.0)  # visits per slot between which scores are told apart
 _MOST_EPISODES = 100  # of demonstration

@@ -22,7 +22,8 @@ from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.runner.executor import Executor
 from anymdp_bench.runner.output import locked, writable
 from anymdp_bench.runner.worker_pool import JobError, JobFailed
-from anymdp_bench.tasks.family import PUBLIC_SEEDS, TaskSource
+from anymdp_bench.tasks.family import PUBLIC_SEEDS
+from anymdp_bench.tasks.source import TaskSource
 
 SHARD_STEPS = 2**20  # steps a shard holds at most, about 11 MiB, unless one sequence is longer
 

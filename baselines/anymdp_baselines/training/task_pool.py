@@ -29,7 +29,8 @@ from anymdp_bench.engine.step import (
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.scoring import compute_references, oracle_advantages
 from anymdp_bench.scoring.labels import advantage_unit, label_task
-from anymdp_bench.tasks.family import PUBLIC_SEEDS, TaskSource
+from anymdp_bench.tasks.family import PUBLIC_SEEDS
+from anymdp_bench.tasks.source import TaskSource
 
 _GROUPS, _GROUP_SEEDS = 16, 2**28  # task groups of a training seed, and the task seeds of each
 _PROCESS_SEEDS = 2**44  # task seeds of one process among several; beyond those of evaluations

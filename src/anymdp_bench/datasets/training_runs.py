@@ -12,7 +12,8 @@ from anymdp_bench.datasets.batch import TrainingBatch, label_steps
 from anymdp_bench.datasets.codes import TAG_UNKNOWN
 from anymdp_bench.datasets.mixture import Mixture
 from anymdp_bench.datasets.sequences import record_tasks
-from anymdp_bench.tasks.family import PUBLIC_SEEDS, TaskSource, task_source
+from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
+from anymdp_bench.tasks.source import TaskSource
 
 _TASKS_OF_A_SEED = 2**36
 _MOST_SEED = 2**26

@@ -38,7 +38,8 @@ from anymdp_bench.tasks.env_arguments import (
     refuse_action,
     refuse_unused,
 )
-from anymdp_bench.tasks.family import TaskSource, families
+from anymdp_bench.tasks.family import families
+from anymdp_bench.tasks.source import TaskSource
 
 
 class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from anymdp_bench.engine.arrays import Bools, Int64s, UInt64s
 from anymdp_bench.engine.seeding import dynamics_streams, seed_array
-from anymdp_bench.tasks.family import parse_task_seed, require_integer
+from anymdp_bench.tasks.keywords import parse_task_seed, require_integer
 
 
 def check_render_mode(render_mode: str | None, modes: Sequence[str]) -> str | None:

@@ -25,7 +25,7 @@ from anymdp_bench.tasks.env_arguments import (
     refuse_action,
     refuse_unused,
 )
-from anymdp_bench.tasks.family import refuse_keyword
+from anymdp_bench.tasks.keywords import refuse_keyword
 from anymdp_bench.tasks.pendulum.dynamics import (
     DT,
     HORIZON,
