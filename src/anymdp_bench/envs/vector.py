@@ -11,18 +11,11 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
+from anymdp_bench.engine.alias_tables import stack_tables
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
 from anymdp_bench.engine.seeding import dynamics_streams, parse_reset_mask
 from anymdp_bench.engine.shared_step import step_shared
-from anymdp_bench.engine.step import (
-    AUTORESET_MODES,
-    DONE,
-    LEFT,
-    STATE,
-    TASK,
-    reset_streams,
-    stack_tables,
-)
+from anymdp_bench.engine.step import AUTORESET_MODES, DONE, LEFT, STATE, TASK, reset_streams
 from anymdp_bench.engine.threads import ThreadChoice
 from anymdp_bench.envs.oracle_info import OracleInfo, parse_task_options
 from anymdp_bench.mdp import TabularMDP
