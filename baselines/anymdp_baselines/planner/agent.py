@@ -29,10 +29,10 @@ from anymdp_baselines.planner.aliasing import (
 from anymdp_baselines.planner.checkpoint import (
     NO_NETWORK,
     SHIPPED,
+    find_shipped,
     load_arrays,
     load_weights,
     save_arrays,
-    shipped,
 )
 from anymdp_baselines.planner.finite_horizon import LONGEST_HORIZON, NO_ACTION
 from anymdp_baselines.planner.memory import mark_demonstrated
@@ -84,7 +84,7 @@ class NeuralPlanner(Agent):
         weights: str | None = SHIPPED,
         assumes_anymdp: bool = False,
     ) -> None:
-        path = checkpoint or (None if weights is None else shipped(weights))
+        path = checkpoint or (None if weights is None else find_shipped(weights))
         self._weights = NO_NETWORK if path is None else load_weights(path)
         self._hidden = HIDDEN_WITHOUT_NETWORK if path is None else HIDDEN
         self._elsewhere = WITHOUT_NETWORK if path is None else ELSEWHERE

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from anymdp_baselines.planner.inference import Network, build_network
+from anymdp_baselines.planner.inference import PlanNetwork, build_network
 from anymdp_baselines.training.checkpoint import READ_ERRORS, one_line, read_file, write_file
 from anymdp_bench.paths import AnyPath
 
@@ -40,7 +40,7 @@ def load_arrays(path: AnyPath) -> tuple[dict[str, npt.NDArray[Any]], dict[str, A
         ) from None
 
 
-def shipped(name: str = SHIPPED) -> Path:
+def find_shipped(name: str = SHIPPED) -> Path:
     """Returns where the weights of that name lie in the package."""
     return Path(str(files("anymdp_baselines.planner") / "weights" / f"{name}.safetensors"))
 
@@ -48,19 +48,19 @@ def shipped(name: str = SHIPPED) -> Path:
 class Expert(NamedTuple):
     """A planner of a checkpoint that plays AnyMDP's tasks of `fewest` to `most` observations."""
 
-    planner: Network
+    planner: PlanNetwork
     fewest: int
     most: int
 
 
-class Weights(NamedTuple):
+class PlannerWeights(NamedTuple):
     """The contents of a checkpoint: the planner for all tasks, those for some, and the first temperature."""
 
-    general: Network | None
+    general: PlanNetwork | None
     experts: tuple[Expert, ...]
     temperature: float
 
-    def planner(self, familiar: bool, n_observations: int) -> Network | None:
+    def planner(self, familiar: bool, n_observations: int) -> PlanNetwork | None:
         """Returns the planner for a task of so many observations, known to be AnyMDP's or not."""
         for expert in self.experts:
             if familiar and expert.fewest <= n_observations <= expert.most:
@@ -68,11 +68,11 @@ class Weights(NamedTuple):
         return self.general
 
 
-NO_NETWORK = Weights(None, (), 1.0)
+NO_NETWORK = PlannerWeights(None, (), 1.0)
 """In place of a checkpoint: every task is planned for without a network."""
 
 
-def load_weights(path: AnyPath) -> Weights:
+def load_weights(path: AnyPath) -> PlannerWeights:
     """Returns the planners of a checkpoint, ready for inference.
 
     Raises:
@@ -99,10 +99,10 @@ def load_weights(path: AnyPath) -> Weights:
     except READ_ERRORS as error:
         raise ValueError(f"{path} does not hold a planner ({one_line(error)})") from None
     experts = tuple(Expert(p, *span) for p, span in zip(planners[1:], spans, strict=True))
-    return Weights(planners[0], experts, temperature)
+    return PlannerWeights(planners[0], experts, temperature)
 
 
-def _make_planner(layers: dict[str, npt.NDArray[Any]], numbers: dict[str, Any]) -> Network:
+def _make_planner(layers: dict[str, npt.NDArray[Any]], numbers: dict[str, Any]) -> PlanNetwork:
     """Returns the network of `layers` with the size in `numbers`; raises READ_ERRORS where it cannot."""
     width, loops = int(numbers["width"]), int(numbers["loops"])
     if not (1 <= width <= _MOST and 1 <= loops <= _MOST):

@@ -39,7 +39,7 @@ class PlannerSize:
     loops: int = 6
 
 
-class Plan(NamedTuple):
+class PlanOutput(NamedTuple):
     """The outputs of the planner for every observation and action."""
 
     logit: Tensor  # [n, O, A]
@@ -67,7 +67,7 @@ class Planner(nn.Module):
         nn.init.zeros_(self.trust.weight)
         nn.init.zeros_(self.trust.bias)
 
-    def forward(self, onward: Tensor, inward: Tensor, slot: Tensor, state: Tensor) -> Plan:
+    def forward(self, onward: Tensor, inward: Tensor, slot: Tensor, state: Tensor) -> PlanOutput:
         """Returns the plans of n runs; shapes are those of `features.Features`."""
         n, n_observations, n_actions, _ = slot.shape
         d = self.size.width
@@ -84,7 +84,7 @@ class Planner(nn.Module):
         hidden = silu(self.out_slot(z) + self.out_state(h).unsqueeze(2) + self.out_raw(slot))
         out = self.head(hidden)
         logit = out[..., 0] + TRUST * self.trust(h) * slot[..., KNOWN]
-        return Plan(logit, out[..., 1:])
+        return PlanOutput(logit, out[..., 1:])
 
 
 def plan_flops(size: PlannerSize, n_observations: int, n_actions: int) -> int:

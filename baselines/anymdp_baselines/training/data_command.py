@@ -15,7 +15,7 @@ from anymdp_bench.runner.executor import Backend, Executor
 app = typer.Typer(help="Write and read recorded training data: behaviours, labelled by the oracle.")
 
 
-class Format(StrEnum):
+class DataFormat(StrEnum):
     """The formats of `anymdp_bench.datasets.files`, which is too heavy to be imported for `--help`."""
 
     SAFETENSORS = "safetensors"
@@ -40,9 +40,9 @@ def write(
         int, typer.Option(min=2**32, help="First task seed; lower ones are public.")
     ] = 2**32,
     file_format: Annotated[
-        Format,
+        DataFormat,
         typer.Option("--format", help="Parquet and Minari need the extra of that name."),
-    ] = Format.SAFETENSORS,
+    ] = DataFormat.SAFETENSORS,
     workers: Annotated[
         int | None,
         typer.Option(min=1, max=10**4, help="Processes; default: one with a thread a core."),

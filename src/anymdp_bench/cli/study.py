@@ -16,7 +16,7 @@ from anymdp_bench.cli.paths import expand_home
 from anymdp_bench.cli.streams import stdout_to_stderr
 
 
-class Scale(StrEnum):
+class ScaleName(StrEnum):
     """The sizes of a study."""
 
     TINY = "tiny"
@@ -26,7 +26,7 @@ class Scale(StrEnum):
 
 def study(
     name: Annotated[str, typer.Argument(help="Name of the study; see `list studies`.")],
-    scale: Annotated[Scale, typer.Option(help="Size of the study.")] = Scale.SMALL,
+    scale: Annotated[ScaleName, typer.Option(help="Size of the study.")] = ScaleName.SMALL,
     out: Annotated[Path, typer.Option(callback=expand_home, help="Output directory.")] = Path(
         "studies"
     ),

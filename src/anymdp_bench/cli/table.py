@@ -14,7 +14,7 @@ from anymdp_bench.cli.paths import expand_home
 from anymdp_bench.cli.run import Score
 
 
-class Format(StrEnum):
+class FormatName(StrEnum):
     """The formats of a table."""
 
     TEXT = "text"
@@ -43,7 +43,9 @@ def table(
         typer.Argument(callback=expand_home, help="Result CSVs, or directories of them."),
     ],
     target: Annotated[float, typer.Option(min=0.0, max=1.0, help="Score to be reached.")] = 0.9,
-    format_: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TEXT,
+    format_: Annotated[
+        FormatName, typer.Option("--format", help="Output format.")
+    ] = FormatName.TEXT,
     reference: Annotated[
         bool, typer.Option("--reference", help="Set the published figures beside ours.")
     ] = False,

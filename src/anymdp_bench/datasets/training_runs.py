@@ -87,7 +87,7 @@ class TrainingRuns:
             "length": _check_count("length", length),
             "batch_size": _check_count("batch_size", batch_size),
             "seed": _check_count("seed", seed, 0, _MOST_SEED),
-            "mixture": Mixture(*mixture).checked(),
+            "mixture": Mixture(*mixture).check(),
             "tags": bool(tags),
             "runs_per_task": _check_count("runs_per_task", runs_per_task),
             "world": _check_count("world", world),

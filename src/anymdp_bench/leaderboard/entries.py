@@ -65,7 +65,7 @@ def make_board(submissions: Sequence[Submission]) -> Board:
         _total(row, *sources[_identity_of(row)], online[_identity_of(row)])
         for row in summarise_overall(frame).to_dict("records")
     ]
-    return Board(_ranked(totals, ["suite"]), _ranked(rows, ["suite", "env_id"]), curves)
+    return Board(_rank(totals, ["suite"]), _rank(rows, ["suite", "env_id"]), curves)
 
 
 def _find_online(frame: pd.DataFrame) -> dict[tuple[str, ...], float]:
@@ -83,7 +83,7 @@ def _find_online(frame: pd.DataFrame) -> dict[tuple[str, ...], float]:
     return found
 
 
-def _ranked(rows: list[dict[str, Any]], blocks: Sequence[str]) -> list[dict[str, Any]]:
+def _rank(rows: list[dict[str, Any]], blocks: Sequence[str]) -> list[dict[str, Any]]:
     """Rows in blocks of equal `blocks`, in the order first seen, the best of each block first.
 
     The best is the one with the highest online score, if all rows of the block have one. Else it is the one

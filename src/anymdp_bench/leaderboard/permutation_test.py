@@ -32,7 +32,7 @@ def p_fresh(claimed: Sequence[Array], rerun: Sequence[Array], seed: int = 0) -> 
     return _p(observed, shuffled)
 
 
-def p_paired(claimed: Array, rerun: Array, seed: int = 0) -> float:
+def p_of_pairs(claimed: Array, rerun: Array, seed: int = 0) -> float:
     """The same for runs [n] on the same tasks with the same seeds; signs of differences are shuffled."""
     difference = claimed - rerun
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(RESAMPLES, len(difference)))

@@ -63,7 +63,7 @@ class RemoteAgent:
 
     def act(self, observation: Int64s, test: bool = False) -> npt.ArrayLike:
         """Actions, [n]."""
-        return self._checked(self._ask({"act": observation.tolist(), "test": test}))
+        return self._check_answer(self._ask({"act": observation.tolist(), "test": test}))
 
     def learn(self, transition: Transition) -> None:
         """Keeps one step for the next request."""
@@ -77,9 +77,9 @@ class RemoteAgent:
     def policy(self) -> npt.ArrayLike | None:
         """The policy to test, a table or None."""
         table = self._ask({"policy": True})
-        return None if table is None else self._checked(table)
+        return None if table is None else self._check_answer(table)
 
-    def _checked(self, value: Any) -> npt.NDArray[Any]:
+    def _check_answer(self, value: Any) -> npt.NDArray[Any]:
         try:
             array = np.array(value)
         except ValueError:

@@ -26,7 +26,7 @@ from anymdp_bench.agents import AgentError, AgentSpec
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.evaluation import Budget, Curve, Run, renumber
 from anymdp_bench.leaderboard.check_completeness import Tasks
-from anymdp_bench.leaderboard.permutation_test import p_fresh, p_paired
+from anymdp_bench.leaderboard.permutation_test import p_fresh, p_of_pairs
 from anymdp_bench.leaderboard.receipt import Environment, Receipt
 from anymdp_bench.leaderboard.rerun import RemoteAgent, remote_players, replay
 from anymdp_bench.leaderboard.submission import Submission
@@ -92,7 +92,9 @@ def verify(
             tell(f"{found.agent} on {row.env_id}: {sample} submitted runs, {fresh} fresh tasks")
             part = found.frame[(found.frame["env_id"] == row.env_id).to_numpy()]
             curves = _curves(part, episodes)
-            same, pair = _sampled(agents, found, row.env_id, tasks, curves, budget, nonce, sample)
+            same, pair = _compare_sample(
+                agents, found, row.env_id, tasks, curves, budget, nonce, sample
+            )
             seeds, again = _fresh(agents, found, row.env_id, budget, nonce, fresh)
             claimed = np.array([_claims(*curve, row.env_id) for curve in curves.values()])
             sampled.append(pair)
@@ -103,7 +105,7 @@ def verify(
     ours, theirs = (np.concatenate([pair[side] for pair in sampled]) for side in range(2))
     p_values = [
         (
-            p_paired(ours[:, k], theirs[:, k]),
+            p_of_pairs(ours[:, k], theirs[:, k]),
             p_fresh([p.claimed[:, k] for p in strata], [p.rerun[:, k] for p in strata]),
         )
         for k in range(2)
@@ -154,7 +156,7 @@ def _claims_of(curve: Curve, env_id: str) -> tuple[float, float]:
     return _claims(curve.episode.astype(float), curve.score, curve.measure, env_id)
 
 
-def _sampled(
+def _compare_sample(
     agents: list[RemoteAgent],
     found: Submission,
     env_id: str,

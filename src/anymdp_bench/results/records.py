@@ -163,7 +163,7 @@ def write_rows(path: AnyPath, rows: Iterable[str], header: Mapping[str, str]) ->
 def _with_metadata(rows: Iterable[str], header: Mapping[str, str]) -> Iterator[str]:
     """The whole text of a file: the header line, and the rows with the column `metadata` at their end."""
     yield ",".join((*COLUMNS, METADATA)) + "\n"
-    first = f",{_quoted([metadata_text(header)])}\n"
+    first = f",{_quote([metadata_text(header)])}\n"
     for text in rows:
         start, end, rest = text.partition("\n")
         if end and first:
@@ -174,7 +174,7 @@ def _with_metadata(rows: Iterable[str], header: Mapping[str, str]) -> Iterator[s
 
 def row_lines(record: RunRecord) -> Iterator[str]:
     """The rows of one run, each with its line end; the text before and after the numbers is quoted once."""
-    start, end = (_quoted(part) for part in (record.key, (record.measure, float(record.gap))))
+    start, end = (_quote(part) for part in (record.key, (record.measure, float(record.gap))))
     arrays = (record.return_, record.return_corrected, record.score, record.regret)
     numbers = zip(*(array.tolist() for array in arrays), strict=True)
     counts = zip(record.episode.tolist(), record.steps.tolist(), strict=True)
@@ -182,7 +182,7 @@ def row_lines(record: RunRecord) -> Iterator[str]:
         yield f"{start},{episode},{steps},{','.join(map(repr, reals))},{end}\n"
 
 
-def _quoted(fields: Sequence[str | int | float]) -> str:
+def _quote(fields: Sequence[str | int | float]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(fields)
     return line.getvalue()

@@ -146,7 +146,7 @@ def _folded_lines(sheet: Sheet, columns: int) -> Iterator[Text]:
     for index, row in enumerate(rows):
         if sheet.begins(index):
             yield from [Text()] if index else []
-            yield from _wrapped(Text(row[0]), columns)
+            yield from _wrap(Text(row[0]), columns)
         yield from _row_lines(sheet, row, layout, columns, bold=sheet.best[index])
 
 
@@ -163,10 +163,10 @@ def _row_lines(
             )
             out.append("  ")
         out.rstrip()
-        yield from _wrapped(out, columns)
+        yield from _wrap(out, columns)
 
 
-def _wrapped(line: Text, columns: int) -> Iterator[Text]:
+def _wrap(line: Text, columns: int) -> Iterator[Text]:
     """The line, or its parts if it is too long: broken at blanks, and inside words longer than a line."""
     if len(line) <= columns:
         yield line
@@ -199,7 +199,7 @@ def markdown(sheet: Sheet) -> str:
 
     rule = [":--" if index < sheet.LEFT else "--:" for index in range(len(sheet.headings))]
     lines = [line(sheet.headings), line(rule)]
-    lines += [line(row) for row in _marked(sheet, lambda cell: cell, "**{}**")]
+    lines += [line(row) for row in _mark_best(sheet, lambda cell: cell, "**{}**")]
     return "\n".join([*lines, "", sheet.caption, ""])
 
 
@@ -220,7 +220,7 @@ def latex(sheet: Sheet) -> str:
         r"\toprule",
         " & ".join(map(escape, sheet.headings)) + r" \\",
     ]
-    for index, cells in enumerate(_marked(sheet, escape, r"\textbf{{{}}}")):
+    for index, cells in enumerate(_mark_best(sheet, escape, r"\textbf{{{}}}")):
         if sheet.begins(index):
             lines.append(r"\midrule")
         else:
@@ -234,12 +234,12 @@ def html(sheet: Sheet) -> str:
     lines = ['<table class="anymdp-bench">', f"<caption>{escape_html(sheet.caption)}</caption>"]
     heads = "".join(f'<th scope="col">{escape_html(each)}</th>' for each in sheet.headings)
     lines += [f"<thead><tr>{heads}</tr></thead>", "<tbody>"]
-    for cells in _marked(sheet, escape_html, "<strong>{}</strong>"):
+    for cells in _mark_best(sheet, escape_html, "<strong>{}</strong>"):
         lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     return "\n".join([*lines, "</tbody>", "</table>", ""])
 
 
-def _marked(sheet: Sheet, escape: Callable[[str], str], bold: str) -> list[list[str]]:
+def _mark_best(sheet: Sheet, escape: Callable[[str], str], bold: str) -> list[list[str]]:
     """All cells escaped, the best score cells in bold."""
     rows = [[escape(cell) for cell in row] for row in sheet.rows]
     for row, best in zip(rows, sheet.best, strict=True):

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from anymdp_baselines.training import shards
-from anymdp_baselines.training.data_command import Format
+from anymdp_baselines.training.data_command import DataFormat
 from anymdp_bench.cli.app import run
 from anymdp_bench.datasets import TrainingRuns, read_runs
 from anymdp_bench.datasets.files import FORMATS
@@ -118,7 +118,7 @@ def test_any_family_is_written(tmp_path):
 
 
 def test_the_command_offers_the_formats_that_there_are():
-    assert [*Format] == [*FORMATS]
+    assert [*DataFormat] == [*FORMATS]
 
 
 def call(*words):
