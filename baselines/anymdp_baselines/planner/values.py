@@ -68,6 +68,24 @@ def solve_optimal(model, reward, gamma, policy, value, q):
 
 
 @njit(cache=True, nogil=True)
+def list_seen(memory, i):
+    """Lists the states in which run `i` has acted.
+
+    Returns:
+        The place of each state in the list, int64 [O], -1 for others; and the list, int64 [m].
+    """
+    n_observations = memory.visits.shape[1]
+    place = np.full(n_observations, -1)
+    seen = np.empty(n_observations, np.int64)
+    m = 0
+    for o in range(n_observations):
+        if memory.visits[i, o].sum() > 0.0:
+            place[o], seen[m] = m, o
+            m += 1
+    return place, seen[:m]
+
+
+@njit(cache=True, nogil=True)
 def build_known_model(memory, i, seen, place, pseudo, onward):
     """Writes P(o'|o,a) to `onward` [O*A, O]; returns what is known of the m states visited.
 

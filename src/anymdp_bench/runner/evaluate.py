@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import operator
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,6 +37,7 @@ from anymdp_bench.suites import (
     find_suite,
 )
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
+from anymdp_bench.tasks.keywords import parse_count
 from anymdp_bench.tracking import TRACKERS
 
 MOST_WORKERS = 10**4
@@ -190,12 +190,9 @@ def _check_count(name: str, value: object, least: int, most: int) -> int | None:
     if value is None:
         return None
     try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = least - 1
-    if isinstance(value, bool) or not least <= number <= most:
-        raise PlanError(f"{name} is {value!r:.40}; give a whole number from {least} to {most}")
-    return number
+        return parse_count(name, value, least, most)
+    except ValueError as error:
+        raise PlanError(str(error)) from None
 
 
 def _check_tracker(track: str, out: AnyPath | None) -> None:

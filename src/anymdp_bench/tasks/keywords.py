@@ -1,8 +1,9 @@
-"""The checks of the keywords of task families."""
+"""The checks of keywords: those of task families, and whole numbers everywhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import index
 from typing import Any, NoReturn
 
 from anymdp_bench.spelling import offer
@@ -60,3 +61,23 @@ def require_integer(name: str, value: Any, least: int, most: int | None = None) 
     if not is_integer or value < least or (most is not None and value > most):
         upper = "upward" if most is None else f"to {most}"
         raise TaskError(f"{name} is {value!r}; give an integer from {least} {upper}")
+
+
+def to_integer(value: Any) -> int | None:
+    """Converts an integer of Python or NumPy to an int. Everything else, truth values too, gives None."""
+    try:
+        return None if isinstance(value, bool) else index(value)
+    except TypeError:  # not of arrays without dimensions, which Stable-Baselines3 gives
+        return None
+
+
+def parse_count(name: str, value: Any, least: int = 1, most: int = 2**40) -> int:
+    """Converts a setting to an int in `least`..`most`.
+
+    Raises:
+        ValueError: it is no whole number, or out of range.
+    """
+    number = to_integer(value)
+    if number is None or not least <= number <= most:
+        raise ValueError(f"{name} is {value!r:.40}; give a whole number from {least} to {most}")
+    return number
