@@ -59,9 +59,9 @@ class Mixture(NamedTuple):
         if not (0.0 < total < float("inf") and min(weights.values()) >= 0.0):
             raise ValueError(f"weights are {dict(weights)!r:.80}; give numbers from 0, not all 0")
         shares = tuple(float(weights.get(name, 0.0)) / total for name in BEHAVIOURS)
-        return cls(shares, redrawn, pace).check()
+        return cls(shares, redrawn, pace).checked()
 
-    def check(self) -> Mixture:
+    def checked(self) -> Mixture:
         """Returns the mixture itself.
 
         Raises:

@@ -87,7 +87,7 @@ class TrainingRuns:
             "length": parse_count("length", length),
             "batch_size": parse_count("batch_size", batch_size),
             "seed": parse_count("seed", seed, 0, _MOST_SEED),
-            "mixture": Mixture(*mixture).check(),
+            "mixture": Mixture(*mixture).checked(),
             "tags": bool(tags),
             "runs_per_task": parse_count("runs_per_task", runs_per_task),
             "world": parse_count("world", world),

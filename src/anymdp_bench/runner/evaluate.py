@@ -123,10 +123,10 @@ def evaluate(
     task_seed_start = _check_count("task_seed_start", task_seed_start, 0, PUBLIC_SEEDS - 1) or 0
     _check_choice("context", context, tuple(CONTEXTS))
     _check_choice("score", score, get_args(ScoreMode))
-    _check_choice("executor", executor, tuple(Backend))
+    _check_choice("executor", executor, get_args(Backend))
     if episodes is not None and steps is not None:
         raise PlanError("episodes and steps are both given; give one of them")
-    if ray_address is not None and executor != Backend.RAY:
+    if ray_address is not None and executor != "ray":
         raise PlanError("ray_address is given without executor='ray'; give both")
     if time_limit is not None and not (isinstance(time_limit, Real) and time_limit > 0):
         raise PlanError(f"time_limit is {time_limit!r}; give a number of seconds above 0")
@@ -139,7 +139,7 @@ def evaluate(
     spec = make_spec(agent, name, checkpoint, agent_args)
     note("preparing tasks (the first run ever compiles the engine: about half a minute)", quiet)
     plan = make_plan(chosen, spec, context=context, seed=seed, task_seed_start=task_seed_start)
-    on_ray = executor == Backend.RAY
+    on_ray = executor == "ray"
     reason = None if on_ray else explain_no_workers(spec)
     if reason is not None:
         if time_limit is not None:
