@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +11,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from anymdp_bench.engine.processors import available_cores
+from anymdp_bench.tasks.declaration import TaskFamily, load_object
 from anymdp_bench.tasks.id_text import join_env_id
 from anymdp_bench.tasks.keywords import parse_task_seed, refuse_keyword
 
 if TYPE_CHECKING:
     from anymdp_bench.mdp import TabularMDP
-    from anymdp_bench.tasks.family import TaskFamily
     from anymdp_bench.tasks.task import Task
 
 
@@ -54,11 +53,11 @@ class TaskSource:
     def parameters(self) -> Mapping[str, inspect.Parameter]:
         """Returns the parameters that the family takes, by name, in the order of its function's signature."""
         if self.family.parameters is not None:
-            found: Mapping[str, inspect.Parameter] = _load_object(self.family.parameters)(
+            found: Mapping[str, inspect.Parameter] = load_object(self.family.parameters)(
                 dict(self.keywords)
             )
             return found
-        return read_parameters(_load_object(self.family.task or self.family.sampler))
+        return read_parameters(load_object(self.family.task or self.family.sampler))
 
     def settings(self) -> dict[str, Any]:
         """Returns the value of every parameter, defaults included, in the order of `parameters`.
@@ -114,7 +113,7 @@ class TaskSource:
     def _call(self, where: str, seed: int) -> Any:
         """Calls the function that "module:function" names, with keywords that fit it."""
         self.settings()
-        return _load_object(where)(seed, **dict(self.keywords))
+        return load_object(where)(seed, **dict(self.keywords))
 
     def task(self, seed: int) -> Task:
         """Makes the task with a seed, together with its references, as the evaluation plays it.
@@ -138,7 +137,7 @@ class TaskSource:
         """Returns the function shape(reward [n], terminated [n]) of the family, or None without shaping."""
         if self.family.shaping is None:
             return None
-        return partial(_load_object(self.family.shaping), **dict(self.keywords))
+        return partial(load_object(self.family.shaping), **dict(self.keywords))
 
     def grid(self) -> tuple[int, int] | None:
         """Returns (rows, columns) if the states are the cells of a grid, row by row; else None."""
@@ -147,12 +146,6 @@ class TaskSource:
     def recorded_seed(self, seed: int) -> int:
         """Returns the seed that results record: `seed`, or 0 if every seed gives the same task."""
         return int(seed) if self.is_sampled else 0
-
-
-def _load_object(where: str) -> Any:
-    """Imports the object that "module:name" names."""
-    module, _, name = where.partition(":")
-    return getattr(importlib.import_module(module), name)
 
 
 @lru_cache(maxsize=256)
