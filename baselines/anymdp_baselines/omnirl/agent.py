@@ -158,7 +158,7 @@ class SequenceAgent(Agent):
         return all(is_sound(run, n_observations, n_actions, size.plan_columns) for run in planned)
 
     def _tensors(self) -> dict[str, Any]:
-        """All that the runs remember, by name."""
+        """Returns all that the runs remember, by name."""
         return self._player.context() | {"rng": self._rng.view(np.int64)}
 
 
@@ -231,7 +231,7 @@ def load_agent(
     shown_tag: int = _UNKNOWN,
     made: type[SequenceAgent] = SequenceAgent,
 ) -> SequenceAgent:
-    """The agent of a checkpoint, by default of the weights `name` that ship.
+    """Returns the agent of a checkpoint, by default of the weights `name` that ship.
 
     Raises:
         AgentError: the checkpoint is none, or is of a kind that needs PyTorch where there is none; the

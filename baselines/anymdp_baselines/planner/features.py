@@ -77,7 +77,7 @@ def allocate_features(n: int, n_observations: int, n_actions: int) -> Features:
 
 @njit(cache=True, nogil=True)
 def _signed_log(x):
-    """The signed logarithm sign(x) log(1 + |x|)."""
+    """Returns the signed logarithm sign(x) log(1 + |x|)."""
     return math.copysign(math.log1p(abs(x)), x)
 
 

@@ -45,7 +45,7 @@ class AgentSpec:
         return not inspect.isclass(self.given) and isinstance(self.given, (Agent, CompiledAgent))
 
     def load(self) -> Callable[..., Any]:
-        """The class or function that makes the agent.
+        """Returns the class or function that makes the agent.
 
         Raises:
             AgentError: there is none of that name.

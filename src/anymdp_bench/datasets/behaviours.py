@@ -117,7 +117,7 @@ def choose(rng, behaviour, seen, answers, q_model, q_table, visits, sd, random_p
 
 @njit(cache=True, nogil=True)
 def learn_q(behaviour, q_table, seen, action, reward, following, terminated):
-    """One step of Q-learning."""
+    """Makes one step of Q-learning."""
     target = reward if terminated else reward + behaviour[DISCOUNT] * q_table[following].max()
     rate = behaviour[RATE] if behaviour[KIND] == Q_LEARNER else 1.0
     q_table[seen, action] += min(_STEP * rate, 1.0) * (target - q_table[seen, action])
@@ -125,7 +125,7 @@ def learn_q(behaviour, q_table, seen, action, reward, following, terminated):
 
 @njit(cache=True, nogil=True)
 def sweep_model(behaviour, q_model, onward, visits, reward):
-    """One sweep of value iteration on smoothed counts: onward [O, A, O], visits, reward sums [O, A]."""
+    """Makes one sweep of value iteration on smoothed counts: onward [O, A, O], visits, reward sums [O, A]."""
     n_observations, n_actions = q_model.shape
     value = np.empty(n_observations)
     for o in range(n_observations):

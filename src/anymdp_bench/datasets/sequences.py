@@ -193,7 +193,7 @@ def record_tasks(
 
 
 def _is_plain_anymdp(source: TaskSource) -> bool:
-    """Whether the tasks are those that `_record_anymdp` samples."""
+    """Tells whether the tasks are those that `_record_anymdp` samples."""
     if source.family.name != "AnyMDP":
         return False
     settings = source.settings()

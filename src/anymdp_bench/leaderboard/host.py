@@ -53,7 +53,7 @@ class Host:
             raise AgentError(f"agent {spec.name} looks at the task; it is no leaderboard entry")
 
     def describe(self) -> dict[str, Any]:
-        """What the agent declares."""
+        """Returns what the agent declares."""
         trains = bool(self.agent.trains)
         streams, shaped = get_parallel(self.agent), is_shaped(self.agent)
         described = {"version": self._version, "trains": trains, "tuned": self._tuned}

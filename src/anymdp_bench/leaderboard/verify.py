@@ -134,7 +134,7 @@ _Rows = tuple[Array, Array, str]  # episode [n], score [n], measure
 
 
 def _curves(part: pd.DataFrame, episodes: int | None) -> dict[tuple[int, int], _Rows]:
-    """The submitted runs of an environment by (task seed, run seed), cut after `episodes`."""
+    """Returns the submitted runs of an environment by (task seed, run seed), cut after `episodes`."""
     out: dict[tuple[int, int], _Rows] = {}
     for key, rows in part.groupby(["task_seed", "run_seed"], sort=False):
         task, run = cast("tuple[int, int]", key)
@@ -146,7 +146,7 @@ def _curves(part: pd.DataFrame, episodes: int | None) -> dict[tuple[int, int], _
 
 
 def _claims(episode: Array, score: Array, measure: str, env_id: str) -> tuple[float, float]:
-    """(final score, mean score over the run's rows)."""
+    """Returns (final score, mean score over the run's rows)."""
     return float(score[-window(measure, env_id) :].mean()), float(score.mean())
 
 
@@ -166,7 +166,7 @@ def _compare_sample(
     nonce: str,
     count: int,
 ) -> tuple[int, _Pair]:
-    """(runs that gave the same rows, claims and reruns) of submitted runs, chosen by hash."""
+    """Returns (runs that gave the same rows, claims and reruns) of submitted runs, chosen by hash."""
     keys = list(curves)
     rng = np.random.default_rng(stream("verify", found.digest, nonce, env_id))
     keys = [keys[k] for k in rng.permutation(len(keys))[:count]]
@@ -189,7 +189,7 @@ def _fresh(
     nonce: str,
     count: int,
 ) -> tuple[tuple[int, ...], Array]:
-    """(task seeds, reruns) on tasks that the hash chooses among all public ones, or on renumbered ones."""
+    """Returns (task seeds, reruns) on public tasks that the hash chooses, or on renumbered ones."""
     source, runs = task_source(env_id), []
     for k in range(count):
         begin, run_seed = (

@@ -169,7 +169,7 @@ def _sheet(summary: pd.DataFrame, best: npt.NDArray[np.bool_], reference: bool) 
         cells += [f"{row['reached']}/{row['n_runs']}"]
         if reference:
             cost = (percent(row["paper_score"]), row["paper_steps"], row["paper_episodes"])
-            found = _find_published(row)
+            found = _published(row)
             figures = (f"{found.percent:.1f}", found.steps, found.episodes) if found else None
             cells += [_cost(*cost), _cost(*figures) if figures else NONE]
         rows.append(cells)
@@ -213,7 +213,7 @@ def _cost(best: str, steps: float | None, episodes: float | None) -> str:
     return f"{best} / {human(steps)} / {human(episodes)}"
 
 
-def _find_published(row: dict[Any, Any]) -> PublishedResult | None:
+def _published(row: dict[Any, Any]) -> PublishedResult | None:
     """The paper's figures, which are for learners that start from nothing."""
     fresh = row["context"] in ("none", "empty")
     return find_published(row["env_id"], row["agent"]) if fresh else None
@@ -263,7 +263,7 @@ def _csv(summary: pd.DataFrame, best: npt.NDArray[np.bool_], reference: bool) ->
     """The summary in full, with `best` and the published figures; blank where undefined."""
     frame = summary.assign(best=best)
     if reference:
-        found = [_find_published(row) for row in summary.to_dict("records")]
+        found = [_published(row) for row in summary.to_dict("records")]
         for name in ("percent", "steps", "episodes"):
             frame[f"published_{name}"] = pd.Series(
                 [getattr(each, name, None) for each in found], index=frame.index, dtype=float

@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Any
 from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.spelling import offer
 from anymdp_bench.tasks.canonical import canonical_id
-from anymdp_bench.tasks.family import env_ids, task_source
+from anymdp_bench.tasks.family import TaskSource, env_ids, task_source
 from anymdp_bench.tasks.id_text import join_env_id
-from anymdp_bench.tasks.source import TaskSource
 
 if TYPE_CHECKING:
     from anymdp_bench.mdp import TabularMDP

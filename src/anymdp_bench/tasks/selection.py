@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.mdp import TaskError
 from anymdp_bench.scoring.references import ORACLE_GAMMA
-from anymdp_bench.tasks.source import TaskSource
+from anymdp_bench.tasks.family import TaskSource
 from anymdp_bench.tasks.task import Task
 
 _AHEAD = 128  # the most tasks that are made ahead of their use

@@ -76,7 +76,7 @@ class StreamVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         self._is_ready = not self._unused.any()
 
     def _is_rendered(self) -> bool:
-        """Whether there is a render mode; says how to get one where there is none."""
+        """Tells whether there is a render mode; says how to get one where there is none."""
         if self.render_mode is None:
             gym.logger.warn("render() needs make_vec(..., render_mode='rgb_array')")
         return self.render_mode is not None
