@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from anymdp_baselines.omnirl.codes import READ_EXTRA
 from anymdp_baselines.omnirl.fused import RMSNorm, linear_gelu
 from anymdp_baselines.omnirl.mixers import HiddenStreams
-from anymdp_baselines.omnirl.mixers.slots import as_array
+from anymdp_baselines.omnirl.mixers.slot_scans import as_array
 from anymdp_baselines.omnirl.tokens import StepInputs
 from anymdp_baselines.omnirl.value_iteration import (
     BACKUPS,

@@ -1,16 +1,16 @@
 """The delta memory of learned keys as arithmetic: recurrent (compiled), and chunkwise in PyTorch.
 
-As `slots`, but a slot has no row of its own. It has a key z of length 1, a row of a learned table, and
+As `slot_scans`, but a slot has no row of its own. It has a key z of length 1, a row of a learned table, and
 what is kept is one matrix M. A step that left slot k and arrived at state s writes, and then reads
 M^T z[s, a] for all a, and M^T z[k]:
 
     M <- M + z[k] u^T,   u = beta (v + sum_a g_a M^T z[s, a] - M^T z[k])                            (1)
 
 With g = 0 this is linear attention with the delta rule (Schlag et al. 2021; Yang et al. 2024); with an
-orthonormal table it is `slots`. Key products come from the table's Gram matrix G, so that reads after the
+orthonormal table it is `slot_scans`. Key products come from the table's Gram matrix G, so that reads after the
 write cost nothing: M_new^T z[j] = M^T z[j] + G[k, j] u. Going backward, M is regained from (1).
 
-Every form takes what that of `slots` takes, with the table [O * A, K] before the memory, which is M
+Every form takes what that of `slot_scans` takes, with the table [O * A, K] before the memory, which is M
 transposed, [B, V, K]. A head owns an equal share of V. Floats are float32.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anymdp_baselines.omnirl.mixers.slots import as_array, compute_in_chunks
+from anymdp_baselines.omnirl.mixers.slot_scans import as_array, compute_in_chunks
 from anymdp_baselines.omnirl.recurrence import key_scan, key_scan_back
 
 
