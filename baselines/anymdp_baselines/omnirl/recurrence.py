@@ -88,7 +88,7 @@ def slot_step(slot, base, value, beta, g, memory, read, wrote, error):
 
 @njit(cache=True, nogil=True, fastmath=True)
 def slot_scan(slot, seen, value, beta, g, memory, read, wrote, error):
-    """Computes all steps of all runs, [B, T, ...] (see `mixers.slot_scans`); changes `memory` [B, O * A, V]."""
+    """Computes all steps of all runs, [B, T, ...] (`mixers.slot_scans`); changes `memory` [B, O * A, V]."""
     n, length = slot.shape
     n_actions = g.shape[3]
     for i in range(n):

@@ -7,7 +7,7 @@ M^T z[s, a] for all a, and M^T z[k]:
     M <- M + z[k] u^T,   u = beta (v + sum_a g_a M^T z[s, a] - M^T z[k])                            (1)
 
 With g = 0 this is linear attention with the delta rule (Schlag et al. 2021; Yang et al. 2024); with an
-orthonormal table it is `slot_scans`. Key products come from the table's Gram matrix G, so that reads after the
+orthonormal table it is `slot_scans`. Products come from the table's Gram matrix G, so that reads after the
 write cost nothing: M_new^T z[j] = M^T z[j] + G[k, j] u. Going backward, M is regained from (1).
 
 Every form takes what that of `slot_scans` takes, with the table [O * A, K] before the memory, which is M
