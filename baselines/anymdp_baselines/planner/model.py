@@ -85,14 +85,3 @@ class Planner(nn.Module):
         out = self.head(hidden)
         logit = out[..., 0] + TRUST * self.trust(h) * slot[..., KNOWN]
         return PlanOutput(logit, out[..., 1:])
-
-
-def plan_flops(size: PlannerSize, n_observations: int, n_actions: int) -> int:
-    """Returns the floating-point operations (multiply and add apart) of the matrix products of one plan."""
-    d, n, slots = size.width, n_observations, n_observations * n_actions
-    products = slots * SLOT_FEATURES * d + 2 * n * STATE_FEATURES * d
-    products += size.loops * (2 * slots * n * d + 2 * n * d * d + n * 3 * d * d)
-    products += (
-        slots * d * d + n * d * d + slots * SLOT_FEATURES * d + slots * d * (1 + len(LEVELS))
-    )
-    return 2 * products

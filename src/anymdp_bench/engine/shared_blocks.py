@@ -38,9 +38,7 @@ UNFINISHED = -(2**62)
 """What `finish` returns when it has lost its patience."""
 
 _BACK, _SIZE = 20, 40
-_COUNT = 2**20 - 1
-MOST_BLOCKS = _COUNT - MOST_THREADS
-"""Blocks that a call may have."""
+_COUNT = 2**20 - 1  # a call may have this many blocks less MOST_THREADS
 
 
 @njit(nogil=True)
