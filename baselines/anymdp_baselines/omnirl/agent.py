@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from anymdp_baselines.omnirl.checkpoint import read_checkpoint, trained_sizes
-from anymdp_baselines.omnirl.play import Network, Player
+from anymdp_baselines.omnirl.play import Player, SequenceNetwork
 from anymdp_baselines.omnirl.value_iteration import is_sound
 from anymdp_baselines.training.checkpoint import load_arrays, save
 from anymdp_baselines.training.temperature import TemperatureSchedule
@@ -61,7 +61,7 @@ class SequenceAgent(Agent):
 
     def __init__(
         self,
-        network: Network,
+        network: SequenceNetwork,
         how: TemperatureSchedule,
         trained: str = "unknown sizes",
         shown_tag: int = _UNKNOWN,

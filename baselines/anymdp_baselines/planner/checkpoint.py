@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from anymdp_baselines.planner.inference import PlanNetwork, build_network
+from anymdp_baselines.planner.inference import Network, build_network
 from anymdp_baselines.training.checkpoint import READ_ERRORS, one_line, read_file, write_file
 from anymdp_bench.paths import AnyPath
 
@@ -48,7 +48,7 @@ def find_shipped(name: str = SHIPPED) -> Path:
 class Expert(NamedTuple):
     """A planner of a checkpoint that plays AnyMDP's tasks of `fewest` to `most` observations."""
 
-    planner: PlanNetwork
+    planner: Network
     fewest: int
     most: int
 
@@ -56,11 +56,11 @@ class Expert(NamedTuple):
 class PlannerWeights(NamedTuple):
     """The contents of a checkpoint: the planner for all tasks, those for some, and the first temperature."""
 
-    general: PlanNetwork | None
+    general: Network | None
     experts: tuple[Expert, ...]
     temperature: float
 
-    def planner(self, familiar: bool, n_observations: int) -> PlanNetwork | None:
+    def planner(self, familiar: bool, n_observations: int) -> Network | None:
         """Returns the planner for a task of so many observations, known to be AnyMDP's or not."""
         for expert in self.experts:
             if familiar and expert.fewest <= n_observations <= expert.most:
@@ -102,7 +102,7 @@ def load_weights(path: AnyPath) -> PlannerWeights:
     return PlannerWeights(planners[0], experts, temperature)
 
 
-def _make_planner(layers: dict[str, npt.NDArray[Any]], numbers: dict[str, Any]) -> PlanNetwork:
+def _make_planner(layers: dict[str, npt.NDArray[Any]], numbers: dict[str, Any]) -> Network:
     """Returns the network of `layers` with the size in `numbers`; raises READ_ERRORS where it cannot."""
     width, loops = int(numbers["width"]), int(numbers["loops"])
     if not (1 <= width <= _MOST and 1 <= loops <= _MOST):

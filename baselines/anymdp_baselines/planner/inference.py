@@ -38,7 +38,7 @@ LEVELS = (
 _VISITED, _ARRIVALS = 5, 7  # columns of `Features.state`
 
 
-class PlanNetwork(NamedTuple):
+class Network(NamedTuple):
     """The weights of a planner as [in, out]; those with a common input lie side by side."""
 
     slot: Float32s  # [SLOT_FEATURES, 2 d]  slot_in, out_raw
@@ -57,7 +57,7 @@ class PlanNetwork(NamedTuple):
     loops: int
 
 
-def build_network(layers: Mapping[str, npt.NDArray[Any]], width: int, loops: int) -> PlanNetwork:
+def build_network(layers: Mapping[str, npt.NDArray[Any]], width: int, loops: int) -> Network:
     """Builds the network from the layers of `model.Planner` by name.
 
     Raises:
@@ -90,7 +90,7 @@ def build_network(layers: Mapping[str, npt.NDArray[Any]], width: int, loops: int
         return np.ascontiguousarray(np.concatenate([layers[f"{n}.weight"] for n in names]).T)
 
     slot_bias = layers["slot_in.bias"] + layers["slot_state.bias"]
-    return PlanNetwork(
+    return Network(
         side_by_side("slot_in", "out_raw"),
         side_by_side("slot_state", "state_in"),
         np.concatenate([slot_bias, layers["state_in.bias"]]),

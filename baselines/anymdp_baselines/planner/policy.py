@@ -24,7 +24,7 @@ from anymdp_baselines.planner.finite_horizon import (
     plan_remaining_steps_of_runs,
 )
 from anymdp_baselines.planner.inference import (
-    PlanNetwork,
+    Network,
     plan_runs,
     plan_runs_without_network,
 )
@@ -86,7 +86,7 @@ class PlannedRuns:
 
     def __init__(
         self,
-        planner: PlanNetwork | None,
+        planner: Network | None,
         seeds: UInt64s,
         n_observations: int,
         n_actions: int,
