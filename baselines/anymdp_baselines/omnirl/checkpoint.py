@@ -17,7 +17,7 @@ from anymdp_bench.paths import AnyPath
 
 if TYPE_CHECKING:
     from anymdp_baselines.omnirl.model import SequenceModel
-    from anymdp_baselines.omnirl.play import Network
+    from anymdp_baselines.omnirl.play import SequenceNetwork
 
 
 class Checkpoint(NamedTuple):
@@ -33,7 +33,7 @@ class Checkpoint(NamedTuple):
         first, settled = self.numbers["temperature"], self.numbers.get("settled", 0.0)
         return TemperatureSchedule(float(first), float(settled))
 
-    def network(self) -> Network:
+    def network(self) -> SequenceNetwork:
         """Returns what plays it: compiled code, or for kinds without it PyTorch, which must be there."""
         if CompiledNetwork.supports(self.size.kind):
             return CompiledNetwork(self.size, self.tensors)
