@@ -162,7 +162,7 @@ def tanh(x):
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def layer_norm(x):
-    """Every row of x to mean 0 and variance 1."""
+    """Brings every row of x to mean 0 and variance 1."""
     n, d = x.shape
     for i in range(n):
         mean = _ZERO

@@ -102,7 +102,7 @@ def train_network(
             device = "cuda" if has_gpu else "cpu"
         if workers is None:
             workers = max(1, available_cores() - 2)
-        shown = "tensorboard" if tensorboard else track and track.value
+        shown = "tensorboard" if tensorboard else track
         compute = Compute(device, bf16, workers=workers, threads=threads)
         train(make, out or folder, resume, compute, shown, start_from)
         typer.echo(str((out or folder) / weights))

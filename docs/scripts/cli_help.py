@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import typer
 
@@ -45,13 +44,12 @@ def _row(parameter: Any) -> str:
         names = parameter.name.upper() + (" ..." if parameter.nargs == -1 else "")
     kind = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
     choices = getattr(getattr(parameter, "type", None), "choices", None)  # Typer before 0.29
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        choices = list(kind)
+    if get_origin(kind) is Literal:
+        choices = get_args(kind)
     help_ = getattr(parameter, "help", None) or ""
     if choices:
-        words = [str(getattr(choice, "value", choice)) for choice in choices]
-        help_ += f" One of {', '.join(words)}."
-    value = getattr(parameter.default, "value", parameter.default)
+        help_ += f" One of {', '.join(choices)}."
+    value = parameter.default
     text = "" if value is None or value is False or value == () else f"`{value}`"
     default = "required" if parameter.required else text
     return f"| `{names}` | {help_.replace('|', chr(92) + '|')} | {default} |"

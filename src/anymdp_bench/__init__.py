@@ -6,11 +6,11 @@ first use, so that the import itself stays light.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anymdp_bench.engine.compile_cache import choose_folder
 from anymdp_bench.envs.registration import register_all
+from anymdp_bench.lazy_names import load_lazily
 
 if TYPE_CHECKING:
     from anymdp_bench.envs.make import make, make_vec
@@ -49,35 +49,25 @@ __all__ = [
     "task_table",
 ]
 
-_HOME = {
-    "TabularMDP": "mdp",
-    "TaskError": "mdp",
-    "Results": "results.results",
-    "evaluate": "runner.evaluate",
-    "make": "envs.make",
-    "make_vec": "envs.make",
-    "Solution": "mdp.solution",
-    "expected_return": "mdp.solution",
-    "return_moments": "mdp.solution",
-    "solve": "mdp.solution",
-    "stationary_distribution": "mdp.solution",
-    "switch2_parallel_env": "tasks.switch2.env",
-    "sample_task": "tasks.family",
-    "sample_tasks": "tasks.family",
-    "task_table": "tasks.hardness",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(_HOME))
+__getattr__, __dir__ = load_lazily(
+    __name__,
+    {
+        "mdp": ["TabularMDP", "TaskError"],
+        "results.results": ["Results"],
+        "runner.evaluate": ["evaluate"],
+        "envs.make": ["make", "make_vec"],
+        "mdp.solution": [
+            "Solution",
+            "expected_return",
+            "return_moments",
+            "solve",
+            "stationary_distribution",
+        ],
+        "tasks.switch2.env": ["switch2_parallel_env"],
+        "tasks.family": ["sample_task", "sample_tasks"],
+        "tasks.hardness": ["task_table"],
+    },
+)
 
 
 choose_folder()  # before the first kernel is defined

@@ -32,7 +32,7 @@ def describe_place(error: BaseException) -> str:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether the agent's own code raised the error with `raise`; otherwise something that it called did."""
+    """Tells whether the agent's own code raised the error with `raise`, and not something that it called."""
     frames, own = traceback.extract_tb(error.__traceback__), _own_frame(error)
     return own is None or (own == frames[-1] and (own.line or "raise").startswith("raise"))
 
@@ -50,7 +50,7 @@ def _own_frame(error: BaseException) -> traceback.FrameSummary | None:
 
 
 def _shorten(filename: str) -> str:
-    """The path from the working directory, if the file lies below it."""
+    """Returns the path from the working directory, if the file lies below it."""
     try:
         relative = os.path.relpath(filename)
     except (OSError, ValueError):  # the working directory is gone

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def find_nearest(name: object, known: Iterable[str]) -> str | None:
-    """The known name that is spelt most like `name`, whatever its case; None if none is near."""
+    """Returns the known name that is spelt most like `name`, whatever its case; None if none is near."""
     from difflib import get_close_matches
 
     names = {str(each).lower(): str(each) for each in known}
@@ -15,7 +15,7 @@ def find_nearest(name: object, known: Iterable[str]) -> str | None:
 
 
 def offer(name: object, known: Iterable[str], more: Iterable[str] = ()) -> str:
-    """The part of a message that follows "no agent 'omnir'; ".
+    """Returns the part of a message that follows "no agent 'omnir'; ".
 
     Args:
         name: what was asked for.

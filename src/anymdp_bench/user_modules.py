@@ -90,7 +90,7 @@ def _load_file(file: Path) -> ModuleType:
 
 
 def _is_found(name: str, file: Path) -> bool:
-    """Whether an import of `name` gives this file."""
+    """Tells whether an import of `name` gives this file."""
     try:
         loaded = sys.modules.get(name)
         if loaded is not None:

@@ -16,10 +16,19 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from anymdp_baselines.planner.agent import NeuralPlanner  # noqa: E402
-from anymdp_baselines.planner.features import allocate_features, compute_features  # noqa: E402
+from anymdp_baselines.planner.features import (  # noqa: E402
+    SLOT_FEATURES,
+    STATE_FEATURES,
+    allocate_features,
+    compute_features,
+)
 from anymdp_baselines.planner.finite_horizon import plan_remaining_steps_of_runs  # noqa: E402
-from anymdp_baselines.planner.inference import _find_distinct_states, compute_logits, plan_runs  # noqa: E402
-from anymdp_baselines.planner.model import plan_flops  # noqa: E402
+from anymdp_baselines.planner.inference import (  # noqa: E402
+    LEVELS,
+    _find_distinct_states,
+    compute_logits,
+    plan_runs,
+)
 from anymdp_baselines.planner.objective import PlannerObjective  # noqa: E402
 from anymdp_baselines.planner.policy import PLAN_GROWTH  # noqa: E402
 from anymdp_baselines.planner.presets import PRESETS  # noqa: E402
@@ -54,6 +63,17 @@ def matmul_rate():
         a @ b
         best = min(best, time.process_time() - begin)
     return 2 * 1024**3 / best / 1e9
+
+
+def plan_flops(size, n_observations, n_actions):
+    """Returns the floating-point operations (multiply and add apart) of the matrix products of one plan."""
+    d, n, slots = size.width, n_observations, n_observations * n_actions
+    products = slots * SLOT_FEATURES * d + 2 * n * STATE_FEATURES * d
+    products += size.loops * (2 * slots * n * d + 2 * n * d * d + n * 3 * d * d)
+    products += (
+        slots * d * d + n * d * d + slots * SLOT_FEATURES * d + slots * d * (1 + len(LEVELS))
+    )
+    return 2 * products
 
 
 def network_cost(planned):

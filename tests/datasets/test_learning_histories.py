@@ -8,8 +8,9 @@ from anymdp_baselines.tabular.tql_ucb import TQLUCB
 from anymdp_bench.agents import RunBatch
 from anymdp_bench.datasets.codes import TERMINATED, TRUNCATED, WENT_ON
 from anymdp_bench.datasets.learning_histories import record_histories
+from anymdp_bench.engine.alias_tables import draw_start, draw_transition, unpack
 from anymdp_bench.engine.rng import stream
-from anymdp_bench.engine.step import add_noise, draw_start, draw_transition, unpack
+from anymdp_bench.engine.step import add_noise
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
 
 SOURCE = task_source("AnyMDP-v0", n_states=8, n_actions=3)

@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
-from numba.np.numpy_support import carray
 
-from anymdp_bench.engine.atomics import add, pointer
+from anymdp_bench.engine.atomics import add
 from anymdp_bench.engine.shared_blocks import (
-    ARGUMENTS,
     MOST_THREADS,
     UNFINISHED,
     WORDS,
@@ -20,6 +18,7 @@ from anymdp_bench.engine.shared_blocks import (
     finish,
     hand_in,
     publish,
+    read_number,
 )
 
 
@@ -31,7 +30,7 @@ def work(board, thread, most):
         block = claim(board, thread)
         if block < 0:
             break
-        add(carray(pointer(board), (WORDS,), np.int64)[ARGUMENTS], block, 1)
+        add(read_number(board, 0), block, 1)
         done += 1
         total += block
     hand_in(board, done, total)
@@ -45,15 +44,15 @@ def assist(board, thread, patience):
 
 
 @njit(nogil=True)
-def lead(board, threads, blocks, patience):
-    publish(board, blocks, threads)
+def lead(board, threads, blocks, argument, patience):
+    publish(board, blocks, threads, (argument,))
     work(board, 0, 2**30)
     return finish(board, patience)
 
 
 @njit
-def put_up(board, blocks, threads):
-    publish(board, blocks, threads)
+def put_up(board, blocks, threads, argument):
+    publish(board, blocks, threads, (argument,))
 
 
 @njit
@@ -73,7 +72,7 @@ def new_board():
 )
 def test_every_block_is_claimed_once_in_whatever_order(blocks, threads, order):
     _board, address = new_board()
-    put_up(address, blocks, threads)
+    put_up(address, blocks, threads, 0)
     claimed = [claim_one(address, thread) for thread in order + [0] * (blocks + 1)]
     assert sorted(block for block in claimed if block >= 0) == list(range(blocks))
     assert claimed[-1] == -1
@@ -81,7 +80,7 @@ def test_every_block_is_claimed_once_in_whatever_order(blocks, threads, order):
 
 def test_a_thread_claims_its_own_part_first_and_then_the_ends_of_others():
     _board, address = new_board()
-    put_up(address, 6, 2)
+    put_up(address, 6, 2, 0)
     assert [claim_one(address, 1) for _ in range(4)] == [3, 4, 5, 2]
     assert [claim_one(address, 0) for _ in range(3)] == [0, 1, -1]
 
@@ -89,8 +88,7 @@ def test_a_thread_claims_its_own_part_first_and_then_the_ends_of_others():
 def test_a_call_is_not_over_before_every_claimed_block_is_done():
     _board, address = new_board()
     counts = np.zeros(3, np.int64)
-    _board[ARGUMENTS] = counts.ctypes.data
-    put_up(address, 3, 2)
+    put_up(address, 3, 2, counts.ctypes.data)
     assert work(address, 1, 2) == 2
     assert finish(address, 5) == UNFINISHED
     assert work(address, 0, 9) == 1
@@ -100,9 +98,9 @@ def test_a_call_is_not_over_before_every_claimed_block_is_done():
 
 @pytest.mark.parametrize("helpers", [1, 3])
 def test_threads_do_every_block_of_many_calls_once(helpers):
-    board, address = new_board()
+    _board, address = new_board()
     rng = np.random.default_rng(0)
-    lead(address, 1, 0, 1), assist(address, 1, 0)
+    lead(address, 1, 0, 0, 1), assist(address, 1, 0)
     running = [
         threading.Thread(target=assist, args=(address, 1 + k, 2_000_000)) for k in range(helpers)
     ]
@@ -111,8 +109,10 @@ def test_threads_do_every_block_of_many_calls_once(helpers):
     for _ in range(2_000):
         blocks = int(rng.integers(0, 50))
         counts = np.zeros(blocks, np.int64)
-        board[ARGUMENTS] = counts.ctypes.data
-        assert lead(address, helpers + 1, blocks, 2**62) == blocks * (blocks - 1) // 2
+        assert (
+            lead(address, helpers + 1, blocks, counts.ctypes.data, 2**62)
+            == blocks * (blocks - 1) // 2
+        )
         assert (counts == 1).all()
     for thread in running:
         thread.join()

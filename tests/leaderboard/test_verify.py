@@ -10,7 +10,7 @@ import pytest
 from anymdp_bench.agents import AgentError, AgentSpec, RunBatch
 from anymdp_bench.cli.app import run
 from anymdp_bench.evaluation import Budget, Run, play_in_context, play_training
-from anymdp_bench.leaderboard.permutation_test import p_fresh, p_paired
+from anymdp_bench.leaderboard.permutation_test import p_fresh, p_of_pairs
 from anymdp_bench.leaderboard.receipt import load_receipt
 from anymdp_bench.leaderboard.rerun import remote, remote_players, replay
 from anymdp_bench.leaderboard.submission import Submission, read_submission
@@ -184,8 +184,8 @@ def test_p_values_by_hand():
     ours, theirs = np.array([3.0, 4.0]), np.array([1.0, 2.0])
     assert p_fresh([ours], [theirs]) == pytest.approx(1 / 6, abs=0.02)
     assert p_fresh([theirs], [ours]) == pytest.approx(1.0)
-    assert p_paired(ours, theirs) == pytest.approx(1 / 4, abs=0.02)
-    assert p_paired(ours, ours) == 1.0
+    assert p_of_pairs(ours, theirs) == pytest.approx(1 / 4, abs=0.02)
+    assert p_of_pairs(ours, ours) == 1.0
 
 
 def test_the_host_tells_the_version_of_a_compiled_agent():

@@ -434,3 +434,17 @@ def test_tables_of_results_mark_the_tuned_agents(tmp_path: Path) -> None:
     for results in (Results.read(path), Results.read(tmp_path)):
         assert "ppo †" in results.table("markdown")
         assert "ppo 1.0 †" in results.table("markdown", overall=True)
+
+
+def test_the_mark_of_tuned_agents_outlives_pandas_concat(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    records.write_csv(one, [a_run()], {})
+    records.write_csv(two, [a_run(agent="ppo")], {"tuned": "yes: x"})
+    plain, tuned = Results.read(one), Results.read(two)
+    both = pd.concat([plain, tuned], ignore_index=True)
+    assert both["tuned"].tolist() == [False] * 3 + [True] * 3
+    assert both.table() == Results.read([one, two]).table()
+    again = pd.concat([both[3:], plain])
+    assert again["tuned"].tolist() == [True] * 3 + [False] * 3
+    assert "tuned" not in pd.concat([plain, plain])
+    assert len(pd.concat([plain, tuned], axis=1)) == 3

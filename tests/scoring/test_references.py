@@ -8,8 +8,9 @@ from anymdp_bench.engine.rng import derive_streams, stream
 from anymdp_bench.mdp import TabularMDP, TaskError
 from anymdp_bench.mdp.solution import expected_return, solve
 from anymdp_bench.scoring import ORACLE_GAMMA, References, compute_references, oracle_advantages
-from anymdp_bench.tasks.family import TaskFamily, TaskSource, sample_task, task_source
+from anymdp_bench.tasks.family import TaskFamily, sample_task, task_source
 from anymdp_bench.tasks.selection import select_tasks
+from anymdp_bench.tasks.source import TaskSource
 from naive.dense import episode_tables
 
 EPISODES = 20_000

@@ -8,13 +8,8 @@ import pytest
 
 import anymdp_bench.tasks
 from anymdp_bench.mdp import TaskError
-from anymdp_bench.tasks.family import (
-    families,
-    require_integer,
-    sample_task,
-    sample_tasks,
-    task_source,
-)
+from anymdp_bench.tasks.family import families, sample_task, sample_tasks, task_source
+from anymdp_bench.tasks.keywords import require_integer
 
 PUBLISHED = (
     [f"AnyMDP-{s}s5a-v0" for s in (1, 16, 32, 64, 128)]

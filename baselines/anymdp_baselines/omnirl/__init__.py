@@ -1,1 +1,1 @@
-"""OmniRL as a sequence model: `omnirl` (hard-addressed memory) and `omnirl-linear` (learned keys)."""
+"""OmniRL and its kin: sequence models that learn in their context, in training (PyTorch) and at play."""

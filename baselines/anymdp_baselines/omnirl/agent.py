@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from anymdp_baselines.omnirl.checkpoint import read_checkpoint, trained_sizes
-from anymdp_baselines.omnirl.play import Network, Player
+from anymdp_baselines.omnirl.play import Player, SequenceNetwork
 from anymdp_baselines.omnirl.value_iteration import is_sound
 from anymdp_baselines.training.checkpoint import load_arrays, save
 from anymdp_baselines.training.temperature import TemperatureSchedule
@@ -61,7 +61,7 @@ class SequenceAgent(Agent):
 
     def __init__(
         self,
-        network: Network,
+        network: SequenceNetwork,
         how: TemperatureSchedule,
         trained: str = "unknown sizes",
         shown_tag: int = _UNKNOWN,
@@ -158,7 +158,7 @@ class SequenceAgent(Agent):
         return all(is_sound(run, n_observations, n_actions, size.plan_columns) for run in planned)
 
     def _tensors(self) -> dict[str, Any]:
-        """All that the runs remember, by name."""
+        """Returns all that the runs remember, by name."""
         return self._player.context() | {"rng": self._rng.view(np.int64)}
 
 
@@ -231,7 +231,7 @@ def load_agent(
     shown_tag: int = _UNKNOWN,
     made: type[SequenceAgent] = SequenceAgent,
 ) -> SequenceAgent:
-    """The agent of a checkpoint, by default of the weights `name` that ship.
+    """Returns the agent of a checkpoint, by default of the weights `name` that ship.
 
     Raises:
         AgentError: the checkpoint is none, or is of a kind that needs PyTorch where there is none; the

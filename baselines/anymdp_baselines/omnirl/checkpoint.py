@@ -17,7 +17,7 @@ from anymdp_bench.paths import AnyPath
 
 if TYPE_CHECKING:
     from anymdp_baselines.omnirl.model import SequenceModel
-    from anymdp_baselines.omnirl.play import Network
+    from anymdp_baselines.omnirl.play import SequenceNetwork
 
 
 class Checkpoint(NamedTuple):
@@ -36,7 +36,7 @@ class Checkpoint(NamedTuple):
         )
         return schedule._replace(coldest=float(numbers.get("coldest", schedule.coldest)))
 
-    def network(self) -> Network:
+    def network(self) -> SequenceNetwork:
         """Returns what plays it: compiled code, or for kinds without it PyTorch, which must be there."""
         if CompiledNetwork.supports(self.size.kind):
             return CompiledNetwork(self.size, self.tensors)

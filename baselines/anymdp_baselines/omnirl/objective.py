@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,8 +29,8 @@ from anymdp_baselines.training import distributed
 from anymdp_baselines.training.checkpoint import load, one_line, save
 from anymdp_baselines.training.cuda_graph import CapturedFunction
 from anymdp_baselines.training.evaluate import HELD_OUT, describe_scores, online_scores
-from anymdp_baselines.training.objective import Compute, Losses, TrainingPlan
-from anymdp_baselines.training.optimizer import OptimizerSettings, take_prefix
+from anymdp_baselines.training.objective import Compute, Losses, RolloutObjective, TrainingPlan
+from anymdp_baselines.training.optimizer import OptimizerSettings
 from anymdp_baselines.training.prefetch import start_workers
 from anymdp_baselines.training.task_pool import first_task_seed
 from anymdp_bench.engine.arrays import Float64s, Int64s
@@ -41,7 +40,7 @@ EVALUATION_TASKS = 32
 _RECORDED_SEEDS = 2**27  # recorded runs draw their tasks from here on within those of their group
 
 
-class SequenceObjective:
+class SequenceObjective(RolloutObjective):
     """A sequence model in training (see `training.objective.Objective`).
 
     Args:
@@ -88,10 +87,6 @@ class SequenceObjective:
             *given, self.preset.schedules, compute.is_half, self._workers, compute.uses_graphs,
             self.preset.reward_spread,
         )  # fmt: skip
-
-    def record(self) -> dict[str, Any]:
-        """Returns the settings as plain values."""
-        return self.preset.record()
 
     def start_round(self, number: int) -> None:
         """Advances all runs by a segment."""
@@ -226,18 +221,6 @@ class SequenceObjective:
             self.model.load_state_dict(tensors)
         except RuntimeError as error:
             raise ValueError(f"{path} holds no weights of this size ({one_line(error)})") from None
-
-    def state(self) -> dict[str, Tensor]:
-        """Returns the states of the rollouts."""
-        out: dict[str, Tensor] = {}
-        for k, rollout in enumerate(self.rollouts):
-            out |= {f"{k}.{name}": tensor for name, tensor in rollout.state().items()}
-        return out
-
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Continues where `state` was taken."""
-        for k, rollout in enumerate(self.rollouts):
-            rollout.restore(take_prefix(f"{k}.", tensors))
 
 
 def _steps(group: TaskGroup) -> list[int]:

@@ -15,7 +15,7 @@ def root_mean_square(power: Float64s) -> Float32s:
     return np.sqrt(power[..., 0] / np.maximum(power[..., 1], 1.0)).astype(np.float32)
 
 
-class Network(Protocol):
+class SequenceNetwork(Protocol):
     """A model in the form that is played with."""
 
     @property
@@ -47,7 +47,9 @@ class Player:
         power: sum of squared rewards and number of steps so far, float64 [n, 2].
     """
 
-    def __init__(self, network: Network, n: int, n_observations: int, n_actions: int) -> None:
+    def __init__(
+        self, network: SequenceNetwork, n: int, n_observations: int, n_actions: int
+    ) -> None:
         self.network, self._shape = network, (n_observations, n_actions)
         self.state = network.initial_state(n, n_observations, n_actions)
         self.last = np.zeros((n, 5), np.int64)

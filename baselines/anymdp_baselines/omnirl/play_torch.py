@@ -6,13 +6,13 @@ import torch
 
 from anymdp_baselines.omnirl.inference import CompiledNetwork
 from anymdp_baselines.omnirl.model import SequenceModel
-from anymdp_baselines.omnirl.play import Network
+from anymdp_baselines.omnirl.play import SequenceNetwork
 from anymdp_baselines.omnirl.size import ModelSize
 from anymdp_baselines.omnirl.tokens import StepInputs
 from anymdp_bench.engine.arrays import AnyArray, Float64s
 
 
-def network_of(model: SequenceModel) -> Network:
+def network_of(model: SequenceModel) -> SequenceNetwork:
     """Returns what plays the weights that a model has now, on the CPU."""
     if not CompiledNetwork.supports(model.size.kind):
         return TorchNetwork(model)
@@ -21,7 +21,7 @@ def network_of(model: SequenceModel) -> Network:
 
 
 class TorchNetwork:
-    """A network that plays through PyTorch, on the CPU (see `play.Network`).
+    """A network that plays through PyTorch, on the CPU (see `play.SequenceNetwork`).
 
     Args:
         model: the model.

@@ -8,7 +8,8 @@ from typing import Any
 from anymdp_baselines.omnirl.size import ModelSize
 from anymdp_baselines.training.temperature import TemperatureSchedule
 from anymdp_bench.spelling import offer
-from anymdp_bench.tasks.family import TaskSource, task_source
+from anymdp_bench.tasks.family import task_source
+from anymdp_bench.tasks.source import TaskSource
 
 COOLING = (TemperatureSchedule(0.5), TemperatureSchedule(0.8), TemperatureSchedule(1.2))
 SCHEDULES = (*COOLING, TemperatureSchedule(1.0, 9.0))

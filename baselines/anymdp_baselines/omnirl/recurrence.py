@@ -1,6 +1,6 @@
 """The recurrent forms of the two delta memories and their adjoints, compiled.
 
-`mixers.slots` and `mixers.keys` give the equations and the shapes.
+`mixers.slot_scans` and `mixers.key_scans` give the equations and the shapes.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _add(x, scale, y):
 
 @njit(cache=True, nogil=True)
 def slot_step(slot, base, value, beta, g, memory, read, wrote, error):
-    """One step of one run: (1) of `mixers.slots`, then the reads.
+    """Computes one step of one run: (1) of `mixers.slot_scans`, then the reads.
 
     Changes `memory` [O * A, V]; writes read [A, V], wrote, error [V]. The slots of the current state begin
     at row `base`.
@@ -88,7 +88,7 @@ def slot_step(slot, base, value, beta, g, memory, read, wrote, error):
 
 @njit(cache=True, nogil=True, fastmath=True)
 def slot_scan(slot, seen, value, beta, g, memory, read, wrote, error):
-    """All steps of all runs, [B, T, ...] (see `mixers.slots`); changes `memory` [B, O * A, V]."""
+    """Computes all steps of all runs, [B, T, ...] (`mixers.slot_scans`); changes `memory` [B, O * A, V]."""
     n, length = slot.shape
     n_actions = g.shape[3]
     for i in range(n):
@@ -141,7 +141,7 @@ def slot_scan_back(
 
 @njit(cache=True, nogil=True)
 def key_step(slot, base, value, beta, g, table, gram, memory, read, wrote, error):
-    """One step of one run: (1) of `mixers.keys`; as `slot_step`, but for `memory` [V, K]."""
+    """Computes one step of one run: (1) of `mixers.key_scans`; as `slot_step`, but for `memory` [V, K]."""
     heads, n_actions = g.shape
     columns = len(value)
     for c in range(columns):
@@ -164,7 +164,7 @@ def key_step(slot, base, value, beta, g, table, gram, memory, read, wrote, error
 
 @njit(cache=True, nogil=True, fastmath=True)
 def key_scan(slot, seen, value, beta, g, table, gram, memory, read, wrote, error):
-    """All steps of all runs, [B, T, ...] (see `mixers.keys`); changes `memory` [B, V, K]."""
+    """Computes all steps of all runs, [B, T, ...] (see `mixers.key_scans`); changes `memory` [B, V, K]."""
     n, length = slot.shape
     n_actions = g.shape[3]
     for i in range(n):

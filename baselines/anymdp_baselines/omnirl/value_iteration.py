@@ -224,7 +224,7 @@ def _choose(parts, left, arrival, seen, out):
 def plan_step(
     flat, n_observations, n_actions, slot, arrival, seen, given, scale, weights, order, log
 ):  # fmt: skip
-    """One step of one run: counts the transition that led here and backs states up.
+    """Computes one step of one run: it counts the transition that led here and backs states up.
 
     Changes `flat`, the run's memory. Writes the states backed up to `order` [BACKUPS], and their rows to
     `log` [BACKUPS, A, P] unless that is empty. Returns (visits [K], M [K, P], U [O, P]), views.
@@ -255,7 +255,7 @@ def plan_step(
 def plan_scan(
     flat, n_observations, slot, arrival, seen, given, scale, weights, order, log, visits, read, value
 ):  # fmt: skip
-    """All steps of all runs, [B, T, ...]; changes `flat` [B, F].
+    """Computes all steps of all runs, [B, T, ...]; changes `flat` [B, F].
 
     Writes visits [B, T, A], M [B, T, A, P] and U [B, T, P] of the current states.
     """

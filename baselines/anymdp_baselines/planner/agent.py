@@ -29,10 +29,10 @@ from anymdp_baselines.planner.aliasing import (
 from anymdp_baselines.planner.checkpoint import (
     NO_NETWORK,
     SHIPPED,
+    find_shipped,
     load_arrays,
     load_weights,
     save_arrays,
-    shipped,
 )
 from anymdp_baselines.planner.finite_horizon import LONGEST_HORIZON, NO_ACTION
 from anymdp_baselines.planner.memory import mark_demonstrated
@@ -84,7 +84,7 @@ class NeuralPlanner(Agent):
         weights: str | None = SHIPPED,
         assumes_anymdp: bool = False,
     ) -> None:
-        path = checkpoint or (None if weights is None else shipped(weights))
+        path = checkpoint or (None if weights is None else find_shipped(weights))
         self._weights = NO_NETWORK if path is None else load_weights(path)
         self._hidden = HIDDEN_WITHOUT_NETWORK if path is None else HIDDEN
         self._elsewhere = WITHOUT_NETWORK if path is None else ELSEWHERE
@@ -176,7 +176,7 @@ class NeuralPlanner(Agent):
             mark_demonstrated(self._by_id.memory, runs, self._ids[runs], action)
 
     def policy(self) -> Int64s | None:
-        """The likeliest actions [n, O] by what is known now, the end of an episode not in sight.
+        """Returns the likeliest actions [n, O] by what is known now, the end of an episode not in sight.
 
         It is None where observations hide something. The evaluation does not ask for it, since every episode
         of an in-context agent counts.
@@ -191,14 +191,14 @@ class NeuralPlanner(Agent):
         return sum(array.nbytes for array in self._arrays().values())
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """All that changes as a run goes on, by its name in files."""
+        """Returns all that changes as a run goes on, by its name in files."""
         parts = {"mind": self._by_observation.arrays()}
         if self._by_id is not None and self._aliasing is not None:
             parts |= {"deep": self._by_id.arrays(), "history": self._aliasing.arrays()}
         return {f"{part}.{k}": array for part, own in parts.items() for k, array in own.items()}
 
     def _bounds(self) -> dict[str, tuple[int, int]]:
-        """The least and the largest values that arrays of a context may have, by their names in files."""
+        """Returns the least and the largest values of the arrays of a context, by their names in files."""
         _, n_observations, n_actions = self._by_observation.shape
         bounds: dict[str, tuple[int, int]] = {}
         for part in ("mind", "deep") if self._by_id is not None else ("mind",):

@@ -33,7 +33,7 @@ IDS_PER_OBSERVATION, MOST_IDS = 8, 512
 
 
 def count_ids(n_observations: int) -> int:
-    """The number of ids for so many observations."""
+    """Returns the number of ids for so many observations."""
     return min(IDS_PER_OBSERVATION, MOST_IDS // n_observations) * n_observations
 
 
@@ -50,13 +50,13 @@ class AliasingState(NamedTuple):
     id_observation: Int64s  # [n, ids]  the observation of each id, also of those not given out
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The arrays by their names in files."""
+        """Returns the arrays by their names in files."""
         names = ("evidence", "hidden", "before", "ids", "known", "whose")
         return dict(zip(names, self, strict=True))
 
 
 def make_aliasing_state(n: int, n_observations: int) -> AliasingState:
-    """The state of n runs that have seen nothing; an episode's first observation is its own id."""
+    """Returns the state of n runs that have seen nothing; an episode's first observation is its own id."""
     ids = np.full((n, n_observations + 1, n_observations), -1, np.int32)
     ids[:, n_observations] = np.arange(n_observations)
     id_observation = np.arange(count_ids(n_observations)) % n_observations

@@ -40,7 +40,7 @@ def load_arrays(path: AnyPath) -> tuple[dict[str, npt.NDArray[Any]], dict[str, A
         ) from None
 
 
-def shipped(name: str = SHIPPED) -> Path:
+def find_shipped(name: str = SHIPPED) -> Path:
     """Returns where the weights of that name lie in the package."""
     return Path(str(files("anymdp_baselines.planner") / "weights" / f"{name}.safetensors"))
 
@@ -53,7 +53,7 @@ class Expert(NamedTuple):
     most: int
 
 
-class Weights(NamedTuple):
+class PlannerWeights(NamedTuple):
     """The contents of a checkpoint: the planner for all tasks, those for some, and the first temperature."""
 
     general: Network | None
@@ -68,11 +68,11 @@ class Weights(NamedTuple):
         return self.general
 
 
-NO_NETWORK = Weights(None, (), 1.0)
+NO_NETWORK = PlannerWeights(None, (), 1.0)
 """In place of a checkpoint: every task is planned for without a network."""
 
 
-def load_weights(path: AnyPath) -> Weights:
+def load_weights(path: AnyPath) -> PlannerWeights:
     """Returns the planners of a checkpoint, ready for inference.
 
     Raises:
@@ -99,7 +99,7 @@ def load_weights(path: AnyPath) -> Weights:
     except READ_ERRORS as error:
         raise ValueError(f"{path} does not hold a planner ({one_line(error)})") from None
     experts = tuple(Expert(p, *span) for p, span in zip(planners[1:], spans, strict=True))
-    return Weights(planners[0], experts, temperature)
+    return PlannerWeights(planners[0], experts, temperature)
 
 
 def _make_planner(layers: dict[str, npt.NDArray[Any]], numbers: dict[str, Any]) -> Network:

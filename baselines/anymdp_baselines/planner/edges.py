@@ -23,7 +23,7 @@ class SparseRows(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def _allocate_rows(number):
-    """A matrix of zeros with `number` [rows] entries."""
+    """Returns a matrix of zeros with `number` [rows] entries."""
     begin = np.zeros(len(number) + 1, np.int64)
     for r in range(len(number)):
         begin[r + 1] = begin[r] + -(-number[r] // _BLOCK) * _BLOCK
@@ -32,7 +32,7 @@ def _allocate_rows(number):
 
 @njit(cache=True, nogil=True)
 def build_edges(features, row, distinct, place, acted):
-    """(onward [m A, k], inward transposed [k, m A]) of the distinct states.
+    """Returns (onward [m A, k], inward transposed [k, m A]) of the distinct states.
 
     Args:
         features: the features.

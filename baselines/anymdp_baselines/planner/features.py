@@ -31,6 +31,7 @@ from anymdp_baselines.planner.values import (
     compute_choice_unit,
     compute_outcome_moments,
     compute_uniform_gain,
+    list_seen,
     solve_linear,
     solve_optimal,
 )
@@ -76,7 +77,7 @@ def allocate_features(n: int, n_observations: int, n_actions: int) -> Features:
 
 @njit(cache=True, nogil=True)
 def _signed_log(x):
-    """The signed logarithm sign(x) log(1 + |x|)."""
+    """Returns the signed logarithm sign(x) log(1 + |x|)."""
     return math.copysign(math.log1p(abs(x)), x)
 
 
@@ -262,26 +263,19 @@ def _write_state_features(memory, i, mean, sd, unit, level, known_gain, state):
 @njit(cache=True, nogil=True)
 def compute_run_features(memory, i, features, row):
     """Writes the features of run `i` to row `row` of `features`."""
-    n_observations = memory.visits.shape[1]
     onward, inward = features.onward[row], features.inward[row]
     slot, state = features.slot[row], features.state[row]
     onward[:], inward[:], slot[:], state[:] = 0.0, 0.0, 0.0, 0.0
     steps = max(memory.total[i, 0], 1.0)
     mean = memory.total[i, 1] / steps
     sd = math.sqrt(max(memory.total[i, 2] / steps - mean * mean, 0.0))
-    place = np.full(n_observations, -1)
-    seen = np.empty(n_observations, np.int64)
-    m = 0
-    for o in range(n_observations):
-        if memory.visits[i, o].sum() > 0.0:
-            place[o], seen[m] = m, o
-            m += 1
-    few_model = build_known_model(memory, i, seen[:m], place, FEW_PSEUDO_VISITS, onward)
+    place, seen = list_seen(memory, i)
+    few_model = build_known_model(memory, i, seen, place, FEW_PSEUDO_VISITS, onward)
     onward[:] = 0.0
-    known = build_known_model(memory, i, seen[:m], place, 1.0, onward)
-    found = _write_value_features(memory, i, seen[:m], place, known, mean, sd, slot, state)
+    known = build_known_model(memory, i, seen, place, 1.0, onward)
+    found = _write_value_features(memory, i, seen, place, known, mean, sd, slot, state)
     unit, level, known_gain, policy = found
-    _write_trusting_features(seen[:m], few_model, mean, unit, policy, slot)
+    _write_trusting_features(seen, few_model, mean, unit, policy, slot)
     _write_slot_features(memory, i, mean, sd, unit, slot, inward)
     _write_state_features(memory, i, mean, sd, unit, level, known_gain, state)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from anymdp_baselines.planner.values import build_known_model
+from anymdp_baselines.planner.values import build_known_model, list_seen
 
 LONGEST_HORIZON = 512  # steps; with more steps left a run plays as if these were left
 PSEUDO_VISITS = 4.0  # visits that the average over a state's actions counts for
@@ -55,22 +55,16 @@ def plan_remaining_steps(memory, i, steps, timed_action):
     Beyond `steps`, and where a state was never acted in, it writes `NO_ACTION`.
     """
     n_observations, n_actions = memory.visits.shape[1:]
-    place = np.full(n_observations, -1)
-    seen = np.empty(n_observations, np.int64)
-    m = 0
-    for o in range(n_observations):
-        if memory.visits[i, o].sum() > 0.0:
-            place[o], seen[m] = m, o
-            m += 1
+    place, seen = list_seen(memory, i)
     onward = np.empty((n_observations * n_actions, n_observations), np.float32)
-    model, reward, _, leak = build_known_model(memory, i, seen[:m], place, PSEUDO_VISITS, onward)
+    model, reward, _, leak = build_known_model(memory, i, seen, place, PSEUDO_VISITS, onward)
     mean = memory.total[i, 1] / max(memory.total[i, 0], 1.0)
     steps = min(steps, len(timed_action))
-    best = np.empty((steps, m), timed_action.dtype)
+    best = np.empty((steps, len(seen)), timed_action.dtype)
     solve_backward(model, reward, leak * mean, best)
     timed_action[:] = NO_ACTION
     for t in range(steps):
-        for k in range(m):
+        for k in range(len(seen)):
             timed_action[t, seen[k]] = best[t, k]
 
 

@@ -110,7 +110,7 @@ def build_network(layers: Mapping[str, npt.NDArray[Any]], width: int, loops: int
 
 @njit(cache=True, nogil=True)
 def _find_distinct_states(state):
-    """(Distinct states: acted in, then met, then one of the rest; the place of each state among them; m)."""
+    """Returns (distinct states: acted in, then met, then one of the rest; the place of each state; m)."""
     n = len(state)
     distinct, place = np.empty(n, np.int64), np.empty(n, np.int64)
     count = acted = 0
@@ -133,7 +133,7 @@ def _find_distinct_states(state):
 
 @njit(cache=True, nogil=True)
 def _gather_features(features, row, distinct, acted):
-    """(Features of slots [m A + k - m, F], of states [k, F]) of the distinct states."""
+    """Returns (features of slots [m A + k - m, F], of states [k, F]) of the distinct states."""
     n_actions = features.slot.shape[2]
     k, rows = len(distinct), acted * n_actions
     slot = np.empty((rows + k - acted, features.slot.shape[3]), np.float32)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import log_softmax
 
 from anymdp_baselines.planner.inference import LEVELS
-from anymdp_baselines.planner.model import Plan
+from anymdp_baselines.planner.model import PlanOutput
 
 _QUANTILE_SHARE = 0.5
 _SEEN_SHARE, _HERE_SHARE, _EVERYWHERE_SHARE = 0.3, 0.3, 0.02
@@ -46,7 +46,9 @@ def state_weights(visited: Tensor, seen: Tensor, here: Tensor) -> Tensor:
     return weight / weight.sum()
 
 
-def compute_losses(plans: Plan, advantage: Tensor, weight: Tensor, softness: float) -> PlanLosses:
+def compute_losses(
+    plans: PlanOutput, advantage: Tensor, weight: Tensor, softness: float
+) -> PlanLosses:
     """Returns the losses of plans against the oracle's advantages.
 
     Args:

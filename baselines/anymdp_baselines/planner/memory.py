@@ -34,13 +34,13 @@ class Memory(NamedTuple):
 
 
 def memory_arrays(memory: Memory) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of a memory by their names in files."""
+    """Returns the arrays of a memory by their names in files."""
     names = {"demonstrated": "shown", "assumes_anymdp": "familiar"}
     return {names.get(name, name): array for name, array in memory._asdict().items()}
 
 
 def empty_memory(n: int, n_observations: int, n_actions: int) -> Memory:
-    """The memory of `n` runs that have seen nothing."""
+    """Returns the memory of `n` runs that have seen nothing."""
     slots = (n, n_observations, n_actions)
     single = np.float32
     return Memory(
@@ -113,7 +113,7 @@ def mark_demonstrated(memory, runs, observation, action):
 
 @njit(cache=True, nogil=True)
 def estimate_branching(memory, i):
-    """Effective number of outcomes of a slot of run `i`, at least 1: 1 / how often two of its visits agree.
+    """Returns the effective number of outcomes of a slot of run `i`: 1 / how often visits agree, at least 1.
 
     An outcome is a successor, or the episode's end. The estimate is free of bias for any number of visits;
     slots weigh by theirs, and one that was visited once says nothing.

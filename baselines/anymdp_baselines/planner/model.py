@@ -39,7 +39,7 @@ class PlannerSize:
     loops: int = 6
 
 
-class Plan(NamedTuple):
+class PlanOutput(NamedTuple):
     """The outputs of the planner for every observation and action."""
 
     logit: Tensor  # [n, O, A]
@@ -67,7 +67,7 @@ class Planner(nn.Module):
         nn.init.zeros_(self.trust.weight)
         nn.init.zeros_(self.trust.bias)
 
-    def forward(self, onward: Tensor, inward: Tensor, slot: Tensor, state: Tensor) -> Plan:
+    def forward(self, onward: Tensor, inward: Tensor, slot: Tensor, state: Tensor) -> PlanOutput:
         """Returns the plans of n runs; shapes are those of `features.Features`."""
         n, n_observations, n_actions, _ = slot.shape
         d = self.size.width
@@ -84,15 +84,4 @@ class Planner(nn.Module):
         hidden = silu(self.out_slot(z) + self.out_state(h).unsqueeze(2) + self.out_raw(slot))
         out = self.head(hidden)
         logit = out[..., 0] + TRUST * self.trust(h) * slot[..., KNOWN]
-        return Plan(logit, out[..., 1:])
-
-
-def plan_flops(size: PlannerSize, n_observations: int, n_actions: int) -> int:
-    """Returns the floating-point operations (multiply and add apart) of the matrix products of one plan."""
-    d, n, slots = size.width, n_observations, n_observations * n_actions
-    products = slots * SLOT_FEATURES * d + 2 * n * STATE_FEATURES * d
-    products += size.loops * (2 * slots * n * d + 2 * n * d * d + n * 3 * d * d)
-    products += (
-        slots * d * d + n * d * d + slots * SLOT_FEATURES * d + slots * d * (1 + len(LEVELS))
-    )
-    return 2 * products
+        return PlanOutput(logit, out[..., 1:])

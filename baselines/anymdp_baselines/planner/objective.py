@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +25,8 @@ from anymdp_baselines.planner.rollout import PlannerRollout
 from anymdp_baselines.planner.schedule import FIRST_TEMPERATURE
 from anymdp_baselines.training import distributed
 from anymdp_baselines.training.evaluate import HELD_OUT, describe_scores, online_scores
-from anymdp_baselines.training.objective import Compute, Losses, TrainingPlan
-from anymdp_baselines.training.optimizer import OptimizerSettings, take_prefix
+from anymdp_baselines.training.objective import Compute, Losses, RolloutObjective, TrainingPlan
+from anymdp_baselines.training.optimizer import OptimizerSettings
 from anymdp_baselines.training.task_pool import first_task_seed
 
 REPORT, SAVE, EVALUATE = 200, 1000, 5000  # updates between log lines, checkpoints, evaluations
@@ -37,7 +36,7 @@ _WARM_UP, _AVERAGE_DECAY = 100, 0.998
 _SEEN_FEATURE = 5  # column of the state features: whether the state was ever acted in
 
 
-class PlannerObjective:
+class PlannerObjective(RolloutObjective):
     """A planner in training (see `training.objective.Objective`); it is trained on the CPU.
 
     Args:
@@ -72,10 +71,6 @@ class PlannerObjective:
         share = np.array([group.share for group in preset.groups])
         self._share = share / share.sum()
         self._names = [f"{k} {group.name}" for k, group in enumerate(preset.groups)]
-
-    def record(self) -> dict[str, Any]:
-        """Returns the settings as plain values."""
-        return self.preset.record()
 
     def start_round(self, number: int) -> None:
         """Draws the task group of the round."""
@@ -145,15 +140,3 @@ class PlannerObjective:
             more = own[name].shape[-1] - tensor.shape[-1]
             given[name] = pad(tensor, (0, more)) if more > 0 else tensor
         self.model.load_state_dict(given)
-
-    def state(self) -> dict[str, Tensor]:
-        """Returns the states of the rollouts."""
-        out: dict[str, Tensor] = {}
-        for k, rollout in enumerate(self.rollouts):
-            out |= {f"{k}.{name}": tensor for name, tensor in rollout.state().items()}
-        return out
-
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Continues where `state` was taken."""
-        for k, rollout in enumerate(self.rollouts):
-            rollout.restore(take_prefix(f"{k}.", tensors))

@@ -111,7 +111,7 @@ class PlannedRuns:
         self._timed_action = np.full((n, horizon, n_observations), NO_ACTION, np.int16)
 
     def act(self, runs: Int64s, observation: Int64s, greedy: bool) -> Int64s:
-        """The actions of `runs` [k] for `observation` [k] by their plans; the likeliest where `greedy`."""
+        """Returns actions of `runs` [k] for `observation` [k] by their plans (`greedy`: the likeliest)."""
         is_due = self._age[runs] >= self._next_plan[runs]
         if is_due.any():
             self.plan(runs[is_due])
@@ -157,7 +157,7 @@ class PlannedRuns:
         self._update_preferences(runs)
 
     def compute_likeliest_actions(self) -> Int64s:
-        """The actions [n, O] that a settled run would play now, were no end of the episode in sight."""
+        """Returns the actions [n, O] that a settled run would play now if no end of the episode were near."""
         logit, advantage = np.zeros((2, *self.shape))
         runs = np.arange(self.shape[0])
         self._plan(runs, logit, advantage)
@@ -165,7 +165,7 @@ class PlannedRuns:
         return out
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """All that changes, by its name in files; writing to the arrays restores the runs."""
+        """Returns all that changes, by its name in files; writing to the arrays restores the runs."""
         own = {
             "preference": self.preference, "logit": self._logit, "known": self._advantage,
             "scouted": self._sampled_action, "rng": self._rng.view(np.int64),
@@ -185,7 +185,7 @@ class PlannedRuns:
             plan_runs(self.planner, self.memory, runs, self._features, logit, advantage)
 
     def _is_sampling(self, runs: Int64s) -> Bools:
-        """Which of `runs` [k] still follow policies of sampled tasks."""
+        """Returns which of `runs` [k] still follow policies of sampled tasks."""
         visits = self._age[runs] / self._n_slots
         return visits < self._schedule.scouting_visits(self._branching[runs])
 

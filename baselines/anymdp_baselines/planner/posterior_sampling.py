@@ -28,7 +28,7 @@ LEAST_TOTAL, MOST_TOTAL = 1e-4, 10.0
 
 @njit(cache=True, nogil=True)
 def draw_gamma(rng, i, shape):
-    """A Gamma(shape, 1) draw from stream `i` (Marsaglia and Tsang 2000); shape > 0."""
+    """Returns a Gamma(shape, 1) draw from stream `i` (Marsaglia and Tsang 2000); shape > 0."""
     boost = 1.0
     if shape < 1.0:
         boost = max(uniform(rng, i), 1e-300) ** (1.0 / shape)
@@ -46,7 +46,7 @@ def draw_gamma(rng, i, shape):
 
 @njit(cache=True, nogil=True)
 def estimate_reward_noise(memory, i):
-    """The sd of rewards about the mean of their slot and successor, pooled over the run."""
+    """Returns the sd of rewards about the mean of their slot and successor, pooled over the run."""
     n_observations, n_actions = memory.visits.shape[1:]
     within = freedom = 0.0
     for o in range(n_observations):
@@ -68,7 +68,7 @@ def estimate_reward_noise(memory, i):
 
 @njit(cache=True, nogil=True)
 def estimate_unseen_total(memory, i):
-    """The Dirichlet's total: how readily a slot that is tried again leads somewhere new.
+    """Returns the Dirichlet's total: how readily a slot that is tried again leads somewhere new.
 
     With this total the expected number of different successors (as in a Dirichlet process) is the number that
     the run's slots have. The prior counts for `PRIOR_SLOTS` further slots.

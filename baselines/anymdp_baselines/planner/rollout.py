@@ -24,7 +24,8 @@ from anymdp_baselines.training.temperature import choose_temperatures
 from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
 from anymdp_bench.engine.rng import integer, uniform
 from anymdp_bench.engine.step import LEFT
-from anymdp_bench.tasks.family import TaskSource, task_source
+from anymdp_bench.tasks.family import task_source
+from anymdp_bench.tasks.source import TaskSource
 
 EDGES = (2.5, 5.0, 12.5, 25.0, 50.0)  # visits per slot between which scores are told apart
 _MOST_EPISODES = 100  # of demonstration
@@ -222,7 +223,7 @@ class PlannerRollout:
         arrays |= {f"tasks.{k}": v for k, v in self.tasks.state().items()}
         arrays |= {k: getattr(self, k) for k in _STATE_ARRAYS}
         arrays |= {"next_seed": np.array([self.next_seed])}
-        return {k: torch.from_numpy(_signed(v).copy()) for k, v in arrays.items()}
+        return {k: torch.from_numpy(_view_signed(v).copy()) for k, v in arrays.items()}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Continues from what `state` returned."""
@@ -230,10 +231,10 @@ class PlannerRollout:
         for name, array in memory_arrays(self.memory).items():
             array[:] = tensors[f"memory.{name}"].numpy()
         for name in _STATE_ARRAYS:
-            _signed(getattr(self, name))[:] = tensors[name].numpy()
+            _view_signed(getattr(self, name))[:] = tensors[name].numpy()
         self.next_seed = int(tensors["next_seed"])
 
 
-def _signed(array: AnyArray) -> AnyArray:
+def _view_signed(array: AnyArray) -> AnyArray:
     """Returns a view of an array in a type that PyTorch has too."""
     return array.view(np.int64) if array.dtype == np.uint64 else array

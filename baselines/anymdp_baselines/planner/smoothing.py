@@ -25,7 +25,7 @@ _TOLERANCE = 1e-5  # the change of a value, as a share of their range, at which 
 
 @njit(cache=True, nogil=True)
 def _compress_rows(counts):
-    """(Row begins [rows + 1], columns, values) of the entries of `counts` [rows, columns] that are not 0."""
+    """Returns (row begins [rows + 1], columns, values) of entries of `counts` [rows, columns] but 0."""
     rows, columns = counts.shape
     begin = np.zeros(rows + 1, np.int64)
     for r in range(rows):
@@ -42,7 +42,7 @@ def _compress_rows(counts):
 
 @njit(cache=True, nogil=True)
 def _sum_next_values(sparse, r, value):
-    """The sum over the successors of row `r` of count times value."""
+    """Returns the sum over the successors of row `r` of count times value."""
     begin, column, count = sparse
     total = 0.0
     for p in range(begin[r], begin[r + 1]):
@@ -52,7 +52,7 @@ def _sum_next_values(sparse, r, value):
 
 @njit(cache=True, nogil=True)
 def _pool_by_observation(memory, i, id_observation):
-    """(Visits [O, A], sums of rewards [O, A], successor counts [O A, ids]) of the observations."""
+    """Returns (visits [O, A], sums of rewards [O, A], successor counts [O A, ids]) of the observations."""
     n_ids, n_actions = memory.visits.shape[1:]
     n_observations = id_observation.max() + 1
     visits, reward = np.zeros((2, n_observations, n_actions))
@@ -70,7 +70,7 @@ def _pool_by_observation(memory, i, id_observation):
 
 @njit(cache=True, nogil=True)
 def _compute_q(memory, i, id_successors, k, a, pooled_q, value):
-    """Q of action `a` in id `k`, where `pooled_q` is that of its observation."""
+    """Returns Q of action `a` in id `k`, where `pooled_q` is that of its observation."""
     visits = memory.visits[i, k, a]
     r = k * memory.visits.shape[2] + a
     total = memory.reward[i, k, a] + GAMMA * _sum_next_values(id_successors, r, value)
@@ -79,7 +79,7 @@ def _compute_q(memory, i, id_successors, k, a, pooled_q, value):
 
 @njit(cache=True, nogil=True)
 def _solve_values(memory, i, id_observation, id_successors, value):
-    """Q [O, A] of the observations, NaN where never tried; `value` [ids] becomes that of the ids."""
+    """Returns Q [O, A] of the observations, NaN where never tried; `value` [ids] becomes that of the ids."""
     visits, reward, counts = _pool_by_observation(memory, i, id_observation)
     successors = _compress_rows(counts)
     n_observations, n_actions = visits.shape

@@ -39,7 +39,7 @@ def solve_linear(matrix, value):
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def solve_optimal(model, reward, gamma, policy, value, q):
-    """Policy iteration: model [m, A, m], reward [m, A]; improves `policy` [m], writes value [m], q [m, A]."""
+    """Iterates policies on model [m, A, m], reward [m, A]; improves `policy` [m], writes value [m], q."""
     m, n_actions = reward.shape
     matrix = np.empty((m, m))
     for _ in range(_PASSES):
@@ -65,6 +65,24 @@ def solve_optimal(model, reward, gamma, policy, value, q):
                 stable = False
         if stable:
             break
+
+
+@njit(cache=True, nogil=True)
+def list_seen(memory, i):
+    """Lists the states in which run `i` has acted.
+
+    Returns:
+        The place of each state in the list, int64 [O], -1 for others; and the list, int64 [m].
+    """
+    n_observations = memory.visits.shape[1]
+    place = np.full(n_observations, -1)
+    seen = np.empty(n_observations, np.int64)
+    m = 0
+    for o in range(n_observations):
+        if memory.visits[i, o].sum() > 0.0:
+            place[o], seen[m] = m, o
+            m += 1
+    return place, seen[:m]
 
 
 @njit(cache=True, nogil=True)
@@ -109,7 +127,7 @@ def build_known_model(memory, i, seen, place, pseudo, onward):
 
 @njit(cache=True, nogil=True)
 def compute_choice_unit(memory, i, seen, value, q, least):
-    """What a choice of action is worth: mean over the visits of V(o) - mean_a Q(o, a), at least `least`."""
+    """Returns what a choice is worth: mean over the visits of V(o) - mean_a Q(o, a), at least `least`."""
     unit = 0.0
     for k in range(len(seen)):
         visits = memory.visits[i, seen[k]].sum()
@@ -119,7 +137,7 @@ def compute_choice_unit(memory, i, seen, value, q, least):
 
 @njit(cache=True, nogil=True)
 def compute_outcome_moments(memory, i, o, a, place, value, gamma, unseen):
-    """(Mean, variance) of reward + gamma V(next) over the outcomes of (o, a), which was tried."""
+    """Returns (mean, variance) of reward + gamma V(next) over the outcomes of (o, a), which was tried."""
     n = memory.visits[i, o, a]
     mean = square = memory.paid_end[i, o, a] / n
     if memory.ends[i, o, a] > 0.0:
@@ -139,7 +157,7 @@ def compute_outcome_moments(memory, i, o, a, place, value, gamma, unseen):
 
 @njit(cache=True, nogil=True)
 def compute_uniform_gain(model, gain, gamma, value):
-    """Mean over the states of (1 - gamma) (V - V of the uniform policy)."""
+    """Returns the mean over the states of (1 - gamma) (V - V of the uniform policy)."""
     m, n_actions = gain.shape
     if m == 0:
         return 0.0

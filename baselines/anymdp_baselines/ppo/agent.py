@@ -19,7 +19,7 @@ import numpy.typing as npt
 from numba import njit
 
 from anymdp_baselines.ppo.network import compute_tables, initial_parameters
-from anymdp_baselines.ppo.update import Steps, compute_advantages, empty_moments, update
+from anymdp_baselines.ppo.update import RolloutData, compute_advantages, empty_moments, update
 from anymdp_baselines.tuned_settings import chosen_settings
 from anymdp_bench.agents import Agent, RunBatch, Transition
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
@@ -178,7 +178,7 @@ class PPO(Agent):
         )  # fmt: skip
         taken = self._log_table[self._seen, self._action]
         goal = (values + advantage).ravel()
-        steps = Steps(
+        steps = RolloutData(
             self._seen.ravel(), self._action.ravel(), taken.ravel(), advantage.ravel(), goal
         )
         numbers = np.tile(np.arange(advantage.size), (chosen.n_epochs, 1))

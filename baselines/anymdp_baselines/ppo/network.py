@@ -144,7 +144,7 @@ def compute_tables(theta, n_observations, n_actions, log_policy, value):
 
 @njit(cache=True, nogil=True)
 def log_softmax(x):
-    """Every row of x to log-probabilities."""
+    """Turns every row of x to log-probabilities."""
     for i in range(x.shape[0]):
         row = x[i]
         most = row.max()

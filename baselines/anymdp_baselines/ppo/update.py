@@ -27,7 +27,7 @@ from anymdp_bench.engine.arrays import Float32s, Float64s, Int64s
 CLIP, VALUE_SHARE, MAX_NORM = 0.2, 0.5, 0.5  # SB3's defaults
 
 
-class Steps(NamedTuple):
+class RolloutData(NamedTuple):
     """The steps of an update, N of them."""
 
     observation: Int64s  # [N]

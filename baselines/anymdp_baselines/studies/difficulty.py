@@ -26,9 +26,10 @@ from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.evaluation import Budget, Run, play_compiled, play_training
 from anymdp_bench.results.plots.style import COLOURS, RC, set_log_axis
 from anymdp_bench.studies.files import ResultCache, publish
-from anymdp_bench.tasks.family import TaskSource, task_source
+from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.hardness import measure_hardness
 from anymdp_bench.tasks.selection import select_tasks
+from anymdp_bench.tasks.source import TaskSource
 from anymdp_bench.tasks.task import Task
 
 AGENTS = ("tql-ucb-fast", "ppo", "psrl")

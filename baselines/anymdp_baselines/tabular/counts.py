@@ -47,17 +47,9 @@ layout = njit(inline="always")(memory_layout)
 
 @njit(LEARN, cache=True)
 def learn(
-    observation,
-    action,
-    reward,
-    next_observation,
-    terminated,
-    truncated,
-    n_actions,
-    memory,
-    settings,
-    rng,
-):
+    observation, action, reward, next_observation, terminated, truncated, n_actions, memory,
+    settings, rng,
+):  # fmt: skip
     """Counts one step; its signature is `LEARN`."""
     size = np.int64(settings[SIZE])
     _, terminal, arrivals, arrival_rewards, visits, counts, rewards, _ = layout(size, n_actions)

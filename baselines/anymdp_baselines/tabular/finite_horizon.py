@@ -130,32 +130,16 @@ def act_by_steps_left(observation, n_actions, memory, settings, rng):
 
 @njit(LEARN, cache=True)
 def learn_horizon(
-    observation,
-    action,
-    reward,
-    next_observation,
-    terminated,
-    truncated,
-    n_actions,
-    memory,
-    settings,
-    rng,
-):
+    observation, action, reward, next_observation, terminated, truncated, n_actions, memory,
+    settings, rng,
+):  # fmt: skip
     """Counts one step, also within the episode; its signature is `LEARN`."""
     end = layout(np.int64(settings[SIZE]), n_actions)[-1]
     next_plan = memory[NEXT_PLAN]
     learn(
-        observation,
-        action,
-        reward,
-        next_observation,
-        terminated,
-        truncated,
-        n_actions,
-        memory,
-        settings,
-        rng,
-    )
+        observation, action, reward, next_observation, terminated, truncated, n_actions, memory,
+        settings, rng,
+    )  # fmt: skip
     if memory[EPISODE] >= EVERY_EPISODE:  # no new sample at a doubling
         memory[NEXT_PLAN] = next_plan
     memory[end + _CLOCK] += 1.0

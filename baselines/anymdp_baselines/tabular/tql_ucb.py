@@ -112,17 +112,9 @@ def _power(share, power):
 
 @njit(LEARN, cache=True)
 def learn(
-    observation,
-    action,
-    reward,
-    next_observation,
-    terminated,
-    truncated,
-    n_actions,
-    memory,
-    settings,
-    rng,
-):
+    observation, action, reward, next_observation, terminated, truncated, n_actions, memory,
+    settings, rng,
+):  # fmt: skip
     """Makes one Q-learning update; its signature is `LEARN`."""
     width = 3 * n_actions + 1
     base = observation * width

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,12 +14,8 @@ from anymdp_bench.runner.executor import Backend, Executor
 app = typer.Typer(help="Write and read recorded training data: behaviours, labelled by the oracle.")
 
 
-class Format(StrEnum):
-    """The formats of `anymdp_bench.datasets.files`, which is too heavy to be imported for `--help`."""
-
-    SAFETENSORS = "safetensors"
-    PARQUET = "parquet"
-    MINARI = "minari"
+DataFormat = Literal["safetensors", "parquet", "minari"]
+"""The formats of `anymdp_bench.datasets.files`, which is too heavy to be imported for `--help`."""
 
 
 @app.command("write")
@@ -40,16 +35,16 @@ def write(
         int, typer.Option(min=2**32, help="First task seed; lower ones are public.")
     ] = 2**32,
     file_format: Annotated[
-        Format,
+        DataFormat,
         typer.Option("--format", help="Parquet and Minari need the extra of that name."),
-    ] = Format.SAFETENSORS,
+    ] = "safetensors",
     workers: Annotated[
         int | None,
         typer.Option(min=1, max=10**4, help="Processes; default: one with a thread a core."),
     ] = None,
     executor: Annotated[
         Backend, typer.Option(help="Where to run; on ray the default is a worker a core.")
-    ] = Backend.LOCAL,
+    ] = "local",
     ray_address: Annotated[
         str | None,
         typer.Option(help="A Ray cluster; default: RAY_ADDRESS, or else one of its own."),
@@ -65,7 +60,7 @@ def write(
     from anymdp_bench.runner.output import OutputError
     from anymdp_bench.runner.worker_pool import ExecutorError, JobError
 
-    ray = executor is Backend.RAY
+    ray = executor == "ray"
     if ray_address is not None and not ray:
         raise typer.BadParameter("--ray-address goes with --executor ray")
     if env is not None and (states is not None or actions is not None):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from anymdp_baselines.training.optimizer import OptimizerSettings
+from anymdp_baselines.training.optimizer import OptimizerSettings, take_prefix
 
 Losses = Mapping[str, float]
 
@@ -99,3 +99,29 @@ class Objective(Protocol):
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Continues where `state` was taken."""
+
+
+class RolloutObjective:
+    """What objectives have in common whose data are rollouts: how they are resumed.
+
+    Attributes:
+        preset: the settings.
+        rollouts: the rollout of each task group.
+    """
+
+    preset: Any
+    rollouts: Sequence[Any]
+
+    def record(self) -> dict[str, Any]:
+        """Returns the settings as plain values."""
+        return dict(self.preset.record())
+
+    def state(self) -> dict[str, Tensor]:
+        """Returns the states of the rollouts."""
+        pairs = [(k, rollout.state()) for k, rollout in enumerate(self.rollouts)]
+        return {f"{k}.{name}": tensor for k, state in pairs for name, tensor in state.items()}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Continues where `state` was taken."""
+        for k, rollout in enumerate(self.rollouts):
+            rollout.restore(take_prefix(f"{k}.", tensors))

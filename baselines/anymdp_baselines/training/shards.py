@@ -20,9 +20,10 @@ from anymdp_bench.datasets.sequences import Sequences, record_tasks
 from anymdp_bench.datasets.training_runs import training_source
 from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.runner.executor import Executor
-from anymdp_bench.runner.output import locked, writable
+from anymdp_bench.runner.output import lock_result, writable
 from anymdp_bench.runner.worker_pool import JobError, JobFailed
-from anymdp_bench.tasks.family import PUBLIC_SEEDS, TaskSource
+from anymdp_bench.tasks.family import PUBLIC_SEEDS
+from anymdp_bench.tasks.source import TaskSource
 
 SHARD_STEPS = 2**20  # steps a shard holds at most, about 11 MiB, unless one sequence is longer
 
@@ -91,7 +92,7 @@ def write_shards(
     import_extra(kind.module, file_format)
     if settings.first_seed < PUBLIC_SEEDS:
         raise ValueError(f"task seed {settings.first_seed} is public; start from {PUBLIC_SEEDS}")
-    with writable(folder), locked(folder, "shards"):
+    with writable(folder), lock_result(folder, "shards"):
         for other in FORMATS.values():
             if other is not kind and other.files(folder):
                 raise ValueError(f"{folder} holds data in another format; give another folder")

@@ -13,24 +13,21 @@ from numba import njit
 
 from anymdp_bench.datasets.codes import TERMINATED, TRUNCATED, WENT_ON
 from anymdp_bench.datasets.sequences import refuse_public
-from anymdp_bench.engine.arrays import AnyArray, Bools, Float64s, Int64s, UInt64s
-from anymdp_bench.engine.rng import stream
-from anymdp_bench.engine.step import (
-    LEFT,
-    STATE,
-    TASK,
+from anymdp_bench.engine.alias_tables import (
     StepTables,
-    add_noise,
     draw_start,
     draw_transition,
-    reset_streams,
     stack_tables,
     unpack,
 )
+from anymdp_bench.engine.arrays import AnyArray, Bools, Float64s, Int64s, UInt64s
+from anymdp_bench.engine.rng import stream
+from anymdp_bench.engine.step import LEFT, STATE, TASK, add_noise, reset_streams
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.scoring import compute_references, oracle_advantages
 from anymdp_bench.scoring.labels import advantage_unit, label_task
-from anymdp_bench.tasks.family import PUBLIC_SEEDS, TaskSource
+from anymdp_bench.tasks.family import PUBLIC_SEEDS
+from anymdp_bench.tasks.source import TaskSource
 
 _GROUPS, _GROUP_SEEDS = 16, 2**28  # task groups of a training seed, and the task seeds of each
 _PROCESS_SEEDS = 2**44  # task seeds of one process among several; beyond those of evaluations

@@ -46,8 +46,8 @@ def agents(as_json: AsJson = False) -> None:
 
     Example: `anymdp-bench list agents`
     """
-    from anymdp_bench.agent_summary import summarise
     from anymdp_bench.agents import installed_agents
+    from anymdp_bench.agents.summary import summarise
 
     found = installed_agents()
     about = {name: summarise(point) for name, point in found.items()}

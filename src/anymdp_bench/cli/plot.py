@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,23 +12,14 @@ from anymdp_bench.cli.console import say
 from anymdp_bench.cli.json_output import AsJson, print_value
 from anymdp_bench.cli.paths import expand_home
 from anymdp_bench.cli.run import Score
-from anymdp_bench.cli.table import Measure, MeasureOption
+from anymdp_bench.cli.table import MeasureOption
+
+Kind = Literal["curves", "targets", "profiles", "context"]
+"""The kinds of pictures."""
 
 
-class Kind(StrEnum):
-    """The kinds of pictures."""
-
-    CURVES = "curves"
-    TARGETS = "targets"
-    PROFILES = "profiles"
-    CONTEXT = "context"
-
-
-class Axis(StrEnum):
-    """What the horizontal axis of learning curves counts."""
-
-    STEPS = "steps"
-    EPISODE = "episode"
+Axis = Literal["steps", "episode"]
+"""What the horizontal axis of learning curves counts."""
 
 
 def plot(
@@ -43,9 +33,9 @@ def plot(
             callback=expand_home, help="The picture: a name ending in .png, .svg or .pdf."
         ),
     ],
-    kind: Annotated[Kind, typer.Option(help="What to draw.")] = Kind.CURVES,
+    kind: Annotated[Kind, typer.Option(help="What to draw.")] = "curves",
     target: Annotated[float, typer.Option(min=0.0, max=1.0, help="Score to be reached.")] = 0.9,
-    axis: Annotated[Axis, typer.Option("--x", help="Horizontal axis of curves.")] = Axis.STEPS,
+    axis: Annotated[Axis, typer.Option("--x", help="Horizontal axis of curves.")] = "steps",
     log: Annotated[
         bool, typer.Option("--log-x/--linear-x", help="Log scale of the horizontal axis.")
     ] = True,
@@ -53,8 +43,8 @@ def plot(
         list[str] | None,
         typer.Option(help="Only this environment; repeat.", autocompletion=env_ids),
     ] = None,
-    score: Annotated[Score, typer.Option(help="Which score.")] = Score.CORRECTED,
-    measure: MeasureOption = Measure.TEST,
+    score: Annotated[Score, typer.Option(help="Which score.")] = "corrected",
+    measure: MeasureOption = "test",
     as_json: AsJson = False,
 ) -> None:
     """Draw results: learning curves, steps to target, performance profiles, or score v context.
@@ -74,19 +64,19 @@ def plot(
         if results.empty:
             raise RecordError(f"no results on {', '.join(env)} among these; leave --env out")
     results.plot(
-        kind.value,
+        kind,
         out,
         target=target,
-        x=axis.value,
+        x=axis,
         log_x=log,
-        score=score.value,
-        measure=measure.value,
+        score=score,
+        measure=measure,
     )
     if as_json:
         shown = {
             f"{name}s": sorted(map(str, results[name].unique())) for name in ("env_id", "agent")
         }
-        print_value({"file": str(out), "kind": kind.value} | shown)
+        print_value({"file": str(out), "kind": kind} | shown)
     else:
         say(str(out))
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import traceback
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -17,28 +16,16 @@ from anymdp_bench.cli.streams import stdout_to_stderr
 from anymdp_bench.runner.executor import Backend
 from anymdp_bench.suites import DEFAULT_SUITE, MOST_EPISODES, MOST_RUNS, MOST_STEPS, suite_names
 
-
-class Context(StrEnum):
-    """What an in-context agent has seen before it starts."""
-
-    EMPTY = "empty"
-    OFFLINE = "offline"
-    IMITATION = "imitation"
+Context = Literal["empty", "offline", "imitation"]
+"""What an in-context agent has seen before it starts."""
 
 
-class Score(StrEnum):
-    """Which score the table shows."""
-
-    CORRECTED = "corrected"
-    RAW = "raw"
-    PAPER = "paper"
+Score = Literal["corrected", "raw", "paper"]
+"""Which score the table shows."""
 
 
-class Track(StrEnum):
-    """What shows the numbers of a run beside its CSV."""
-
-    TENSORBOARD = "tensorboard"
-    WANDB = "wandb"
+Track = Literal["tensorboard", "wandb"]
+"""What shows the numbers of a run beside its CSV."""
 
 
 _MOST_SEED = 2**32 - 1
@@ -76,14 +63,14 @@ def run(
     steps: Annotated[
         int | None, typer.Option(min=1, max=MOST_STEPS, help="Steps in each run.")
     ] = None,
-    context: Annotated[Context, typer.Option(help="Starting context.")] = Context.EMPTY,
+    context: Annotated[Context, typer.Option(help="Starting context.")] = "empty",
     task_seed_start: Annotated[
         int, typer.Option(min=0, max=_MOST_SEED, help="First task seed.")
     ] = 0,
     workers: Annotated[
         int | None, typer.Option(min=1, max=10**4, help="Processes; default: cores.")
     ] = None,
-    executor: Annotated[Backend, typer.Option(help="Where to run.")] = Backend.LOCAL,
+    executor: Annotated[Backend, typer.Option(help="Where to run.")] = "local",
     ray_address: Annotated[
         str | None,
         typer.Option(help="A Ray cluster; default: RAY_ADDRESS, or else a local one."),
@@ -107,7 +94,7 @@ def run(
             metavar="KEY=VALUE", help="A keyword for the agent's class, JSON or text; repeat."
         ),
     ] = None,
-    score: Annotated[Score, typer.Option(help="Score in the table.")] = Score.CORRECTED,
+    score: Annotated[Score, typer.Option(help="Score in the table.")] = "corrected",
     track: Annotated[
         Track | None, typer.Option(help="Show the learning curves there; needs its package.")
     ] = None,
@@ -132,7 +119,7 @@ def run(
         raise typer.BadParameter("give --suite or --env, not both")
     if episodes is not None and steps is not None:
         raise typer.BadParameter("give --episodes or --steps, not both")
-    if ray_address is not None and executor is not Backend.RAY:
+    if ray_address is not None and executor != "ray":
         raise typer.BadParameter("--ray-address goes with --executor ray")
     try:
         with stdout_to_stderr():  # an agent may print
@@ -143,7 +130,7 @@ def run(
                 runs=runs,
                 steps=steps,
                 episodes=episodes,
-                context=context.value,
+                context=context,
                 seed=seed,
                 task_seed_start=task_seed_start,
                 workers=workers,
@@ -151,12 +138,12 @@ def run(
                 progress=False if quiet else None,
                 checkpoint=checkpoint,
                 agent_args=_parse_arguments(agent_arg or []),
-                score=score.value,
+                score=score,
                 executor=executor,
                 ray_address=ray_address,
                 time_limit=time_limit,
                 debug=debug,
-                track=track and track.value,
+                track=track,
             )
     except Exception:
         if debug:
@@ -170,9 +157,9 @@ def run(
     for env_id, seeds in results.skipped.items():
         say(f"{env_id}: skipped task seeds {_list_few(seeds)}, whose gap is lost in noise", quiet)
     if as_json:
-        print_summary(results, score=score.value)
+        print_summary(results, score=score)
     else:
-        print_table(results, score=score.value)
+        print_table(results, score=score)
     if results.failed:
         raise typer.Exit(1)
     say(f"\n{csv}  ({origin.played} units in {origin.seconds:.1f} s)", quiet)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,18 +14,13 @@ from anymdp_bench.cli.list import studies as list_studies
 from anymdp_bench.cli.paths import expand_home
 from anymdp_bench.cli.streams import stdout_to_stderr
 
-
-class Scale(StrEnum):
-    """The sizes of a study."""
-
-    TINY = "tiny"
-    SMALL = "small"
-    PAPER = "paper"
+ScaleName = Literal["tiny", "small", "paper"]
+"""The sizes of a study."""
 
 
 def study(
     name: Annotated[str, typer.Argument(help="Name of the study; see `list studies`.")],
-    scale: Annotated[Scale, typer.Option(help="Size of the study.")] = Scale.SMALL,
+    scale: Annotated[ScaleName, typer.Option(help="Size of the study.")] = "small",
     out: Annotated[Path, typer.Option(callback=expand_home, help="Output directory.")] = Path(
         "studies"
     ),
@@ -45,14 +39,14 @@ def study(
     chosen = load_study(name)
     with writable(out), stdout_to_stderr() if as_json else nullcontext():
         try:
-            paths = chosen.run(scale.value, out)
+            paths = chosen.run(scale, out)
         except ModuleNotFoundError as error:
             raise SuiteError(
                 f"study {name} needs {error.name}; install it (PyTorch: pip install 'anymdp-bench[torch]')"
             ) from None
     if as_json:
         files = [str(path) for path in paths]
-        print_value({"study": name, "scale": scale.value, "files": files})
+        print_value({"study": name, "scale": scale, "files": files})
         return
     for path in paths:
         say(str(path))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,22 +12,12 @@ from anymdp_bench.cli.json_output import AsJson
 from anymdp_bench.cli.paths import expand_home
 from anymdp_bench.cli.run import Score
 
-
-class Format(StrEnum):
-    """The formats of a table."""
-
-    TEXT = "text"
-    MARKDOWN = "markdown"
-    CSV = "csv"
-    LATEX = "latex"
-    HTML = "html"
+FormatName = Literal["text", "markdown", "csv", "latex", "html"]
+"""The formats of a table."""
 
 
-class Measure(StrEnum):
-    """How the scores of learners that train were measured."""
-
-    TEST = "test"
-    ONLINE = "online"
+Measure = Literal["test", "online"]
+"""How the scores of learners that train were measured."""
 
 
 MeasureOption = Annotated[
@@ -43,7 +32,7 @@ def table(
         typer.Argument(callback=expand_home, help="Result CSVs, or directories of them."),
     ],
     target: Annotated[float, typer.Option(min=0.0, max=1.0, help="Score to be reached.")] = 0.9,
-    format_: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TEXT,
+    format_: Annotated[FormatName, typer.Option("--format", help="Output format.")] = "text",
     reference: Annotated[
         bool, typer.Option("--reference", help="Set the published figures beside ours.")
     ] = False,
@@ -51,8 +40,8 @@ def table(
         bool,
         typer.Option("--of-optimum", help="Scores in units of the best policy of all too."),
     ] = False,
-    score: Annotated[Score, typer.Option(help="Score in the table.")] = Score.CORRECTED,
-    measure: MeasureOption = Measure.TEST,
+    score: Annotated[Score, typer.Option(help="Score in the table.")] = "corrected",
+    measure: MeasureOption = "test",
     overall: Annotated[
         bool,
         typer.Option("--overall", help="Statistics over all environments instead of one by one."),
@@ -70,8 +59,8 @@ def table(
     if as_json:
         print_summary(
             results,
-            score=score.value,
-            measure=measure.value,
+            score=score,
+            measure=measure,
             target=target,
             of_optimum=of_optimum,
             overall=overall,
@@ -79,10 +68,10 @@ def table(
     else:
         print_table(
             results,
-            score=score.value,
-            measure=measure.value,
+            score=score,
+            measure=measure,
             target=target,
-            style=format_.value,
+            style=format_,
             reference=reference,
             of_optimum=of_optimum,
             overall=overall,

@@ -9,8 +9,9 @@ the command `anymdp-bench data write` wrote.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from anymdp_bench.lazy_names import load_lazily
 
 if TYPE_CHECKING:
     from anymdp_bench.datasets.batch import NO_LABEL, TrainingBatch, show_demonstrations
@@ -36,29 +37,15 @@ __all__ = [
     "write_parquet",
 ]
 
-_HOME = {
-    "BEHAVIOURS": "mixture",
-    "Mixture": "mixture",
-    "NO_LABEL": "batch",
-    "TrainingBatch": "batch",
-    "show_demonstrations": "batch",
-    "TrainingRuns": "training_runs",
-    "TorchDataset": "torch_dataset",
-    "read_runs": "files",
-    "read_minari": "minari_files",
-    "write_minari": "minari_files",
-    "read_parquet": "parquet_files",
-    "write_parquet": "parquet_files",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(_HOME))
+__getattr__, __dir__ = load_lazily(
+    __name__,
+    {
+        "mixture": ["BEHAVIOURS", "Mixture"],
+        "batch": ["NO_LABEL", "TrainingBatch", "show_demonstrations"],
+        "training_runs": ["TrainingRuns"],
+        "torch_dataset": ["TorchDataset"],
+        "files": ["read_runs"],
+        "minari_files": ["read_minari", "write_minari"],
+        "parquet_files": ["read_parquet", "write_parquet"],
+    },
+)

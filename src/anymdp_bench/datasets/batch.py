@@ -107,7 +107,7 @@ def label_steps(data: Sequences, seeds: Sequence[int]) -> TrainingBatch:
     )
 
 
-def unlabelled(
+def make_unlabelled(
     observation: npt.ArrayLike,
     action: npt.ArrayLike,
     reward: npt.ArrayLike,

@@ -22,7 +22,7 @@ _BONUS, _STEP, _SMOOTHING, _LEAST_SD = 0.005, 0.01, 0.01, 0.01
 
 
 @njit(cache=True, nogil=True)
-def _between(rng, low, high):
+def _draw_between(rng, low, high):
     """Draws a number between `low` and `high`."""
     return low + (high - low) * uniform(rng, 0)
 
@@ -44,22 +44,22 @@ def draw_behaviour(rng, n_slots, shares, out):
         out[EPS] = out[EPS_LEAST] = 1.0
     elif kind in (MODEL, Q_LEARNER):
         if uniform(rng, 0) < 0.5:
-            out[DISCOUNT] = _between(rng, 0.90, 0.99)
+            out[DISCOUNT] = _draw_between(rng, 0.90, 0.99)
         else:
-            out[EPS] = _between(rng, 0.1, 0.5)
-            out[EPS_FALL] = _between(rng, 0.0, 0.1 / n_slots)
+            out[EPS] = _draw_between(rng, 0.1, 0.5)
+            out[EPS_FALL] = _draw_between(rng, 0.0, 0.1 / n_slots)
             out[RATE] = exponential(rng, 0)
     elif kind < NOISY:
         out[ORACLE] = kind - MIXED
         out[EPS] = uniform(rng, 0)
-        out[EPS_FALL] = _between(rng, 0.0, 0.1 / n_slots)
-        out[EPS_LEAST] = _between(rng, -0.5, 0.5)
-        out[SHARE] = _between(rng, -2.0, -0.5)
-        out[SHARE_RISE] = _between(rng, 0.0, 0.1 / n_slots)
-        out[SHARE_MOST] = _between(rng, 0.0, 0.2)
+        out[EPS_FALL] = _draw_between(rng, 0.0, 0.1 / n_slots)
+        out[EPS_LEAST] = _draw_between(rng, -0.5, 0.5)
+        out[SHARE] = _draw_between(rng, -2.0, -0.5)
+        out[SHARE_RISE] = _draw_between(rng, 0.0, 0.1 / n_slots)
+        out[SHARE_MOST] = _draw_between(rng, 0.0, 0.2)
     elif kind < PURE:
         out[ORACLE], out[SHARE], out[SHARE_MOST] = kind - NOISY + 2, 1.0, 1.0
-        out[EPS], out[EPS_FALL] = 1.0, _between(rng, 0.0, 1.0 / n_slots)
+        out[EPS], out[EPS_FALL] = 1.0, _draw_between(rng, 0.0, 1.0 / n_slots)
     else:
         out[ORACLE], out[SHARE], out[SHARE_MOST] = kind - PURE + 1, 1.0, 1.0
 
@@ -117,7 +117,7 @@ def choose(rng, behaviour, seen, answers, q_model, q_table, visits, sd, random_p
 
 @njit(cache=True, nogil=True)
 def learn_q(behaviour, q_table, seen, action, reward, following, terminated):
-    """One step of Q-learning."""
+    """Makes one step of Q-learning."""
     target = reward if terminated else reward + behaviour[DISCOUNT] * q_table[following].max()
     rate = behaviour[RATE] if behaviour[KIND] == Q_LEARNER else 1.0
     q_table[seen, action] += min(_STEP * rate, 1.0) * (target - q_table[seen, action])
@@ -125,7 +125,7 @@ def learn_q(behaviour, q_table, seen, action, reward, following, terminated):
 
 @njit(cache=True, nogil=True)
 def sweep_model(behaviour, q_model, onward, visits, reward):
-    """One sweep of value iteration on smoothed counts: onward [O, A, O], visits, reward sums [O, A]."""
+    """Makes one sweep of value iteration on smoothed counts: onward [O, A, O], visits, reward sums [O, A]."""
     n_observations, n_actions = q_model.shape
     value = np.empty(n_observations)
     for o in range(n_observations):

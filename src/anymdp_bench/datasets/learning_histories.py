@@ -14,33 +14,22 @@ from numba import njit, types
 from anymdp_bench.agents import CompiledAgent, RunBatch
 from anymdp_bench.datasets.codes import TAG_UNKNOWN, TERMINATED, TRUNCATED, WENT_ON
 from anymdp_bench.datasets.sequences import Sequences, empty_sequences, refuse_public
+from anymdp_bench.engine.alias_tables import draw_start, draw_transition, unpack
 from anymdp_bench.engine.arrays import UInt64s
 from anymdp_bench.engine.rng import stream
-from anymdp_bench.engine.rollout import ACT, LEARN
-from anymdp_bench.engine.step import add_noise, draw_start, draw_transition, unpack
+from anymdp_bench.engine.rollout import ACT, BITS, FLOATS, LEARN
+from anymdp_bench.engine.step import add_noise
 from anymdp_bench.scoring import compute_references
 from anymdp_bench.scoring.labels import label_task
-from anymdp_bench.tasks.family import TaskSource
+from anymdp_bench.tasks.source import TaskSource
 
-_FLOATS, _BITS = types.Array(types.float64, 1, "C"), types.Array(types.uint64, 1, "C")
 _SIGNATURE = types.void(
-    types.FunctionType(ACT),
-    types.FunctionType(LEARN),
-    types.Array(types.int64, 1, "C"),
-    types.Array(types.uint64, 2, "C"),
-    types.Array(types.float64, 2, "C"),
-    types.int64,
-    _FLOATS,
-    _FLOATS,
-    _BITS,
-    _BITS,
-    types.int64,
-    types.Array(types.int16, 1, "C"),
-    types.Array(types.int8, 1, "C"),
-    types.Array(types.float32, 1, "C"),
-    types.Array(types.int8, 1, "C"),
-    types.Array(types.int16, 1, "C"),
-)
+    types.FunctionType(ACT), types.FunctionType(LEARN),
+    types.Array(types.int64, 1, "C"), types.Array(types.uint64, 2, "C"), types.Array(types.float64, 2, "C"),
+    types.int64, FLOATS, FLOATS, BITS, BITS, types.int64,
+    types.Array(types.int16, 1, "C"), types.Array(types.int8, 1, "C"), types.Array(types.float32, 1, "C"),
+    types.Array(types.int8, 1, "C"), types.Array(types.int16, 1, "C"),
+)  # fmt: skip
 
 
 @njit(_SIGNATURE, cache=True, nogil=True)

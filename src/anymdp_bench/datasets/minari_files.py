@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Discrete
 
-from anymdp_bench.datasets.batch import NO_LABEL, TrainingBatch, check_steps, unlabelled
+from anymdp_bench.datasets.batch import NO_LABEL, TrainingBatch, check_steps, make_unlabelled
 from anymdp_bench.datasets.codes import TAG_UNKNOWN
 from anymdp_bench.datasets.extras import import_extra
 from anymdp_bench.engine.arrays import AnyArray
@@ -168,7 +168,7 @@ def _to_batch(dataset: Any, episodes: list[Any]) -> TrainingBatch:
     if ours:
         for flags, each in zip(truncated, options, strict=True):
             flags[-1] &= not each["cut"]
-    batch = unlabelled(
+    batch = make_unlabelled(
         observation=join([e.observations[:-1] - seen_from for e in episodes]),
         action=join([e.actions - did_from for e in episodes]),
         reward=join([e.rewards for e in episodes]),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from anymdp_bench.datasets.batch import TrainingBatch, check_steps, unlabelled
+from anymdp_bench.datasets.batch import TrainingBatch, check_steps, make_unlabelled
 from anymdp_bench.datasets.extras import import_extra
 from anymdp_bench.engine.arrays import AnyArray
 from anymdp_bench.paths import AnyPath, expand_home, make_parent
@@ -117,7 +117,7 @@ def _to_batch(table: Any) -> TrainingBatch:
     steps = {name: _column(table, name, kind).reshape(shape) for name, kind in _STEPS.items()}
     advantage = _advantages(table)
     n_actions = int(steps["action"].max()) + 1 if advantage is None else advantage.shape[1]
-    batch = unlabelled(**steps, n_actions=n_actions)
+    batch = make_unlabelled(**steps, n_actions=n_actions)
     for name, kind in _LABELS.items():
         if name in table.column_names:
             values = _column(table, name, kind).reshape(shape)

@@ -26,10 +26,11 @@ from anymdp_bench.datasets.codes import (
     TRUNCATED,
     WENT_ON,
 )
+from anymdp_bench.engine.alias_tables import draw_start, draw_transition, fill_tables, unpack
 from anymdp_bench.engine.evaluate import episode_moments, episode_values
 from anymdp_bench.engine.rng import uniform
 from anymdp_bench.engine.solve import mean_reward, policy_iteration
-from anymdp_bench.engine.step import add_noise, draw_start, draw_transition, fill_tables, unpack
+from anymdp_bench.engine.step import add_noise
 from anymdp_bench.scoring.labels import advantage_unit, write_labels
 
 _REDRAW = 0.2

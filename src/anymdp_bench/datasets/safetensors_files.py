@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from anymdp_bench.datasets.sequences import Sequences
 from anymdp_bench.mdp.file_bytes import sort_metadata
-from anymdp_bench.paths import AnyPath, expand_home
 
 FORMAT = "anymdp-bench data 1"
 
@@ -19,20 +18,6 @@ def write_shard(path: Path, data: Sequences, about: Mapping[str, str]) -> None:
     from safetensors.numpy import save
 
     path.write_bytes(sort_metadata(save(data._asdict(), dict(about))))
-
-
-def read_shards(path: AnyPath) -> Iterator[Sequences]:
-    """Yields the shards of a folder (or one file), in order.
-
-    Raises:
-        ValueError: there is none, or a file is no shard; the message is one line.
-    """
-    path = expand_home(path)
-    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
-    if not files:
-        raise ValueError(f"{path} holds no .safetensors file; write some with anymdp-bench data")
-    for file in files:
-        yield read_shard(file)
 
 
 def read_shard(path: Path) -> Sequences:

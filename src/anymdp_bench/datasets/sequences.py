@@ -21,7 +21,8 @@ from anymdp_bench.engine.arrays import AnyArray, Bands, UInt64s
 from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.tasks.anymdp.sampler import sample_arrays
-from anymdp_bench.tasks.family import PUBLIC_SEEDS, TaskSource
+from anymdp_bench.tasks.family import PUBLIC_SEEDS
+from anymdp_bench.tasks.source import TaskSource
 
 _MOST_CELLS = (
     2**23
@@ -218,7 +219,7 @@ def empty_sequences(n: int, length: int, n_observations: int, n_actions: int) ->
 
 
 def _is_plain_anymdp(source: TaskSource) -> bool:
-    """Whether the tasks are those that `_record_anymdp` samples."""
+    """Tells whether the tasks are those that `_record_anymdp` samples."""
     if source.family.name != "AnyMDP":
         return False
     settings = source.settings()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -14,7 +13,9 @@ from anymdp_bench.datasets.codes import TAG_UNKNOWN
 from anymdp_bench.datasets.learning_histories import record_histories
 from anymdp_bench.datasets.mixture import Mixture
 from anymdp_bench.datasets.sequences import record_tasks
-from anymdp_bench.tasks.family import PUBLIC_SEEDS, TaskSource, task_source
+from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
+from anymdp_bench.tasks.keywords import parse_count
+from anymdp_bench.tasks.source import TaskSource
 
 _TASKS_OF_A_SEED = 2**36
 _MOST_SEED = 2**26
@@ -94,19 +95,19 @@ class TrainingRuns:
     ) -> None:
         values = {
             "env_id": env_id,
-            "length": _check_count("length", length),
-            "batch_size": _check_count("batch_size", batch_size),
-            "seed": _check_count("seed", seed, 0, _MOST_SEED),
+            "length": parse_count("length", length),
+            "batch_size": parse_count("batch_size", batch_size),
+            "seed": parse_count("seed", seed, 0, _MOST_SEED),
             "mixture": Mixture(*mixture).checked(),
             "learner": learner,
-            "keep_every": _check_count("keep_every", keep_every),
+            "keep_every": parse_count("keep_every", keep_every),
             "tags": bool(tags),
-            "runs_per_task": _check_count("runs_per_task", runs_per_task),
-            "world": _check_count("world", world),
-            "threads": _check_count("threads", threads),
+            "runs_per_task": parse_count("runs_per_task", runs_per_task),
+            "world": parse_count("world", world),
+            "threads": parse_count("threads", threads),
             "keywords": tuple(sorted(keywords.items())),
         }
-        values["rank"] = _check_count("rank", rank, 0, world - 1)
+        values["rank"] = parse_count("rank", rank, 0, world - 1)
         for name, value in values.items():
             object.__setattr__(self, name, value)
         if batch_size % runs_per_task:
@@ -178,7 +179,7 @@ class TrainingRuns:
             rank: the number of the part, from 0.
             world: the number of parts.
         """
-        _check_count("rank", rank, 0, _check_count("world", world) - 1)
+        parse_count("rank", rank, 0, parse_count("world", world) - 1)
         out = object.__new__(TrainingRuns)
         vars(out).update(vars(self))
         vars(out).update(rank=self.rank + self.world * rank, world=self.world * world)
@@ -208,18 +209,3 @@ def training_source(env_id: str, **keywords: Any) -> TaskSource:
     if source.family.held_out(dict(source.keywords)):
         raise ValueError(f"the tasks of {env_id} are held out for tests; train on others")
     return source
-
-
-def _check_count(name: str, value: Any, least: int = 1, most: int = 2**40) -> int:
-    """Returns an argument as an int.
-
-    Raises:
-        ValueError: it is no whole number, or out of range.
-    """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if isinstance(value, bool) or not least <= number <= most:
-        raise ValueError(f"{name} is {value!r:.40}; give a whole number from {least} to {most}")
-    return number

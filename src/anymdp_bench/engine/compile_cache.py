@@ -61,7 +61,7 @@ def _user_folder() -> Path:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Whether files can be made in a folder, or the folder can be made, on a disk with enough free space."""
+    """Tells whether a folder exists or can be made, takes files, and has enough free space on its disk."""
     try:
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent

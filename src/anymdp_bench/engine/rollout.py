@@ -13,33 +13,27 @@ from typing import Any, NamedTuple
 
 from numba import njit, types
 
+from anymdp_bench.engine.alias_tables import draw_start, draw_transition, unpack
 from anymdp_bench.engine.no_refcount import no_refcount
 from anymdp_bench.engine.rng import uniform
-from anymdp_bench.engine.step import add_noise, draw_start, draw_transition, unpack
+from anymdp_bench.engine.step import add_noise
 
-_FLOATS = types.Array(types.float64, 1, "C")
-_BITS = types.Array(types.uint64, 1, "C")
-_INTS = types.Array(types.int64, 1, "C")
+FLOATS = types.Array(types.float64, 1, "C")
+BITS = types.Array(types.uint64, 1, "C")
+INTS = types.Array(types.int64, 1, "C")
+"""Types of flat arrays."""
 
-ACT = types.int64(types.int64, types.int64, _FLOATS, _FLOATS, _BITS)
+ACT = types.int64(types.int64, types.int64, FLOATS, FLOATS, BITS)
 """The signature act(observation, n_actions, memory, settings, rng) -> action."""
 
 LEARN = types.void(
-    types.int64,
-    types.int64,
-    types.float64,
-    types.int64,
-    types.boolean,
-    types.boolean,
-    types.int64,
-    _FLOATS,
-    _FLOATS,
-    _BITS,
-)
+    types.int64, types.int64, types.float64, types.int64, types.boolean, types.boolean, types.int64,
+    FLOATS, FLOATS, BITS,
+)  # fmt: skip
 """The signature learn(observation, action, reward, next_observation, terminated, truncated, n_actions,
 memory, settings, rng)."""
 
-POLICY = types.void(types.int64, types.int64, _FLOATS, _FLOATS, types.Array(types.float64, 2, "C"))
+POLICY = types.void(types.int64, types.int64, FLOATS, FLOATS, types.Array(types.float64, 2, "C"))
 """The signature policy(n_observations, n_actions, memory, settings, out).
 
 The function writes action probabilities to `out`, float64 [O, A].
@@ -67,38 +61,18 @@ class CompiledLearner(NamedTuple):
 
 
 _SIGNATURE = types.float64(
-    types.FunctionType(ACT),
-    types.FunctionType(LEARN),
-    types.Array(types.int64, 2, "C"),
-    types.Array(types.uint64, 2, "C"),
-    types.Array(types.float64, 2, "C"),
-    types.Array(types.float64, 3, "C"),
-    _FLOATS,
-    _FLOATS,
-    _BITS,
-    _BITS,
-    _INTS,
-    types.int64,
-    types.int64,
-)
+    types.FunctionType(ACT), types.FunctionType(LEARN),
+    types.Array(types.int64, 2, "C"), types.Array(types.uint64, 2, "C"),
+    types.Array(types.float64, 2, "C"), types.Array(types.float64, 3, "C"),
+    FLOATS, FLOATS, BITS, BITS, INTS, types.int64, types.int64,
+)  # fmt: skip
 
 
 @njit(_SIGNATURE, cache=True, nogil=True)
 def learn_episodes(
-    act,
-    learn,
-    rows,
-    cells,
-    values,
-    advantage,
-    memory,
-    settings,
-    agent_rng,
-    env_rng,
-    counts,
-    until_episode,
-    max_steps,
-):
+    act, learn, rows, cells, values, advantage, memory, settings, agent_rng, env_rng, counts,
+    until_episode, max_steps,
+):  # fmt: skip
     """Plays whole episodes until counts[EPISODES] = until_episode.
 
     The learner also learns from an episode that `max_steps` cuts, but this episode is not counted. An
@@ -151,17 +125,9 @@ def learn_episodes(
             truncated = left == 0 and not terminated
             counts[STEPS] += 1
             learn(
-                seen,
-                action,
-                reward,
-                following,
-                terminated,
-                truncated,
-                n_actions,
-                memory,
-                settings,
-                agent_rng,
-            )
+                seen, action, reward, following, terminated, truncated, n_actions,
+                memory, settings, agent_rng,
+            )  # fmt: skip
             seen = following
             if terminated or truncated:
                 counts[EPISODES] += 1

@@ -19,9 +19,11 @@ whoever holds one may read the arguments, and the arrays at the addresses there.
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
+from numba.np.numpy_support import carray
 
-from anymdp_bench.engine.atomics import add, load, store
+from anymdp_bench.engine.atomics import add, load, pointer, store
 
 MOST_THREADS = 16
 _LINE = 16  # words from one part to the next: two cache lines, which processors fetch in pairs
@@ -36,9 +38,7 @@ UNFINISHED = -(2**62)
 """What `finish` returns when it has lost its patience."""
 
 _BACK, _SIZE = 20, 40
-_COUNT = 2**20 - 1
-MOST_BLOCKS = _COUNT - MOST_THREADS
-"""Blocks that a call may have."""
+_COUNT = 2**20 - 1  # a call may have this many blocks less MOST_THREADS
 
 
 @njit(nogil=True)
@@ -48,8 +48,28 @@ def _is_taken(ticket):
 
 
 @njit(nogil=True)
-def publish(board, blocks, threads):
-    """Offers `blocks` blocks to `threads` threads. The arguments of the call must be on the board."""
+def address(array):
+    """Returns the address of an array's memory, which must outlast the call."""
+    return np.int64(array.ctypes.data)
+
+
+@njit(nogil=True)
+def read_array(board, k, shape, dtype):
+    """Returns the array whose address is argument `k` of the call on the board."""
+    return carray(pointer(load(board, ARGUMENTS + k)), shape, dtype)
+
+
+@njit(nogil=True)
+def read_number(board, k):
+    """Returns argument `k` of the call on the board, int64."""
+    return load(board, ARGUMENTS + k)
+
+
+@njit(nogil=True)
+def publish(board, blocks, threads, arguments):
+    """Offers `blocks` blocks to `threads` threads, with the arguments of the call (a tuple of int64)."""
+    for k in range(len(arguments)):
+        store(board, ARGUMENTS + k, arguments[k])
     store(board, _DONE, 0)
     store(board, _SUM, 0)
     store(board, _BLOCKS, blocks)

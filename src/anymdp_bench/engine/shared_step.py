@@ -4,51 +4,47 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numba.np.numpy_support import carray
 
-from anymdp_bench.engine.atomics import load, pointer, store
 from anymdp_bench.engine.shared_blocks import (
-    ARGUMENTS,
+    address,
     await_call,
     claim,
     finish,
     hand_in,
     publish,
+    read_array,
+    read_number,
 )
 from anymdp_bench.engine.step import BLOCK, find_refused, step_block, step_streams
 from anymdp_bench.engine.threads import SharedKernel
 
-_N_STREAMS, _N_TASKS, _WIDTH, _N_CELLS, _N_ACTIONS, _MODE = range(ARGUMENTS, ARGUMENTS + 6)
-_STREAMS, _RNG, _ROWS, _CELLS, _ACTIONS = range(ARGUMENTS + 6, ARGUMENTS + 11)  # addresses
-_OBS, _REWARD, _ENDED, _FRESH, _LAST = range(ARGUMENTS + 11, ARGUMENTS + 16)
-
 
 @njit(nogil=True)
 def _step_claimed(board, thread):
-    """Steps blocks of the call on the board until every block has been claimed."""
+    """Steps blocks of the call on the board until every block has been claimed.
+
+    It reads the arguments by their places in the tuple that `_lead` publishes.
+    """
     done = resets = 0
     block = claim(board, thread)
     while block >= 0:
-        n, cells = load(board, _N_STREAMS), pointer(load(board, _CELLS))
-        shape = (load(board, _N_CELLS), 4)
+        n, cells = read_number(board, 0), (read_number(board, 3), 4)
         resets += step_block(
-            carray(pointer(load(board, _STREAMS)), (n, 4), np.int64),
-            carray(pointer(load(board, _RNG)), (n,), np.uint64),
-            carray(
-                pointer(load(board, _ROWS)), (load(board, _N_TASKS), load(board, _WIDTH)), np.int64
-            ),
-            carray(cells, shape, np.uint64),
-            carray(cells, shape, np.float64),
-            carray(pointer(load(board, _ACTIONS)), (n,), np.int64),
-            load(board, _N_ACTIONS),
-            load(board, _MODE),
+            read_array(board, 6, (n, 4), np.int64),
+            read_array(board, 7, (n,), np.uint64),
+            read_array(board, 8, (read_number(board, 1), read_number(board, 2)), np.int64),
+            read_array(board, 9, cells, np.uint64),
+            read_array(board, 9, cells, np.float64),
+            read_array(board, 10, (n,), np.int64),
+            read_number(board, 4),
+            read_number(board, 5),
             block * BLOCK,
             min((block + 1) * BLOCK, n),
-            carray(pointer(load(board, _OBS)), (n,), np.int64),
-            carray(pointer(load(board, _REWARD)), (n,), np.float64),
-            carray(pointer(load(board, _ENDED)), (2, n), np.bool_),
-            carray(pointer(load(board, _FRESH)), (n,), np.bool_),
-            carray(pointer(load(board, _LAST)), (n,), np.int64),
+            read_array(board, 11, (n,), np.int64),
+            read_array(board, 12, (n,), np.float64),
+            read_array(board, 13, (2, n), np.bool_),
+            read_array(board, 14, (n,), np.bool_),
+            read_array(board, 15, (n,), np.int64),
         )
         done += 1
         block = claim(board, thread)
@@ -72,23 +68,12 @@ def _lead(
     if refused >= 0:
         return -(refused + 1)
     n = len(streams)
-    store(board, _N_STREAMS, n)
-    store(board, _N_TASKS, len(rows))
-    store(board, _WIDTH, rows.shape[1])
-    store(board, _N_CELLS, len(cells))
-    store(board, _N_ACTIONS, n_actions)
-    store(board, _MODE, mode)
-    store(board, _STREAMS, np.int64(streams.ctypes.data))
-    store(board, _RNG, np.int64(rng.ctypes.data))
-    store(board, _ROWS, np.int64(rows.ctypes.data))
-    store(board, _CELLS, np.int64(cells.ctypes.data))
-    store(board, _ACTIONS, np.int64(actions.ctypes.data))
-    store(board, _OBS, np.int64(obs.ctypes.data))
-    store(board, _REWARD, np.int64(reward.ctypes.data))
-    store(board, _ENDED, np.int64(ended.ctypes.data))
-    store(board, _FRESH, np.int64(fresh.ctypes.data))
-    store(board, _LAST, np.int64(last.ctypes.data))
-    publish(board, (n + BLOCK - 1) // BLOCK, threads)
+    arguments = (
+        n, len(rows), rows.shape[1], len(cells), n_actions, mode,
+        address(streams), address(rng), address(rows), address(cells), address(actions),
+        address(obs), address(reward), address(ended), address(fresh), address(last),
+    )  # fmt: skip
+    publish(board, (n + BLOCK - 1) // BLOCK, threads, arguments)
     _step_claimed(board, 0)
     return finish(board, patience)
 

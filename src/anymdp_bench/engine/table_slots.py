@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from anymdp_bench.engine.alias_tables import StepTables
 from anymdp_bench.engine.arrays import Int64s
-from anymdp_bench.engine.step import StepTables
 
 _SPARE = 1.25  # a place is this much larger than the largest task so far
 

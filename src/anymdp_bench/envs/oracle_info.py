@@ -10,7 +10,7 @@ from anymdp_bench.engine.arrays import Float64s, Int64s
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import solve
 from anymdp_bench.scoring import ORACLE_GAMMA, oracle_advantages
-from anymdp_bench.tasks.family import TaskSource
+from anymdp_bench.tasks.source import TaskSource
 
 OUTSIDE = -1  # the recorded task seed of a task that the caller gives
 

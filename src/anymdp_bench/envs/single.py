@@ -22,7 +22,9 @@ from anymdp_bench.tasks.env_arguments import (
     parse_action,
     parse_seed,
 )
-from anymdp_bench.tasks.family import TaskSource, families, refuse_keyword
+from anymdp_bench.tasks.family import families
+from anymdp_bench.tasks.keywords import refuse_keyword
+from anymdp_bench.tasks.source import TaskSource
 
 
 class TabularEnv(gym.Env[np.int64, np.int64]):

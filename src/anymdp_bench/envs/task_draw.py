@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from anymdp_bench.mdp import TabularMDP, TaskError
-from anymdp_bench.tasks.family import PUBLIC_SEEDS, TaskSource, parse_task_seed
+from anymdp_bench.tasks.family import PUBLIC_SEEDS
+from anymdp_bench.tasks.keywords import parse_task_seed
+from anymdp_bench.tasks.source import TaskSource
 
 TRAINING_SEEDS = range(PUBLIC_SEEDS, 2**63)
 _KEPT = 1024  # tasks that are kept for the next time that their seeds are drawn

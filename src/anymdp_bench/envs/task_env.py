@@ -19,7 +19,8 @@ from anymdp_bench.tasks.env_arguments import (
     parse_actions,
     parse_seed,
 )
-from anymdp_bench.tasks.family import TaskSource, families
+from anymdp_bench.tasks.family import families
+from anymdp_bench.tasks.source import TaskSource
 from anymdp_bench.tasks.task import VectorSimulator
 
 

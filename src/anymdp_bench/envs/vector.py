@@ -5,32 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import batch_space
 
+from anymdp_bench.engine.alias_tables import stack_tables
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s, UInt64s
-from anymdp_bench.engine.seeding import dynamics_streams, parse_reset_mask
+from anymdp_bench.engine.seeding import parse_reset_mask
 from anymdp_bench.engine.shared_step import step_shared
-from anymdp_bench.engine.step import (
-    AUTORESET_MODES,
-    DONE,
-    LEFT,
-    STATE,
-    TASK,
-    reset_streams,
-    stack_tables,
-)
-from anymdp_bench.engine.threads import ThreadChoice
+from anymdp_bench.engine.step import DONE, LEFT, STATE, TASK, reset_streams
 from anymdp_bench.envs.oracle_info import OracleInfo, parse_task_options
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.rendering.cells import draw_cells
 from anymdp_bench.rendering.state_strip import render_rgb
 from anymdp_bench.tasks.env_arguments import (
     check_options,
-    check_render_mode,
     parse_actions,
     parse_max_steps,
     parse_seeds,
@@ -38,10 +27,12 @@ from anymdp_bench.tasks.env_arguments import (
     refuse_action,
     refuse_unused,
 )
-from anymdp_bench.tasks.family import TaskSource, families
+from anymdp_bench.tasks.family import families
+from anymdp_bench.tasks.source import TaskSource
+from anymdp_bench.tasks.stream_vector import StreamVectorEnv
 
 
-class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
+class TabularVectorEnv(StreamVectorEnv):
     """`num_envs` streams over one or many tasks of a family.
 
     With seed s, stream i plays what a single environment with seed s + i plays. `reset` takes Gymnasium's
@@ -74,46 +65,18 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         privileged_info: bool = False,
         **keywords: Any,
     ) -> None:
-        if num_envs < 1:
-            raise ValueError(f"num_envs is {num_envs}; give at least 1")
-        self.num_envs = num_envs
-        self.render_mode = check_render_mode(render_mode, ("rgb_array",))
+        super().__init__(num_envs, autoreset_mode, render_mode, fps=8)
         self._limit = parse_max_steps(max_episode_steps)
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self._kernel_mode = AUTORESET_MODES[self.autoreset_mode.value]
-        self._threads = ThreadChoice(num_envs)
-        self.metadata = {
-            "render_modes": ["rgb_array"],
-            "render_fps": 8,
-            "autoreset_mode": self.autoreset_mode,
-        }
         self._source = TaskSource(families()[family], tuple(sorted(keywords.items())))
         self._privileged = privileged_info
         self._streams: Int64s = np.zeros((num_envs, 4), np.int64)
         self._streams[:, DONE] = 1
-        self._everyone = np.ones(num_envs, np.bool_)
-        self._unused = np.ones(num_envs, np.bool_)  # the streams that were never reset
-        self._is_ready = False
-        self._rng = np.zeros(num_envs, np.uint64)
-        self._seeded = False
         self._last: Int64s = np.zeros(num_envs, np.int64)
         self._tasks: list[tuple[TabularMDP, int]] = []
         self._oracle_infos: list[OracleInfo] = []
         self._assign(self._sample(task_seeds), self._everyone)
         first = self._tasks[0][0]
-        self.single_observation_space = gym.spaces.Discrete(first.n_observations)
-        self.single_action_space = gym.spaces.Discrete(first.n_actions)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._protect()  # unpickled arrays are not
-
-    def _protect(self) -> None:
-        """Makes the arrays read-only that every `info` shares."""
-        self.task_seeds.setflags(write=False)
-        self._everyone.setflags(write=False)
+        self._set_spaces(first.n_observations, first.n_actions)
 
     def _sample(self, seeds: int | Sequence[int] | Int64s) -> list[tuple[TabularMDP, int]]:
         """Samples (task, recorded seed) for each stream. Equal seeds share one task."""
@@ -151,7 +114,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         """Collects the recorded seeds in a new array, since the older ones are in the hands of users."""
         recorded = [seed for _, seed in self._tasks]
         exact = np.int64 if max(recorded) < 2**63 else np.object_  # NumPy would round the largest
-        self.task_seeds: Int64s = np.array(recorded, exact)
+        self.task_seeds = np.array(recorded, exact)
         self._protect()
 
     def _set_limits(self, own: Int64s) -> None:
@@ -195,18 +158,8 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         one, given, seeds = parse_seeds(seed, self.num_envs)
         seen = self._observations()  # before some streams get other tasks
         self._choose_tasks(options, mask, given, seeds)
-        if one is not None:
-            super().reset(seed=one)
-        if not self._seeded:
-            size = self.num_envs
-            self._rng[:] = dynamics_streams(
-                self.np_random.integers(2**64, size=size, dtype=np.uint64)
-            )
-            self._seeded = True
-        self._rng[given & mask] = dynamics_streams(seeds[given & mask])
+        self._seed_streams(one, given, seeds, mask)
         self._least_left = 0
-        self._unused &= ~mask
-        self._is_ready = not self._unused.any()
         rows, cells, _ = self._tables
         reset_streams(self._streams, self._rng, rows, cells, mask, seen)
         info: dict[str, Any] = {"task_seed": self.task_seeds, "_task_seed": mask}
@@ -324,8 +277,7 @@ class TabularVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
 
     def render(self) -> tuple[npt.NDArray[np.uint8], ...] | None:
         """Draws one frame for each stream, as `TabularEnv` does."""
-        if self.render_mode is None:
-            gym.logger.warn("render() needs make_vec(..., render_mode='rgb_array')")
+        if not self._is_rendered():
             return None
         grid = self._source.grid()
         pairs = [

@@ -90,12 +90,12 @@ class RenumberedTask:
         raise TypeError("a renumbered task has no compiled run; play it with SteppedAgent")
 
     def expected_return(self, policies: Sequence[Float64s]) -> float:
-        """The exact expected return of one episode; see `Task.expected_return`."""
+        """Returns the exact expected return of one episode; see `Task.expected_return`."""
         pairs = zip(policies, self.action_number, strict=True)
         return self.task.expected_return([policy[:, number] for policy, number in pairs])
 
     def corrected_range(self, measure: str) -> tuple[float, float]:
-        """The task's own; see `Task.corrected_range`."""
+        """Returns the task's own; see `Task.corrected_range`."""
         return self.task.corrected_range(measure)
 
 
@@ -135,17 +135,17 @@ class RenumberedSimulator:
         return result._replace(transition=transition)
 
     def oracle_actions(self) -> Int64s:
-        """What the oracle would play now, by the new numbers, int64 [n]."""
+        """Returns what the oracle would play now, by the new numbers, int64 [n]."""
         out: Int64s = self._action_number[self._streams, self._simulator.oracle_actions()]
         return out
 
     def frame(self, final: bool = False) -> Frame:
-        """The simulator's own picture; see `VectorSimulator.frame`."""
+        """Returns the simulator's own picture; see `VectorSimulator.frame`."""
         return self._simulator.frame(final)
 
 
 def renumber(task: Task, seeds: Sequence[UInt64s]) -> RenumberedTask:
-    """The task with numbers drawn at random for each player.
+    """Returns the task with numbers drawn at random for each player.
 
     Args:
         task: the task.

@@ -82,7 +82,7 @@ def _check_measure(found: Submission) -> None:
 
 
 def _check_run(found: Submission, rows: Int64s, task: Task) -> None:
-    """One run's episodes and steps: those of the protocol, to the end of the budget."""
+    """Checks one run's episodes and steps: those of the protocol, to the end of the budget."""
     limits, horizon = found.limits, task.max_steps
     episode = found.frame["episode"].to_numpy()[rows]
     steps = found.frame["steps"].to_numpy()[rows]
@@ -107,7 +107,7 @@ def _check_run(found: Submission, rows: Int64s, task: Task) -> None:
 
 
 def _due(found: Submission, rows: Int64s) -> Int64s:
-    """The episodes of a run that have a row, if its steps last: all, or a learner's test points."""
+    """Returns the episodes of a run that have a row, if its steps last: all, or a learner's test points."""
     limits, episode = found.limits, found.frame["episode"].to_numpy()[rows]
     if found.context != "none":
         return np.arange(1, (limits.episodes or episode[-1]) + 1)
@@ -125,7 +125,7 @@ def _due(found: Submission, rows: Int64s) -> Int64s:
 def _is_whole(
     limits: Limits, episode: Int64s, steps: Int64s, due: Int64s, horizon: int, at_once: int
 ) -> bool:
-    """Whether a run may end here: nothing more is due, or its steps may not last until something is."""
+    """Tells whether a run may end here: nothing more is due, or its steps may not last until something is."""
     if len(episode) == len(due) and limits.episodes is not None:
         return True
     if limits.steps is None:

@@ -58,7 +58,7 @@ def check_file(path: Path, most_rows: Callable[[str, int], int]) -> str:
 
 
 def _lines(path: Path, seen: Callable[[bytes], None]) -> Iterator[tuple[int, str]]:
-    """The lines, each with its number from 1, without line ends; every byte is shown to `seen`."""
+    """Returns the lines, each with its number from 1, without line ends; every byte is shown to `seen`."""
     try:
         with open_bytes(path, MAX_BYTES) as file:
             for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), start=1):

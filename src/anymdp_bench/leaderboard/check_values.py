@@ -44,7 +44,7 @@ def check_values(found: Submission, tasks: Tasks) -> None:
 
 
 def _tolerance(task: Task, value: Float64s) -> Float64s:
-    """How far two computations of `value`, in units of return, may lie apart."""
+    """Returns how far two computations of `value`, in units of return, may lie apart."""
     scale = task.references
     size = np.maximum(abs(value), max(abs(scale.oracle), abs(scale.random), scale.gap))
     out: Float64s = _RELATIVE * size

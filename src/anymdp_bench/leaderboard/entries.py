@@ -35,7 +35,7 @@ class Board:
 
 
 def make_board(submissions: Sequence[Submission]) -> Board:
-    """The page's content.
+    """Returns the page's content.
 
     Raises:
         RecordError: two submissions are of the same agent, version, suite and context, or a
@@ -65,11 +65,11 @@ def make_board(submissions: Sequence[Submission]) -> Board:
         _total(row, *sources[_identity_of(row)], online[_identity_of(row)])
         for row in summarise_overall(frame).to_dict("records")
     ]
-    return Board(_ranked(totals, ["suite"]), _ranked(rows, ["suite", "env_id"]), curves)
+    return Board(_rank(totals, ["suite"]), _rank(rows, ["suite", "env_id"]), curves)
 
 
 def _find_online(frame: pd.DataFrame) -> dict[tuple[str, ...], float]:
-    """The score of each submission by its agent's own episodes, over all environments.
+    """Returns the score of each submission by its agent's own episodes, over all environments.
 
     It is NaN where the submission records no regret.
     """
@@ -83,7 +83,7 @@ def _find_online(frame: pd.DataFrame) -> dict[tuple[str, ...], float]:
     return found
 
 
-def _ranked(rows: list[dict[str, Any]], blocks: Sequence[str]) -> list[dict[str, Any]]:
+def _rank(rows: list[dict[str, Any]], blocks: Sequence[str]) -> list[dict[str, Any]]:
     """Rows in blocks of equal `blocks`, in the order first seen, the best of each block first.
 
     The best is the one with the highest online score, if all rows of the block have one. Else it is the one
@@ -100,7 +100,7 @@ def _ranked(rows: list[dict[str, Any]], blocks: Sequence[str]) -> list[dict[str,
 
 
 def receipt_of(found: Submission) -> Receipt | None:
-    """The receipt beside a submission, if it is about these very bytes and holds."""
+    """Returns the receipt beside a submission, if it is about these very bytes and holds."""
     path = receipt_path(found.path)
     if not path.exists():
         return None
@@ -117,7 +117,7 @@ def _identity_of(row: dict[Any, Any]) -> tuple[str, ...]:
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with text columns as plain strings, so that several can be stacked."""
+    """Returns the frame with text columns as plain strings, so that several can be stacked."""
     return frame.astype(
         {k: "str" for k in frame if isinstance(frame[k].dtype, pd.CategoricalDtype)}
     )
@@ -130,7 +130,7 @@ def _label(agent: str, version: str, context: str) -> str:
 def _row(
     row: dict[Any, Any], best: bool, found: Submission, receipt: Receipt | None
 ) -> dict[str, Any]:
-    """One line of the main table; `*_key` are numbers to sort by, infinity last."""
+    """Returns one line of the main table; `*_key` are numbers to sort by, infinity last."""
     known = (
         find_published(row["env_id"], row["agent"]) if row["context"] in ("none", "empty") else None
     )
@@ -155,14 +155,14 @@ def _row(
 
 
 def _figure(value: float) -> str:
-    """Three digits, thousands as the tables print them."""
+    """Returns three digits, thousands as the tables print them."""
     return human(value) if math.isnan(value) or abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _total(
     row: dict[Any, Any], found: Submission, receipt: Receipt | None, online: float
 ) -> dict[str, Any]:
-    """One line of the table of submissions, and all that its details say."""
+    """Returns one line of the table of submissions, and all that its details say."""
     parameters, steps = found.parameters, found.limits.steps
     return _common(row, found, receipt) | {
         "n_envs": row["n_envs"],
@@ -192,19 +192,19 @@ def _total(
 
 
 def _say_no_cost(found: Submission) -> str:
-    """What stands for a training cost where the submission gives none."""
+    """Returns what stands for a training cost where the submission gives none."""
     return "learns in the run" if found.context == "none" else "not given"
 
 
 def _say_limits(found: Submission) -> str:
-    """The budget of a run, in words."""
+    """Returns the budget of a run, in words."""
     limits = found.limits
     parts = [(limits.episodes, "episodes"), (limits.steps, "steps")]
     return " or ".join(f"{human(most)} {unit}" for most, unit in parts if most is not None)
 
 
 def _repeat(found: Submission, receipt: Receipt) -> str:
-    """The command that repeats a verification."""
+    """Returns the command that repeats a verification."""
     words = ["anymdp-bench", "leaderboard", "verify", found.path.name, "--nonce", receipt.nonce]
     for option, counts in (
         ("--sample", {each.sampled for each in receipt.environments}),
@@ -217,7 +217,7 @@ def _repeat(found: Submission, receipt: Receipt) -> str:
 
 
 def _common(row: dict[Any, Any], found: Submission, receipt: Receipt | None) -> dict[str, Any]:
-    """The cells that both tables have."""
+    """Returns the cells that both tables have."""
     low, high = row["score_low"], row["score_high"]
     marks = np.clip(np.nan_to_num((low, row["score"], high), nan=row["score"]), 0.0, 1.1) * 100
     return {
@@ -237,7 +237,7 @@ def _common(row: dict[Any, Any], found: Submission, receipt: Receipt | None) -> 
 
 
 def _curve(label: str, part: pd.DataFrame) -> dict[str, Any]:
-    """A learning curve against steps; scores in thousandths, which is more than the eye sees."""
+    """Returns a learning curve against steps; scores in thousandths, which is more than the eye sees."""
     band = learning_curve(part, "steps", points=48)
     scores = {
         name: [None if math.isnan(v) else round(1000 * float(v)) for v in values]

@@ -53,7 +53,7 @@ class Host:
             raise AgentError(f"agent {spec.name} looks at the task; it is no leaderboard entry")
 
     def describe(self) -> dict[str, Any]:
-        """What the agent declares."""
+        """Returns what the agent declares."""
         trains = bool(self.agent.trains)
         streams, shaped = get_parallel(self.agent), is_shaped(self.agent)
         described = {"version": self._version, "trains": trains, "tuned": self._tuned}
@@ -77,7 +77,8 @@ class Host:
                 self.agent.learn(transition)
         if "act" in request:
             seen = np.array(request["act"], np.int64)
-            return np.asarray(self.agent.act(seen, test=bool(request["test"]))).tolist()
+            options = {"test": True} if request["test"] else {}
+            return np.asarray(self.agent.act(seen, **options)).tolist()
         table = self.agent.policy()
         return None if table is None else np.asarray(table).tolist()
 

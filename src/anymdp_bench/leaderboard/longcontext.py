@@ -14,7 +14,7 @@ BUCKETS = (1, 4, 7, 9)
 
 
 def load_board(folder: Path) -> list[tuple[Path, Result]]:
-    """All results of a folder, by file name; none if there is no such folder.
+    """Returns all results of a folder, by file name; none if there is no such folder.
 
     Raises:
         RecordError: a file is no result, or repeats another's model, version and stream.
@@ -61,7 +61,7 @@ def _row(path: Path, result: Result) -> dict[str, Any]:
 
 
 def _mean(result: Result, field: str) -> float:
-    """Over all steps of the stream: buckets count by their length."""
+    """Returns the mean over all steps of the stream: buckets count by their length."""
     steps = [float(row["stop"] or 0) - float(row["start"] or 0) for row in result.buckets]
     losses = [float(row[field] or 0.0) for row in result.buckets]
     return sum(n * x for n, x in zip(steps, losses, strict=True)) / sum(steps)

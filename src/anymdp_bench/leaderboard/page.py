@@ -84,7 +84,7 @@ def _copy(paths: Sequence[Path], folder: Path) -> None:
 
 
 def render(board: Board, contexts: Sequence[dict[str, Any]] = (), docs: str = "") -> str:
-    """The page as text, the same for the same board.
+    """Returns the page as text, the same for the same board.
 
     Args:
         board: what the page shows.
@@ -117,7 +117,7 @@ def render(board: Board, contexts: Sequence[dict[str, Any]] = (), docs: str = ""
 
 
 def _default_suite(suites: list[str]) -> str:
-    """The suite that is shown first; the scores of several are not to be compared."""
+    """Returns the suite that is shown first; the scores of several are not to be compared."""
     return DEFAULT_SUITE if DEFAULT_SUITE in suites else suites[0]
 
 
@@ -131,6 +131,6 @@ def _hash(text: str) -> str:
 
 
 def _json(value: object) -> str:
-    """JSON that can stand inside a script element: no character that HTML gives a meaning."""
+    """Returns JSON that can stand inside a script element: no character that HTML gives a meaning."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # ASCII only
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -12,7 +12,7 @@ RESAMPLES = 9_999
 
 
 def p_fresh(claimed: Sequence[Array], rerun: Sequence[Array], seed: int = 0) -> float:
-    """The one-sided p-value of "the claimed runs score no more than the rerun ones, on average".
+    """Returns the one-sided p-value of "the claimed runs score no more than the rerun ones, on average".
 
     The statistic is the mean over environments of the difference of means. Labels are shuffled within each
     environment.
@@ -32,14 +32,14 @@ def p_fresh(claimed: Sequence[Array], rerun: Sequence[Array], seed: int = 0) -> 
     return _p(observed, shuffled)
 
 
-def p_paired(claimed: Array, rerun: Array, seed: int = 0) -> float:
-    """The same for runs [n] on the same tasks with the same seeds; signs of differences are shuffled."""
+def p_of_pairs(claimed: Array, rerun: Array, seed: int = 0) -> float:
+    """Returns the same for pairs of runs [n] with the same seeds; signs of differences are shuffled."""
     difference = claimed - rerun
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(RESAMPLES, len(difference)))
     return _p(float(difference.mean()), (signs * difference).mean(axis=1))
 
 
 def _p(observed: float, shuffled: Array) -> float:
-    """The share of shuffles at least as large as what was observed, itself counted; never 0."""
+    """Returns the share of shuffles at least as large as what was observed, itself counted; never 0."""
     larger = int((shuffled >= observed - 1e-12).sum())
     return (larger + 1) / (len(shuffled) + 1)

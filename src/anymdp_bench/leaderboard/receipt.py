@@ -144,7 +144,7 @@ def _check_kinds(receipt: Receipt) -> None:
 
 
 def say_chance(p: float) -> str:
-    """A probability as a number of honest submissions: of 100, or of 1,000 where it is small."""
+    """Returns a probability as a number of honest submissions: of 100, or of 1,000 where it is small."""
     if p >= 0.995:
         return "nearly all honest submissions"
     count, of = (100 * p, "100") if p >= 0.1 else (1000 * p, "1,000")

@@ -63,7 +63,7 @@ class RemoteAgent:
 
     def act(self, observation: Int64s, test: bool = False) -> npt.ArrayLike:
         """Actions, [n]."""
-        return self._checked(self._ask({"act": observation.tolist(), "test": test}))
+        return self._check_answer(self._ask({"act": observation.tolist(), "test": test}))
 
     def learn(self, transition: Transition) -> None:
         """Keeps one step for the next request."""
@@ -75,11 +75,11 @@ class RemoteAgent:
         self._steps[-1]["demonstrated"] = demonstrated.tolist()
 
     def policy(self) -> npt.ArrayLike | None:
-        """The policy to test, a table or None."""
+        """Returns the policy to test, a table or None."""
         table = self._ask({"policy": True})
-        return None if table is None else self._checked(table)
+        return None if table is None else self._check_answer(table)
 
-    def _checked(self, value: Any) -> npt.NDArray[Any]:
+    def _check_answer(self, value: Any) -> npt.NDArray[Any]:
         try:
             array = np.array(value)
         except ValueError:
@@ -100,7 +100,7 @@ class RemoteAgent:
         return self._read()
 
     def _read(self) -> Any:
-        """The next answer, of bounded size and in bounded time."""
+        """Returns the next answer, of bounded size and in bounded time."""
         assert self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
         until = time.monotonic() + self.patience
@@ -128,7 +128,7 @@ class RemoteAgent:
 
 @contextmanager
 def remote(spec: AgentSpec, patience: float = PATIENCE) -> Iterator[RemoteAgent]:
-    """The agent in a process of its own, which ends with the block.
+    """Starts the agent in a process of its own, which ends with the block.
 
     Raises:
         AgentError: there is no such agent, or it broke the contract.
@@ -148,7 +148,7 @@ def remote(spec: AgentSpec, patience: float = PATIENCE) -> Iterator[RemoteAgent]
 
 @contextmanager
 def remote_players(spec: AgentSpec, players: int) -> Iterator[list[RemoteAgent]]:
-    """One process a player; the first alone plays games of one."""
+    """Starts one process a player; the first alone plays games of one."""
     with ExitStack() as stack:
         yield [stack.enter_context(remote(spec)) for _ in range(players)]
 

@@ -125,7 +125,7 @@ class Submission:
         return self.suite.training if self.context == "none" else self.suite.in_context
 
     def fault(self, row: int, column: str, what: str, fix: str) -> RecordError:
-        """The complaint about one row of the frame."""
+        """Returns the complaint about one row of the frame."""
         return make_record_error(self.path, int(self.lines[row]), column, what, fix)
 
     def require(self, bad: npt.NDArray[np.bool_], column: str, what: str, fix: str) -> None:
@@ -205,7 +205,7 @@ def _check_header(found: Submission) -> None:
 
 
 def _most_rows(path: Path, name: str, line: int) -> int:
-    """How many rows a file of a suite can have."""
+    """Returns how many rows a file of a suite can have."""
     published = [each for each in suite_names() if each != CUSTOM]
     if name not in published:
         what = f"{name[:40]!r} is no published suite"

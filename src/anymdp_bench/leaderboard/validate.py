@@ -29,7 +29,7 @@ def validate(path: AnyPath) -> tuple[Submission, Tasks]:
 
 
 def submission_paths(paths: Iterable[AnyPath]) -> list[Path]:
-    """The result files among `paths`, and those of the folders among them, in order of name.
+    """Returns the result files among `paths`, and those of the folders among them, in order of name.
 
     Raises:
         RecordError: there is none.

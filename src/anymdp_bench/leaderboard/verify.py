@@ -26,7 +26,7 @@ from anymdp_bench.agents import AgentError, AgentSpec
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.evaluation import Budget, Curve, Run, renumber
 from anymdp_bench.leaderboard.check_completeness import Tasks
-from anymdp_bench.leaderboard.permutation_test import p_fresh, p_paired
+from anymdp_bench.leaderboard.permutation_test import p_fresh, p_of_pairs
 from anymdp_bench.leaderboard.receipt import Environment, Receipt
 from anymdp_bench.leaderboard.rerun import RemoteAgent, remote_players, replay
 from anymdp_bench.leaderboard.submission import Submission
@@ -92,7 +92,9 @@ def verify(
             tell(f"{found.agent} on {row.env_id}: {sample} submitted runs, {fresh} fresh tasks")
             part = found.frame[(found.frame["env_id"] == row.env_id).to_numpy()]
             curves = _curves(part, episodes)
-            same, pair = _sampled(agents, found, row.env_id, tasks, curves, budget, nonce, sample)
+            same, pair = _compare_sample(
+                agents, found, row.env_id, tasks, curves, budget, nonce, sample
+            )
             seeds, again = _fresh(agents, found, row.env_id, budget, nonce, fresh)
             claimed = np.array([_claims(*curve, row.env_id) for curve in curves.values()])
             sampled.append(pair)
@@ -103,7 +105,7 @@ def verify(
     ours, theirs = (np.concatenate([pair[side] for pair in sampled]) for side in range(2))
     p_values = [
         (
-            p_paired(ours[:, k], theirs[:, k]),
+            p_of_pairs(ours[:, k], theirs[:, k]),
             p_fresh([p.claimed[:, k] for p in strata], [p.rerun[:, k] for p in strata]),
         )
         for k in range(2)
@@ -132,7 +134,7 @@ _Rows = tuple[Array, Array, str]  # episode [n], score [n], measure
 
 
 def _curves(part: pd.DataFrame, episodes: int | None) -> dict[tuple[int, int], _Rows]:
-    """The submitted runs of an environment by (task seed, run seed), cut after `episodes`."""
+    """Returns the submitted runs of an environment by (task seed, run seed), cut after `episodes`."""
     out: dict[tuple[int, int], _Rows] = {}
     for key, rows in part.groupby(["task_seed", "run_seed"], sort=False):
         task, run = cast("tuple[int, int]", key)
@@ -144,7 +146,7 @@ def _curves(part: pd.DataFrame, episodes: int | None) -> dict[tuple[int, int], _
 
 
 def _claims(episode: Array, score: Array, measure: str, env_id: str) -> tuple[float, float]:
-    """(final score, mean score over the run's rows)."""
+    """Returns (final score, mean score over the run's rows)."""
     return float(score[-window(measure, env_id) :].mean()), float(score.mean())
 
 
@@ -154,7 +156,7 @@ def _claims_of(curve: Curve, env_id: str) -> tuple[float, float]:
     return _claims(curve.episode.astype(float), curve.score, curve.measure, env_id)
 
 
-def _sampled(
+def _compare_sample(
     agents: list[RemoteAgent],
     found: Submission,
     env_id: str,
@@ -164,7 +166,7 @@ def _sampled(
     nonce: str,
     count: int,
 ) -> tuple[int, _Pair]:
-    """(runs that gave the same rows, claims and reruns) of submitted runs, chosen by hash."""
+    """Returns (runs that gave the same rows, claims and reruns) of submitted runs, chosen by hash."""
     keys = list(curves)
     rng = np.random.default_rng(stream("verify", found.digest, nonce, env_id))
     keys = [keys[k] for k in rng.permutation(len(keys))[:count]]
@@ -187,7 +189,7 @@ def _fresh(
     nonce: str,
     count: int,
 ) -> tuple[tuple[int, ...], Array]:
-    """(task seeds, reruns) on tasks that the hash chooses among all public ones, or on renumbered ones."""
+    """Returns (task seeds, reruns) on public tasks that the hash chooses, or on renumbered ones."""
     source, runs = task_source(env_id), []
     for k in range(count):
         begin, run_seed = (

@@ -116,7 +116,7 @@ def _find_error(result: Result) -> str:
             return f"field {name!r}: expected a number, 0 or more, or null"
     if result.stream not in STREAMS:
         return f"field 'stream': no stream {result.stream!r}; there are {', '.join(STREAMS)}"
-    digest, floors = _expected(result.stream)
+    digest, floors = _find_expected(result.stream)
     if result.digest != digest:
         return f"field 'digest': not that of {result.stream}, which is {digest[:12]}..."
     return _find_bucket_error(result, floors)
@@ -143,7 +143,7 @@ def _find_bucket_error(result: Result, floors: tuple[float, ...]) -> str:
 
 
 @cache
-def _expected(name: str) -> tuple[str, tuple[float, ...]]:
+def _find_expected(name: str) -> tuple[str, tuple[float, ...]]:
     """Computes (digest, floor of every bucket) of a published stream."""
     data = stream(name)
     floors = (float(data.floor[:, a:b].mean()) for a, b in edges(data.length))

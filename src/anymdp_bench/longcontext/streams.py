@@ -170,18 +170,18 @@ def _make_stream(name: str, n_states: int, n_actions: int, found: Sequences) -> 
     steps = Steps(
         seen,
         action,
-        _delayed(seen),
-        _delayed(action),
-        _delayed(found.reward),
-        _delayed(ending, NOTHING),
-        _delayed(arrival),
-        _delayed(tag, TAG_UNKNOWN),
+        _delay(seen),
+        _delay(action),
+        _delay(found.reward),
+        _delay(ending, NOTHING),
+        _delay(arrival),
+        _delay(tag, TAG_UNKNOWN),
     )
     label = found.advantage.argmax(-1)[runs, seen]
     floor = found.entropy[runs, seen, action].astype(np.float64)
     return Stream(name, n_states, n_actions, steps, arrival, label, floor)
 
 
-def _delayed(x: AnyArray, first: int = 0) -> AnyArray:
+def _delay(x: AnyArray, first: int = 0) -> AnyArray:
     """Shifts an array [n, T] one step later; `first` fills the first step."""
     return np.concatenate([np.full_like(x[:, :1], first), x[:, :-1]], 1)

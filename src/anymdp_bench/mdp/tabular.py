@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from anymdp_bench.engine.alias_tables import StepTables, step_tables
 from anymdp_bench.engine.arrays import AnyArray, Bands, Bools, Float64s, Int64s
-from anymdp_bench.engine.step import StepTables, step_tables
 from anymdp_bench.mdp.checks import (
     KeywordError,
     TaskError,

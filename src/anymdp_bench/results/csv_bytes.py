@@ -28,7 +28,7 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def find_files(folder: Path, deep: bool = True) -> list[Path]:
-    """The result files in a folder, if `deep` in those below it too, sorted.
+    """Returns the result files in a folder, if `deep` in those below it too, sorted.
 
     Hidden files and files in hidden folders are left out: they are copies and notes of other programs. A
     folder `x.csv` is no file.
@@ -43,7 +43,7 @@ def _is_hidden(path: Path, folder: Path) -> bool:
 
 
 def remove_suffix(name: str) -> str:
-    """The name of a result file without `.csv` or `.csv.gz`."""
+    """Returns the name of a result file without `.csv` or `.csv.gz`."""
     return name.removesuffix(".gz").removesuffix(".csv")
 
 
@@ -109,7 +109,7 @@ class _Unpacked(io.RawIOBase):
 
 
 def read_lines_above(path: Path) -> tuple[dict[str, str], int, str]:
-    """What stands above the rows: the `# key: value` lines, and the header line with its number, from 1.
+    """Returns what stands above the rows: the `# key: value` lines, the header line and its number, from 1.
 
     Blank lines count, and say nothing.
 
@@ -136,7 +136,7 @@ def read_lines_above(path: Path) -> tuple[dict[str, str], int, str]:
 
 
 def row_numbers(path: Path, above: int) -> Iterator[int]:
-    """The number, from 1, of each line that is not blank, after the first `above` lines."""
+    """Returns the number, from 1, of each line that is not blank, after the first `above` lines."""
     with open_bytes(path) as file:
         for number, line in enumerate(file, start=1):
             if number > above and not line.isspace():

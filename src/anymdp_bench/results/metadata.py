@@ -26,7 +26,7 @@ NOTHING = "."
 
 
 def metadata_text(header: Mapping[str, str]) -> str:
-    """The JSON object of the first row.
+    """Returns the JSON object of the first row.
 
     Args:
         header: the pairs. Line breaks and other unprintable characters in a value become spaces.
@@ -44,7 +44,7 @@ def metadata_text(header: Mapping[str, str]) -> str:
 
 
 def _as_object(text: str) -> Any:
-    """The object that a text stands for, if it is written as `load_metadata` gives it back; else the text."""
+    """Returns the object that a text stands for, if `load_metadata` gives it back so; else the text."""
     if not text.startswith("{"):
         return text
     try:
@@ -55,7 +55,7 @@ def _as_object(text: str) -> Any:
 
 
 def load_metadata(path: Path, values: Iterable[str]) -> dict[str, str]:
-    """The pairs of a file from the values of its column.
+    """Returns the pairs of a file from the values of its column.
 
     Values that are no objects count as nothing: a file from elsewhere may use the name for something else.
 

@@ -292,12 +292,12 @@ def _find_share(part: pd.DataFrame, mode: ScoreMode, measure: Measure) -> dict[s
 
 
 def _find_measure(part: pd.DataFrame) -> Measure:
-    """How the rows of one agent were measured."""
+    """Says how the rows of one agent were measured."""
     return name_measure(str(part["measure"].iloc[0]))
 
 
 def _find_tuned(part: pd.DataFrame) -> dict[str, bool]:
-    """Whether the agent of these rows is tuned, where the frame says so of any agent."""
+    """Tells whether the agent of these rows is tuned, where the frame says so of any agent."""
     return {"tuned": bool(part["tuned"].any())} if "tuned" in part else {}
 
 

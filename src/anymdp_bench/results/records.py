@@ -128,7 +128,7 @@ class RunRecord:
 
 
 def write_csv(path: AnyPath, records: Iterable[RunRecord], header: Mapping[str, str]) -> None:
-    """Write `records`, in the order given, under `path`, which appears complete or not at all.
+    """Writes `records`, in the order given, under `path`, which appears complete or not at all.
 
     `header` and errors: as in `write_rows`.
     """
@@ -136,7 +136,7 @@ def write_csv(path: AnyPath, records: Iterable[RunRecord], header: Mapping[str, 
 
 
 def write_rows(path: AnyPath, rows: Iterable[str], header: Mapping[str, str]) -> None:
-    """Write text of `row_lines`, in the order given, as a result file: complete or not at all.
+    """Writes text of `row_lines`, in the order given, as a result file: complete or not at all.
 
     `header` becomes the column `metadata`. A name that ends in `.gz` gets a compressed file, without a
     clock or a name in it. Raises ValueError for a key with a colon or unprintable, OSError where the
@@ -161,9 +161,9 @@ def write_rows(path: AnyPath, rows: Iterable[str], header: Mapping[str, str]) ->
 
 
 def _with_metadata(rows: Iterable[str], header: Mapping[str, str]) -> Iterator[str]:
-    """The whole text of a file: the header line, and the rows with the column `metadata` at their end."""
+    """Returns the text of a file: the header line, and the rows with the column `metadata` at their end."""
     yield ",".join((*COLUMNS, METADATA)) + "\n"
-    first = f",{_quoted([metadata_text(header)])}\n"
+    first = f",{_quote([metadata_text(header)])}\n"
     for text in rows:
         start, end, rest = text.partition("\n")
         if end and first:
@@ -173,8 +173,8 @@ def _with_metadata(rows: Iterable[str], header: Mapping[str, str]) -> Iterator[s
 
 
 def row_lines(record: RunRecord) -> Iterator[str]:
-    """The rows of one run, each with its line end; the text before and after the numbers is quoted once."""
-    start, end = (_quoted(part) for part in (record.key, (record.measure, float(record.gap))))
+    """Returns the rows of one run, each with its line end. Text beside the numbers is quoted once."""
+    start, end = (_quote(part) for part in (record.key, (record.measure, float(record.gap))))
     arrays = (record.return_, record.return_corrected, record.score, record.regret)
     numbers = zip(*(array.tolist() for array in arrays), strict=True)
     counts = zip(record.episode.tolist(), record.steps.tolist(), strict=True)
@@ -182,14 +182,14 @@ def row_lines(record: RunRecord) -> Iterator[str]:
         yield f"{start},{episode},{steps},{','.join(map(repr, reals))},{end}\n"
 
 
-def _quoted(fields: Sequence[str | int | float]) -> str:
+def _quote(fields: Sequence[str | int | float]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(fields)
     return line.getvalue()
 
 
 def read_header(path: AnyPath) -> dict[str, str]:
-    """What a result file says of its runs: the command, the settings, ... (see `metadata`).
+    """Returns what a result file says of its runs: the command, the settings, ... (see `metadata`).
 
     Raises RecordError if the file cannot be read.
     """
@@ -206,12 +206,12 @@ def read_header(path: AnyPath) -> dict[str, str]:
 
 
 def is_marked_tuned(header: Mapping[str, str]) -> bool:
-    """Whether a file's header says that the agent's settings were chosen for each environment."""
+    """Tells whether a file's header says that the agent's settings were chosen for each environment."""
     return header.get("tuned", "").startswith("yes")
 
 
 def _read_top(path: Path) -> tuple[dict[str, str], int, list[str]]:
-    """(comment values, line number of the header line, its column names)."""
+    """Returns (comment values, line number of the header line, its column names)."""
     comments, number, line = read_lines_above(path)
     try:
         return comments, number, next(csv.reader([line]), [])
@@ -220,7 +220,7 @@ def _read_top(path: Path) -> tuple[dict[str, str], int, list[str]]:
 
 
 def read_csv(path: AnyPath) -> pd.DataFrame:
-    """One result file, plain or gzip, as a frame with COLUMNS, the rows of a run together and in order.
+    """Reads one result file, plain or gzip, as a frame with COLUMNS. The rows of a run are in order.
 
     Text columns are categorical, counts int64, the rest float64. Columns of ours that the file
     lacks are filled: regret and gap with NaN, measure by the context. Raises RecordError (one line
@@ -232,7 +232,7 @@ def read_csv(path: AnyPath) -> pd.DataFrame:
 def read_file(
     path: AnyPath,
 ) -> tuple[pd.DataFrame, npt.NDArray[np.intp], dict[str, str]]:
-    """The frame of `read_csv`, the line of the file that each row stands on [rows], and the `read_header`."""
+    """Returns the frame of `read_csv`, the line of each row in the file [rows], and the `read_header`."""
     path = expand_home(path)
     header, line, names = _read_top(path)
     check_columns(path, line, names)
@@ -261,7 +261,7 @@ def read_file(
 def _read_rows(
     path: Path, line: int, names: list[str], only: list[str] | None = None, most: int | None = None
 ) -> pd.DataFrame:
-    """The first `most` rows below the header line that are not blank, with the columns `only` of `names`.
+    """Returns the first `most` rows below the header but blank ones, with the columns `only` of `names`.
 
     Raises ValueError, OverflowError or a warning where a row does not fit, RecordError as `open_bytes`.
     """
@@ -288,7 +288,7 @@ def _read_rows(
 
 
 def read_many(paths: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
-    """All result files among `paths` (folders: every `*.csv` and `*.csv.gz` beneath, sorted), as one frame.
+    """Reads all result files among `paths` (folders: every `*.csv` and `*.csv.gz` beneath, sorted).
 
     One path may be given by itself. A file named twice is read once. Where the header of a file says that its
     agent is tuned, the frame has one more column, `tuned`: whether a row's agent is. Raises RecordError as
@@ -319,7 +319,7 @@ def read_many(paths: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
 
 
 def _concatenate(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Stack frames, keeping text columns categorical (concat alone would make them objects)."""
+    """Stacks frames, keeping text columns categorical (concat alone would make them objects)."""
     for name in TEXT:
         values = list(dict.fromkeys(v for frame in frames for v in frame[name].cat.categories))
         for frame in frames:
@@ -328,7 +328,7 @@ def _concatenate(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def to_frame(records: Sequence[RunRecord]) -> pd.DataFrame:
-    """The frame that `read_csv` would return for a file of these records, at least one."""
+    """Returns the frame that `read_csv` would return for a file of these records, at least one."""
     columns: dict[str, object] = {}
     lengths = [len(record.episode) for record in records]
     for name in COLUMNS:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from anymdp_bench.engine.arrays import Bools
 from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.results import metrics
 from anymdp_bench.results.measures import Measure
@@ -79,6 +80,15 @@ class Results(pd.DataFrame):
     @property
     def _constructor(self) -> Callable[..., pd.DataFrame]:
         return _make_frame
+
+    def __finalize__(self, other: Any, method: str | None = None, **keywords: Any) -> Results:
+        """Keeps the mark of tuned agents where pandas puts results together, in the column `tuned`."""
+        super().__finalize__(other, method, **keywords)  # type: ignore[misc]  # not in the stubs
+        parts = getattr(other, "input_objs", ())
+        tuned = np.concatenate([_find_tuned(part) for part in parts] or [np.zeros(0, np.bool_)])
+        if tuned.any() and len(tuned) == len(self):  # else they stand side by side
+            self["tuned"] = tuned
+        return self
 
     @classmethod
     def read(cls, paths: AnyPath | Iterable[AnyPath]) -> Results:
@@ -281,10 +291,8 @@ class Results(pd.DataFrame):
             RecordError: an episode of a run is there twice.
         """
         rows = pd.DataFrame(self)[list(COLUMNS)]
-        if "tuned" in self.columns:
-            rows["tuned"] = pd.DataFrame(self)["tuned"].eq(True)
-        elif is_marked_tuned(self.header):
-            rows["tuned"] = True
+        if "tuned" in self.columns or is_marked_tuned(self.header):
+            rows["tuned"] = _find_tuned(self)
         for name in TEXT:
             if not isinstance(rows[name].dtype, pd.CategoricalDtype):
                 rows[name] = rows[name].astype("category")
@@ -305,6 +313,14 @@ def _make_frame(*args: Any, **keywords: Any) -> pd.DataFrame:
     """A `Results` if all of its columns are there, else an ordinary frame."""
     frame = pd.DataFrame(*args, **keywords)
     return Results(frame) if set(COLUMNS) <= set(frame.columns) else frame
+
+
+def _find_tuned(rows: pd.DataFrame) -> Bools:
+    """Whether the agent of each row is tuned, bool [rows], by the column `tuned` or by the header."""
+    if "tuned" in rows.columns:
+        return rows["tuned"].eq(True).to_numpy(np.bool_)
+    is_tuned = isinstance(rows, Results) and is_marked_tuned(rows.header)
+    return np.full(len(rows), is_tuned, np.bool_)
 
 
 def _make_records(rows: pd.DataFrame) -> Iterator[RunRecord]:

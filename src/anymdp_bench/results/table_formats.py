@@ -51,7 +51,7 @@ class Sheet:
 
 
 def text(sheet: Sheet, width: int | None = None, color: bool = False) -> str:
-    """One line a row where the width allows, else a few lines a row; nothing is cut off, no word broken."""
+    """Returns one line a row where the width allows, else a few. Nothing is cut off, no word broken."""
     buffer = io.StringIO()
     columns = width or _UNLIMITED
     console = Console(
@@ -75,7 +75,7 @@ def text(sheet: Sheet, width: int | None = None, color: bool = False) -> str:
 
 
 def _rich_table(sheet: Sheet) -> Table:
-    """The sheet as a rich table, scores aligned at the decimal point and the best ones starred."""
+    """Returns the sheet as a rich table, scores aligned at the decimal point and the best ones starred."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1))
     for index, heading in enumerate(sheet.headings):
         table.add_column(Text(heading), justify="left" if index <= sheet.SCORE else "right")
@@ -97,24 +97,24 @@ class _Layout:
     indent: int  # of all lines but the first
 
     def indents(self) -> list[int]:
-        """How far each line is set in."""
+        """Returns how far each line is set in."""
         return [2] + [self.indent] * (len(self.lines) - 1)
 
     def extent(self) -> int:
-        """The length of the longest line."""
+        """Returns the length of the longest line."""
         return max(map(self._length, self.lines, self.indents()))
 
     def _length(self, line: range, indent: int) -> int:
         return indent + sum(self.widths[k] for k in line) + 2 * (len(line) - 1)
 
     def fits(self, columns: int) -> bool:
-        """Whether no line is too long, but for one of a single column."""
+        """Tells whether no line is too long, but for one of a single column."""
         lengths = zip(self.lines, map(self._length, self.lines, self.indents()), strict=True)
         return all(length <= columns or len(line) == 1 for line, length in lengths)
 
 
 def _fold_columns(widths: list[int], columns: int) -> _Layout:
-    """As few lines a row as fit, and of those ways the narrowest; column 0 is on none of them.
+    """Returns as few lines a row as fit, and of those ways the narrowest; column 0 is on none of them.
 
     The later lines begin under the third column where there is room for that.
     """
@@ -131,7 +131,7 @@ def _fold_columns(widths: list[int], columns: int) -> _Layout:
 
 
 def _folded_lines(sheet: Sheet, columns: int) -> Iterator[Text]:
-    """The lines of a table that is too wide for one line a row.
+    """Returns the lines of a table that is too wide for one line a row.
 
     The first column becomes a line above its block of rows. The others are spread over a few lines, the same
     ones for all rows and for the headings, so that each still stands under its heading.
@@ -146,14 +146,14 @@ def _folded_lines(sheet: Sheet, columns: int) -> Iterator[Text]:
     for index, row in enumerate(rows):
         if sheet.begins(index):
             yield from [Text()] if index else []
-            yield from _wrapped(Text(row[0]), columns)
+            yield from _wrap(Text(row[0]), columns)
         yield from _row_lines(sheet, row, layout, columns, bold=sheet.best[index])
 
 
 def _row_lines(
     sheet: Sheet, cells: list[str], layout: _Layout, columns: int, bold: bool = False
 ) -> Iterator[Text]:
-    """The lines of one row, words to the left of their column and figures to the right."""
+    """Returns the lines of one row, words to the left of their column and figures to the right."""
     for line, indent in zip(layout.lines, layout.indents(), strict=True):
         out = Text(" " * indent)
         for k in line:
@@ -163,11 +163,11 @@ def _row_lines(
             )
             out.append("  ")
         out.rstrip()
-        yield from _wrapped(out, columns)
+        yield from _wrap(out, columns)
 
 
-def _wrapped(line: Text, columns: int) -> Iterator[Text]:
-    """The line, or its parts if it is too long: broken at blanks, and inside words longer than a line."""
+def _wrap(line: Text, columns: int) -> Iterator[Text]:
+    """Breaks a line that is too long at blanks, and inside words longer than a line."""
     if len(line) <= columns:
         yield line
         return
@@ -177,7 +177,7 @@ def _wrapped(line: Text, columns: int) -> Iterator[Text]:
 
 
 def _aligned_scores(sheet: Sheet) -> list[str]:
-    """The cells of the scores, aligned at the decimal point, the best ones with a star."""
+    """Returns the cells of the scores, aligned at the decimal point, the best ones with a star."""
     digits = max(len(cells[sheet.SCORE].split()[0]) for cells in sheet.rows)
     aligned = []
     for cells, best in zip(sheet.rows, sheet.best, strict=True):
@@ -188,7 +188,7 @@ def _aligned_scores(sheet: Sheet) -> list[str]:
 
 
 def markdown(sheet: Sheet) -> str:
-    """A GitHub-flavoured table and the caption beneath."""
+    """Returns a GitHub-flavoured table and the caption beneath."""
 
     def line(cells: list[str]) -> str:
         return (
@@ -199,12 +199,12 @@ def markdown(sheet: Sheet) -> str:
 
     rule = [":--" if index < sheet.LEFT else "--:" for index in range(len(sheet.headings))]
     lines = [line(sheet.headings), line(rule)]
-    lines += [line(row) for row in _marked(sheet, lambda cell: cell, "**{}**")]
+    lines += [line(row) for row in _mark_best(sheet, lambda cell: cell, "**{}**")]
     return "\n".join([*lines, "", sheet.caption, ""])
 
 
 def latex(sheet: Sheet) -> str:
-    """A booktabs table float, never wider than the text; each environment is named once."""
+    """Returns a booktabs table float, never wider than the text; each environment is named once."""
 
     def escape(cell: str) -> str:
         return "".join(_ESCAPES.get(char, char) for char in cell)
@@ -220,7 +220,7 @@ def latex(sheet: Sheet) -> str:
         r"\toprule",
         " & ".join(map(escape, sheet.headings)) + r" \\",
     ]
-    for index, cells in enumerate(_marked(sheet, escape, r"\textbf{{{}}}")):
+    for index, cells in enumerate(_mark_best(sheet, escape, r"\textbf{{{}}}")):
         if sheet.begins(index):
             lines.append(r"\midrule")
         else:
@@ -230,17 +230,17 @@ def latex(sheet: Sheet) -> str:
 
 
 def html(sheet: Sheet) -> str:
-    """A table element that needs nothing around it; all cells are escaped."""
+    """Returns a table element that needs nothing around it; all cells are escaped."""
     lines = ['<table class="anymdp-bench">', f"<caption>{escape_html(sheet.caption)}</caption>"]
     heads = "".join(f'<th scope="col">{escape_html(each)}</th>' for each in sheet.headings)
     lines += [f"<thead><tr>{heads}</tr></thead>", "<tbody>"]
-    for cells in _marked(sheet, escape_html, "<strong>{}</strong>"):
+    for cells in _mark_best(sheet, escape_html, "<strong>{}</strong>"):
         lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     return "\n".join([*lines, "</tbody>", "</table>", ""])
 
 
-def _marked(sheet: Sheet, escape: Callable[[str], str], bold: str) -> list[list[str]]:
-    """All cells escaped, the best score cells in bold."""
+def _mark_best(sheet: Sheet, escape: Callable[[str], str], bold: str) -> list[list[str]]:
+    """Returns all cells escaped, the best score cells in bold."""
     rows = [[escape(cell) for cell in row] for row in sheet.rows]
     for row, best in zip(rows, sheet.best, strict=True):
         if best:

@@ -108,7 +108,7 @@ def explain_no_workers(spec: AgentSpec) -> str | None:
 
 
 def _is_importable(module: str) -> bool:
-    """Whether another process would find the module that this one has loaded, by the same search path."""
+    """Tells whether another process with this search path would find the module that this one has loaded."""
     path: Any = None
     spec: Any = None
     parts = module.split(".")
@@ -136,5 +136,5 @@ def _is_same_file(one: str | None, other: str) -> bool:
 
 
 def is_class_of_main(spec: AgentSpec) -> bool:
-    """Whether workers must import the main module to make the agent."""
+    """Tells whether workers must import the main module to make the agent."""
     return spec.given is not None and getattr(spec.given, "__module__", None) == MAIN

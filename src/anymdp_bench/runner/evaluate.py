@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import operator
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,6 +37,7 @@ from anymdp_bench.suites import (
     find_suite,
 )
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
+from anymdp_bench.tasks.keywords import parse_count
 from anymdp_bench.tracking import TRACKERS
 
 MOST_WORKERS = 10**4
@@ -123,10 +123,10 @@ def evaluate(
     task_seed_start = _check_count("task_seed_start", task_seed_start, 0, PUBLIC_SEEDS - 1) or 0
     _check_choice("context", context, tuple(CONTEXTS))
     _check_choice("score", score, get_args(ScoreMode))
-    _check_choice("executor", executor, tuple(Backend))
+    _check_choice("executor", executor, get_args(Backend))
     if episodes is not None and steps is not None:
         raise PlanError("episodes and steps are both given; give one of them")
-    if ray_address is not None and executor != Backend.RAY:
+    if ray_address is not None and executor != "ray":
         raise PlanError("ray_address is given without executor='ray'; give both")
     if time_limit is not None and not (isinstance(time_limit, Real) and time_limit > 0):
         raise PlanError(f"time_limit is {time_limit!r}; give a number of seconds above 0")
@@ -139,7 +139,7 @@ def evaluate(
     spec = make_spec(agent, name, checkpoint, agent_args)
     note("preparing tasks (the first run ever compiles the engine: about half a minute)", quiet)
     plan = make_plan(chosen, spec, context=context, seed=seed, task_seed_start=task_seed_start)
-    on_ray = executor == Backend.RAY
+    on_ray = executor == "ray"
     reason = None if on_ray else explain_no_workers(spec)
     if reason is not None:
         if time_limit is not None:
@@ -190,12 +190,9 @@ def _check_count(name: str, value: object, least: int, most: int) -> int | None:
     if value is None:
         return None
     try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = least - 1
-    if isinstance(value, bool) or not least <= number <= most:
-        raise PlanError(f"{name} is {value!r:.40}; give a whole number from {least} to {most}")
-    return number
+        return parse_count(name, value, least, most)
+    except ValueError as error:
+        raise PlanError(str(error)) from None
 
 
 def _check_tracker(track: str, out: AnyPath | None) -> None:

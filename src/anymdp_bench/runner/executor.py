@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.runner.worker_pool import Work, WorkerPool, run_jobs, try_job
@@ -15,11 +14,8 @@ Report = Callable[[int, float, float], None]
 """report(index of the job, share of it that is done, latest score)."""
 
 
-class Backend(StrEnum):
-    """The values of `--executor`."""
-
-    LOCAL = "local"
-    RAY = "ray"
+Backend = Literal["local", "ray"]
+"""The values of `--executor`."""
 
 
 def _ignore_report(index: int, share: float, score: float) -> None:

@@ -118,7 +118,7 @@ class LocalWorkerPool:
 
 
 def _has_sockets() -> bool:
-    """Whether a server can fork the workers: it listens on a socket in the folder for temporary files."""
+    """Tells whether a server can fork the workers. It listens on a socket in the temporary folder."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return False
     try:

@@ -37,7 +37,7 @@ def hide_main() -> Iterator[None]:
 
 
 def is_main_guarded() -> bool:
-    """Whether the main module is a file, and now runs a statement beneath `if __name__ == "__main__":`.
+    """Tells whether the main module is a file, and now runs a statement beneath `if __name__ == "__main__":`.
 
     Such a statement does not run when another process imports the file. In a notebook, a session, a script
     from standard input or `python -c` there is no file to import, so the answer is no. In a thread it is not
@@ -60,7 +60,7 @@ def is_main_guarded() -> bool:
 
 
 def _find_main_frame() -> FrameType | None:
-    """The frame of the main module's own statements, if this thread runs them."""
+    """Returns the frame of the main module's own statements, if this thread runs them."""
     frame: FrameType | None = sys._getframe()
     variables = vars(sys.modules["__main__"])
     while frame is not None:
@@ -71,7 +71,7 @@ def _find_main_frame() -> FrameType | None:
 
 
 def _is_guard(test: ast.expr) -> bool:
-    """Whether an expression is `__name__ == "__main__"`, or the same the other way round."""
+    """Tells whether an expression is `__name__ == "__main__"`, or the same the other way round."""
     if not (isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq)):
         return False
     sides = [ast.unparse(side) for side in (test.left, *test.comparators)]

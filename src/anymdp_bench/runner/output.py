@@ -56,7 +56,7 @@ def writable(out: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked(out: Path, stem: str) -> Iterator[None]:
+def lock_result(out: Path, stem: str) -> Iterator[None]:
     """Holds the lock of the result `stem` in `out`. The operating system frees the lock of a dead process."""
     lock = FileLock(out / f".{stem}.lock")
     try:

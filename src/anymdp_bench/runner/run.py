@@ -27,7 +27,7 @@ from pathlib import Path
 from anymdp_bench.agents import RefusalError
 from anymdp_bench.results.records import RunRecord, read_header, write_rows
 from anymdp_bench.runner.executor import Executor, Report
-from anymdp_bench.runner.output import OutputError, check_settings, claim, locked, writable
+from anymdp_bench.runner.output import OutputError, check_settings, claim, lock_result, writable
 from anymdp_bench.runner.parts import load_part, save_part
 from anymdp_bench.runner.plan import Plan, Unit
 from anymdp_bench.runner.timing import Timing
@@ -92,7 +92,7 @@ def run_plan(
     """
     csv, work = out / f"{plan.stem}.csv", out / f".{plan.stem}"
     started = time.perf_counter()
-    with writable(out), locked(out, plan.stem):
+    with writable(out), lock_result(out, plan.stem):
         _remove_torn_files(out, csv.name)
         if csv.exists():
             header = read_header(csv)

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from anymdp_bench.tasks.family import TaskSource, task_source
+from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.id_text import join_env_id
+from anymdp_bench.tasks.source import TaskSource
 
 
 def canonical_id(env_id: str) -> str:

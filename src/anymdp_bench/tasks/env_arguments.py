@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from anymdp_bench.engine.arrays import Bools, Int64s, UInt64s
 from anymdp_bench.engine.seeding import dynamics_streams, seed_array
-from anymdp_bench.tasks.family import parse_task_seed, require_integer
+from anymdp_bench.tasks.keywords import parse_task_seed, require_integer, to_integer
 
 
 def check_render_mode(render_mode: str | None, modes: Sequence[str]) -> str | None:
@@ -32,14 +32,6 @@ class SeedError(gym.error.Error, ValueError):
     """The seed of `reset` is no integer from 0. Gymnasium raises its own `Error` for such a seed."""
 
 
-def _to_int(value: Any) -> int | None:
-    """Converts an integer of Python or NumPy to an int. Everything else, truth values too, gives None."""
-    try:
-        return None if isinstance(value, bool) else index(value)
-    except TypeError:  # not of arrays without dimensions, which Stable-Baselines3 gives
-        return None
-
-
 def parse_action(action: Any, n_actions: int, name: str = "action") -> int:
     """Converts an action of a single environment to an int in 0..n_actions - 1.
 
@@ -51,7 +43,7 @@ def parse_action(action: Any, n_actions: int, name: str = "action") -> int:
     Raises:
         ValueError: it is no such integer.
     """
-    played = _to_int(action)
+    played = to_integer(action)
     if played is None or not 0 <= played < n_actions:
         raise ValueError(f"{name} is {action!r}; give an integer in 0..{n_actions - 1}")
     return played
@@ -63,7 +55,7 @@ def parse_actions(actions: npt.ArrayLike, n: int) -> Int64s:
     Raises:
         ValueError: they are not `n` integers.
     """
-    mixed = isinstance(actions, (list, tuple)) and None in map(_to_int, actions)
+    mixed = isinstance(actions, (list, tuple)) and None in map(to_integer, actions)
     # NumPy would make integers of the truth values in a list of both.
     played = np.asarray(actions, np.object_ if mixed else None)
     if played.shape != (n,) or played.dtype.kind not in "iu":
@@ -137,7 +129,7 @@ def parse_seed(seed: Any) -> int | None:
     Raises:
         SeedError: it is no integer from 0.
     """
-    parsed = _to_int(seed)
+    parsed = to_integer(seed)
     if seed is not None and (parsed is None or parsed < 0):
         raise SeedError(f"seed is {seed!r}; give an integer from 0, or None")
     return parsed
@@ -162,7 +154,7 @@ def parse_seeds(seed: Any, n: int) -> tuple[int | None, Bools, UInt64s]:
         if len(each) != n:
             raise SeedError(f"{len(each)} seeds for {n} streams; give one for each, or one for all")
         for i, one in enumerate(each):
-            number = _to_int(one)
+            number = to_integer(one)
             if one is not None and (number is None or number < 0):
                 raise SeedError(f"seed[{i}] is {one!r}; give an integer from 0, or None")
         given = np.array([one is not None for one in each])

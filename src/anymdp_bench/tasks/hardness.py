@@ -29,7 +29,8 @@ from anymdp_bench.engine.solve import solve_dense
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.mdp.solution import solve
 from anymdp_bench.scoring import ORACLE_GAMMA, compute_references
-from anymdp_bench.tasks.family import TaskSource, task_source
+from anymdp_bench.tasks.family import task_source
+from anymdp_bench.tasks.source import TaskSource
 
 if TYPE_CHECKING:
     import pandas as pd

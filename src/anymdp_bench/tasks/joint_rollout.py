@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from numba import njit, types
 
-from anymdp_bench.engine.rollout import ACT, EPISODES, LEARN, STEPS
+from anymdp_bench.engine.rollout import ACT, EPISODES, FLOATS, INTS, LEARN, STEPS
 
-_FLOATS = types.Array(types.float64, 1, "C")
 _TABLE = types.Array(types.float64, 2, "C")
-_INTS = types.Array(types.int64, 1, "C")
 
 
 @njit(
@@ -21,8 +19,8 @@ _INTS = types.Array(types.int64, 1, "C")
         types.Array(types.int64, 2, "C", readonly=True),
         types.Array(types.float64, 3, "C", readonly=True),
         types.int64, types.int64, types.int64, types.int64,
-        types.Array(types.float64, 3, "C"), _TABLE, _FLOATS,
-        types.Array(types.uint64, 2, "C"), _INTS, types.int64, types.int64,
+        types.Array(types.float64, 3, "C"), _TABLE, FLOATS,
+        types.Array(types.uint64, 2, "C"), INTS, types.int64, types.int64,
     ),
     cache=True,
     nogil=True,

@@ -7,18 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from anymdp_bench.engine.alias_tables import stack_tables
 from anymdp_bench.engine.arrays import Bools, Float64s, Frame, Int64s, UInt64s
 from anymdp_bench.engine.evaluate import episode_values
 from anymdp_bench.engine.rollout import CompiledLearner, learn_episodes
-from anymdp_bench.engine.step import (
-    LEFT,
-    SAME_STEP,
-    STATE,
-    TASK,
-    reset_streams,
-    stack_tables,
-    step_streams,
-)
+from anymdp_bench.engine.step import LEFT, SAME_STEP, STATE, TASK, reset_streams, step_streams
 from anymdp_bench.engine.transition import Transition
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.rendering.cells import Grid, draw_cells

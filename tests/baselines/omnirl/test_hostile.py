@@ -16,7 +16,7 @@ from safetensors.torch import save_file  # noqa: E402
 
 from anymdp_baselines.omnirl.model import SequenceModel  # noqa: E402
 from anymdp_baselines.omnirl.size import ModelSize  # noqa: E402
-from anymdp_baselines.planner.checkpoint import shipped  # noqa: E402
+from anymdp_baselines.planner.checkpoint import find_shipped  # noqa: E402
 from anymdp_bench.agents import AgentError, AgentSpec, RunBatch  # noqa: E402
 
 SCRIPT = Path(sys.executable).with_name("anymdp-bench")
@@ -30,7 +30,7 @@ AGENTS = ["neural-planner", *SIZES]
 def good(agent):
     """(tensors, numbers, format) of a checkpoint that `agent` takes."""
     if agent == "neural-planner":
-        with safe_open(shipped(), framework="pt") as file:
+        with safe_open(find_shipped(), framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             about = file.metadata()
         return tensors, json.loads(about["numbers"]), about["format"]

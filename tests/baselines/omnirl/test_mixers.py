@@ -12,15 +12,15 @@ from anymdp_baselines.omnirl.mixers import (
     convolution,
     delta_memory,
     gated_deltanet,
-    keys,
-    slots,
+    key_scans,
+    slot_scans,
 )
 
 TOLERANCE = 1e-4
 
 
 def naive_slots(slot, seen, value, beta, g, memory):
-    """The recurrence of `slots`, equation (1), a number at a time."""
+    """The recurrence of `slot_scans`, equation (1), a number at a time."""
     n, length = slot.shape
     n_actions, size = memory.shape[2:]
     heads = beta.shape[2]
@@ -67,15 +67,15 @@ def with_gradients(function, case):
 @given(st.integers(0, 2**31))
 def test_slots_recurrent_is_the_naive_loop(seed):
     case = slot_case(seed)
-    for mine, naive in zip(slots.scan(*case), naive_slots(*case), strict=True):
+    for mine, naive in zip(slot_scans.scan(*case), naive_slots(*case), strict=True):
         torch.testing.assert_close(mine, naive, atol=TOLERANCE, rtol=0)
 
 
 @pytest.mark.parametrize("chunk", [1, 8, 16, 64])
 def test_slots_chunkwise_is_recurrent_with_all_gradients(chunk):
     case = slot_case(3)
-    recurrent = with_gradients(slots.scan, case)
-    parallel = with_gradients(lambda *x: slots.chunkwise(*x, chunk=chunk), case)
+    recurrent = with_gradients(slot_scans.scan, case)
+    parallel = with_gradients(lambda *x: slot_scans.chunkwise(*x, chunk=chunk), case)
     for a, b in zip(recurrent, parallel, strict=True):
         torch.testing.assert_close(a, b, atol=TOLERANCE, rtol=1e-5)
 
@@ -83,7 +83,7 @@ def test_slots_chunkwise_is_recurrent_with_all_gradients(chunk):
 def test_slots_gradients_are_those_of_the_naive_loop():
     case = slot_case(4, n=1, length=12)
     for a, b in zip(
-        with_gradients(slots.scan, case), with_gradients(naive_slots, case), strict=True
+        with_gradients(slot_scans.scan, case), with_gradients(naive_slots, case), strict=True
     ):
         torch.testing.assert_close(a, b, atol=TOLERANCE, rtol=1e-5)
 
@@ -93,7 +93,7 @@ def test_a_gate_of_1_writes_and_a_gate_of_0_does_not():
     slot, seen = torch.tensor([[0, 0, 0]]), torch.zeros(1, 3, dtype=torch.int64)
     value = torch.tensor([[[5.0], [9.0], [1.0]]])
     beta = torch.tensor([[[1.0], [0.0], [0.5]]])
-    read, wrote, after = slots.scan(
+    read, wrote, after = slot_scans.scan(
         slot, seen, value, beta, torch.zeros(1, 3, 1, 2), torch.zeros(1, 1, 2, 1)
     )
     assert wrote.flatten().tolist() == [5.0, 5.0, 3.0]
@@ -107,7 +107,7 @@ def test_bootstrapping_is_td_learning():
     length, gamma = 400, 0.9
     ones = torch.ones(1, length, 1)
     slot = torch.zeros(1, length, dtype=torch.int64)
-    _, _, after = slots.scan(
+    _, _, after = slot_scans.scan(
         slot, slot, ones, 0.5 * ones, torch.full((1, length, 1, 1), gamma), torch.zeros(1, 1, 1, 1)
     )
     assert after.item() == pytest.approx(1 / (1 - gamma), rel=1e-4)
@@ -181,11 +181,11 @@ def key_case(seed, key_size=10, **changes):
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**31))
 def test_orthonormal_learned_keys_are_hard_addresses(seed):
-    """Keys that are rows of an orthogonal matrix: rows of `slots`, turned."""
+    """Keys that are rows of an orthogonal matrix: rows of `slot_scans`, turned."""
     *given_, memory = slot_case(seed)
     turn, _ = torch.linalg.qr(torch.randn(12, 12))
-    hard = slots.scan(*given_, memory)
-    soft = keys.scan(*given_, turn, memory.flatten(1, 2).transpose(1, 2) @ turn)
+    hard = slot_scans.scan(*given_, memory)
+    soft = key_scans.scan(*given_, turn, memory.flatten(1, 2).transpose(1, 2) @ turn)
     for a, b in zip(hard[:2], soft[:2], strict=True):
         torch.testing.assert_close(a, b, atol=TOLERANCE, rtol=0)
     turned_back = (soft[2] @ turn.T).transpose(1, 2).view_as(memory)
@@ -197,8 +197,8 @@ def test_learned_keys_chunkwise_is_recurrent_with_all_gradients(chunk):
     """The gradients of the keys too, and where g is 0."""
     case = list(key_case(5))
     case[4][:, :, 0] = 0.0
-    recurrent = with_gradients(keys.scan, case)
-    parallel = with_gradients(lambda *x: keys.chunkwise(*x, chunk=chunk), case)
+    recurrent = with_gradients(key_scans.scan, case)
+    parallel = with_gradients(lambda *x: key_scans.chunkwise(*x, chunk=chunk), case)
     for a, b in zip(recurrent, parallel, strict=True):
         torch.testing.assert_close(a, b, atol=TOLERANCE, rtol=1e-4)
 

@@ -12,7 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from anymdp_baselines.omnirl.mixers import keys, slots  # noqa: E402
+from anymdp_baselines.omnirl.mixers import key_scans, slot_scans  # noqa: E402
 from anymdp_baselines.omnirl.model import SequenceModel  # noqa: E402
 from anymdp_baselines.omnirl.objective import SequenceObjective  # noqa: E402
 from anymdp_baselines.omnirl.presets import SCHEDULES, TaskGroup, preset_of_width  # noqa: E402
@@ -99,13 +99,13 @@ def test_one_step_at_once_is_the_scans(seed):
     given = given_step(generator, N, A, heads, width)
     memory = torch.randn(6, N, A, width, generator=generator)
     ours, theirs = memory.clone(), memory.clone()
-    found, expected = slots.at_once(*given, ours), slots.scan_(*given, theirs)
+    found, expected = slot_scans.at_once(*given, ours), slot_scans.scan_(*given, theirs)
     for x, y in zip((*found, ours), (*expected[:2], theirs), strict=True):
         torch.testing.assert_close(x, y)
     table = torch.nn.functional.normalize(torch.randn(N * A, 12, generator=generator), dim=-1)
     memory = torch.randn(6, width, 12, generator=generator)
     ours, theirs = memory.clone(), memory.clone()
-    found, expected = keys.at_once(*given, table, ours), keys.scan_(*given, table, theirs)
+    found, expected = key_scans.at_once(*given, table, ours), key_scans.scan_(*given, table, theirs)
     for x, y in zip((*found, ours), (*expected[:2], theirs), strict=True):
         torch.testing.assert_close(x, y)
 

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
 
 from anymdp_baselines.planner.agent import NeuralPlanner, planner_no_network  # noqa: E402
-from anymdp_baselines.planner.checkpoint import FORMAT, load_arrays, save_arrays, shipped  # noqa: E402
+from anymdp_baselines.planner.checkpoint import FORMAT, find_shipped, load_arrays, save_arrays  # noqa: E402
 from anymdp_baselines.planner.finite_horizon import NO_ACTION  # noqa: E402
 from anymdp_baselines.training.evaluate import online_scores  # noqa: E402
 
@@ -110,7 +110,7 @@ def test_a_saved_context_goes_on_as_if_never_interrupted(runs, tmp_path, familia
     with pytest.raises(ValueError, match="context of other runs"):
         other.load_context(path)
     with pytest.raises(ValueError, match="no context"):
-        other.load_context(shipped())
+        other.load_context(find_shipped())
 
 
 RUN_ARRAYS = """onward paid visits reward square ends paid_end shown arrival total familiar preference logit

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from anymdp_baselines.planner.agent import NeuralPlanner
-from anymdp_baselines.planner.checkpoint import load_weights, shipped
+from anymdp_baselines.planner.checkpoint import find_shipped, load_weights
 from anymdp_baselines.planner.finite_horizon import (
     LONGEST_HORIZON,
     NO_ACTION,
@@ -122,7 +122,11 @@ TIMED = Schedule(9.0, 0.0, familiar=True, known=10.0, ending=0.6)
 def one_run(schedule=TIMED):
     """Of one state beside its end, where work pays 1 a step and cash pays 5 and ends the episode."""
     return PlannedRuns(
-        load_weights(shipped()).planner(True, 2), np.arange(1, 2, dtype=np.uint64), 2, 2, schedule
+        load_weights(find_shipped()).planner(True, 2),
+        np.arange(1, 2, dtype=np.uint64),
+        2,
+        2,
+        schedule,
     )
 
 

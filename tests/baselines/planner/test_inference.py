@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from anymdp_baselines.planner.checkpoint import load_weights, shipped
+from anymdp_baselines.planner.checkpoint import find_shipped, load_weights
 from anymdp_baselines.planner.features import (
     SLOT_FEATURES,
     STATE_FEATURES,
@@ -62,8 +62,8 @@ def test_shipped_weights_plan_the_same_compiled():
     from anymdp_baselines.planner.model import Planner, PlannerSize
 
     memory = remembered(32, 5, 1500)
-    tensors = {k: v for k, v in load_file(shipped()).items() if "/" not in k}
-    compiled = load_weights(shipped()).general
+    tensors = {k: v for k, v in load_file(find_shipped()).items() if "/" not in k}
+    compiled = load_weights(find_shipped()).general
     trained = Planner(PlannerSize(compiled.head.shape[0], compiled.loops))
     trained.load_state_dict(tensors)
     features, out = allocate_features(4, 32, 5), np.empty((4, 32, 5))

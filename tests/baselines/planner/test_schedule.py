@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from anymdp_baselines.planner.checkpoint import load_weights, shipped
+from anymdp_baselines.planner.checkpoint import find_shipped, load_weights
 from anymdp_baselines.planner.policy import PlannedRuns
 from anymdp_baselines.planner.schedule import RENEWALS, Schedule, draw_renewals, likely
 from anymdp_baselines.training.temperature import COLDEST
@@ -59,7 +59,11 @@ def test_exploring_anew_leaves_out_what_is_far_less_likely_than_the_likeliest():
 def test_exploring_anew_samples_by_the_network_alone_and_play_by_what_is_known_as_well():
     schedule = Schedule(8.0, 0.0, familiar=True, known=10.0, renews=True)
     planned = PlannedRuns(
-        load_weights(shipped()).planner(True, 16), np.arange(1, dtype=np.uint64), 4, 3, schedule
+        load_weights(find_shipped()).planner(True, 16),
+        np.arange(1, dtype=np.uint64),
+        4,
+        3,
+        schedule,
     )
     runs, rng = np.arange(1), np.random.default_rng(0)
     planned._renewal_begin[:] = 12.5

@@ -13,7 +13,7 @@ from anymdp_baselines.ppo.network import (
 from anymdp_baselines.ppo.update import (
     CLIP,
     VALUE_SHARE,
-    Steps,
+    RolloutData,
     compute_advantages,
     compute_gradient,
     empty_moments,
@@ -42,7 +42,7 @@ def some_steps(seed=0, n=STREAMS * LENGTH):
     log_policy, value = tables(weights(seed + 1))
     seen, action = rng.integers(IDS, size=n), rng.integers(ACTIONS, size=n)
     advantage = rng.normal(size=n)
-    return Steps(seen, action, log_policy[seen, action], advantage, value[seen] + advantage)
+    return RolloutData(seen, action, log_policy[seen, action], advantage, value[seen] + advantage)
 
 
 def naive_tables(theta):
@@ -196,7 +196,9 @@ def test_updates_are_those_of_sb3():
         np.random.seed(k)  # noqa: NPY002
         order = np.stack([np.random.permutation(seen.size) for _ in range(3)])  # noqa: NPY002
         columns = (seen, action, log_policy[seen, action], advantage, value[seen] + advantage)
-        steps = Steps(*(x.T.ravel() for x in columns))  # SB3 numbers the steps stream by stream
+        steps = RolloutData(
+            *(x.T.ravel() for x in columns)
+        )  # SB3 numbers the steps stream by stream
         count = update(theta, moments, count, (IDS, ACTIONS), steps, order, 24, 3e-3, 0.02)
     np.testing.assert_allclose(theta, parameters(model), atol=2e-3)
     assert np.abs(theta - before).max() > 0.05

@@ -3,17 +3,18 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from anymdp_baselines.training import shards
-from anymdp_baselines.training.data_command import Format
+from anymdp_baselines.training.data_command import DataFormat
 from anymdp_bench.cli.app import run
 from anymdp_bench.datasets import TrainingRuns, read_runs
 from anymdp_bench.datasets.files import FORMATS
-from anymdp_bench.datasets.safetensors_files import read_metadata, read_shards
+from anymdp_bench.datasets.safetensors_files import read_metadata, read_shard
 from anymdp_bench.datasets.sequences import synthesise
 from anymdp_bench.runner.executor import Executor
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
@@ -28,7 +29,7 @@ def test_what_is_written_is_what_was_synthesised(tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "SHARD_STEPS", 100)
     assert list(shards.write_shards(tmp_path, RECIPE)) == [100, 100, 50]
     whole = synthesise(8, 3, range(PUBLIC_SEEDS, PUBLIC_SEEDS + 5), 50)
-    parts = list(read_shards(tmp_path))
+    parts = [read_shard(path) for path in sorted(tmp_path.glob("*.safetensors"))]
     for k, array in enumerate(whole):
         np.testing.assert_array_equal(np.concatenate([part[k] for part in parts]), array)
 
@@ -57,7 +58,7 @@ def test_workers_write_the_same_data(tmp_path, monkeypatch):
 def test_what_is_no_shard_is_refused_in_one_line(tmp_path, content):
     (tmp_path / "000000.safetensors").write_bytes(content)
     with pytest.raises(ValueError, match=r"cannot be read|is no data shard") as caught:
-        list(read_shards(tmp_path))
+        list(read_runs(tmp_path))
     assert "\n" not in str(caught.value)
 
 
@@ -84,7 +85,7 @@ def test_a_hostile_shard_is_refused_in_one_line(tmp_path, how):
         arrays[name] = spoil(arrays[name])
     save_file(arrays, path, metadata=about)
     with pytest.raises(ValueError, match="cannot be read") as caught:
-        list(read_shards(tmp_path))
+        list(read_runs(tmp_path))
     assert "\n" not in str(caught.value)
 
 
@@ -118,7 +119,7 @@ def test_any_family_is_written(tmp_path):
 
 
 def test_the_command_offers_the_formats_that_there_are():
-    assert [*Format] == [*FORMATS]
+    assert [*get_args(DataFormat)] == [*FORMATS]
 
 
 def call(*words):

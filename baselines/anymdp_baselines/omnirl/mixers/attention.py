@@ -46,7 +46,7 @@ class Attention(nn.Module):
     ) -> tuple[HiddenStreams, Tensor]:
         """Reads a segment."""
         q, seen = self._project(stream.main, state)
-        out = self._windowed(q, seen) if self.window else self._full(q, seen)
+        out = self._attend_window(q, seen) if self.window else self._attend_all(q, seen)
         main = stream.main + self.to_main(out.transpose(1, 2).flatten(2))
         kept = seen[:, -self.window :] if self.window else seen
         return HiddenStreams(main, stream.actions), kept
@@ -76,7 +76,7 @@ class Attention(nn.Module):
         k, v = both.permute(2, 0, 3, 1, 4)
         return k, v, seen[..., -1]
 
-    def _full(self, q: Tensor, seen: Tensor) -> Tensor:
+    def _attend_all(self, q: Tensor, seen: Tensor) -> Tensor:
         k, v, _ = self._keys(seen)
         if k.shape[2] == q.shape[2]:
             return scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -84,7 +84,7 @@ class Attention(nn.Module):
         order = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril(past)
         return scaled_dot_product_attention(q, k, v, order)
 
-    def _windowed(self, q: Tensor, seen: Tensor) -> Tensor:
+    def _attend_window(self, q: Tensor, seen: Tensor) -> Tensor:
         """Attends in blocks of `window` queries; each sees its own block and the one before."""
         n, length = len(q), q.shape[2]
         w = self.window

@@ -3,7 +3,7 @@
 Every step writes to the slot just left a learned projection of the stream, behind a learned gate, and
 reads the slots of the current state, one for each action, and the slot it wrote. Heads may bootstrap:
 what they write adds a learned discount times the current state's rows, averaged over actions by a
-learned policy (see `slots`). Nothing depends on the numbers of observations and actions.
+learned policy (see `slot_scans`). Nothing depends on the numbers of observations and actions.
 
 With a constant gate a slot forgets what it saw 1 / gate visits ago, and stays as noisy as so few visits are.
 Where the memory `averages`, a gate is divided by a power of the sum of the gates that the slot has seen, its
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from anymdp_baselines.omnirl.fused import RMSNorm, linear_gelu
 from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams
-from anymdp_baselines.omnirl.mixers.slots import at_once, chunkwise, scan, scan_
+from anymdp_baselines.omnirl.mixers.slot_scans import at_once, chunkwise, scan, scan_
 from anymdp_baselines.omnirl.recurrence import POWER_STEEPNESS, slot_rows, sum_gates, sum_rows
 
 _GATES = (-2.0, -1.0, -2.0, -1.0)  # logits of the write gate at first, by head (repeated)
@@ -128,7 +128,7 @@ class DeltaMemory(nn.Module):
     def _project(
         self, stream: HiddenStreams, addresses: Addresses
     ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-        """Returns (normalised main stream, (value, gate, bootstrap weights) of `slots`)."""
+        """Returns (normalised main stream, (value, gate, bootstrap weights) of `slot_scans`)."""
         main = self.norm_main(stream.main)
         value, gate, discount = (
             self.to_write(main).float().split([self.size, self.heads, self.heads], -1)

@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 
 from anymdp_baselines.omnirl.mixers import Addresses
 from anymdp_baselines.omnirl.mixers.delta_memory import DeltaMemory
-from anymdp_baselines.omnirl.mixers.keys import at_once, chunkwise, scan, scan_
+from anymdp_baselines.omnirl.mixers.key_scans import at_once, chunkwise, scan, scan_
 
 
 class LearnedMemory(DeltaMemory):

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from anymdp_baselines.omnirl.codes import READ_EXTRA
 from anymdp_baselines.omnirl.fused import RMSNorm, linear_gelu
 from anymdp_baselines.omnirl.mixers import HiddenStreams
+from anymdp_baselines.omnirl.mixers.slot_scans import as_array
 from anymdp_baselines.omnirl.tokens import StepInputs
 from anymdp_baselines.omnirl.value_iteration import (
     BACKUPS,
@@ -49,8 +49,10 @@ class _Plan(torch.autograd.Function):
         visits = torch.empty(n, length, n_actions)
         read, value = torch.empty(n, length, n_actions, columns), torch.empty(n, length, columns)
         steps = (slot, arrival, seen, given, scale)
-        made = map(_array, (order, log, visits, read, value))
-        plan_scan(*(_array(after), n_observations, *map(_array, steps), _weights(weights), *made))
+        made = map(as_array, (order, log, visits, read, value))
+        plan_scan(
+            *(as_array(after), n_observations, *map(as_array, steps), _weights(weights), *made)
+        )
         ctx.save_for_backward(*steps, weights, after, order, log)
         ctx.n_observations = n_observations
         ctx.mark_non_differentiable(visits, after)
@@ -60,9 +62,9 @@ class _Plan(torch.autograd.Function):
     def backward(ctx: Any, d_read, d_value, *_):
         *steps, weights, after, order, log = ctx.saved_tensors
         d_given, d_weights = torch.zeros(d_value.shape), torch.zeros(len(after), *weights.shape)
-        rest = map(_array, (order, log, d_read, d_value, d_given, d_weights))
-        flat = _array(after.clone())
-        plan_scan_back(*(flat, ctx.n_observations, *map(_array, steps), _weights(weights), *rest))
+        rest = map(as_array, (order, log, d_read, d_value, d_given, d_weights))
+        flat = as_array(after.clone())
+        plan_scan_back(*(flat, ctx.n_observations, *map(as_array, steps), _weights(weights), *rest))
         return None, None, None, d_given, None, d_weights.sum(0), None, None
 
 
@@ -91,12 +93,8 @@ def plan(
     return out
 
 
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().contiguous().numpy()
-
-
 def _weights(weights: Tensor) -> PlanWeights:
-    return PlanWeights(*_array(weights))
+    return PlanWeights(*as_array(weights))
 
 
 def squash(x: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ def label_agents(frame: pd.DataFrame, contexts: bool = True) -> Labels:
 
 
 def _budgets(frame: pd.DataFrame) -> dict[str, str]:
-    """The budget of a run of each label, in words: steps, or episodes where those are what is equal."""
+    """Returns the budget of a run of each label, in words: steps, or episodes where those are equal."""
     longest: dict[str, list[tuple[float, float]]] = {}
     for (label, *_), runs in frame.groupby(["label", "suite", "env_id"], sort=False, observed=True):
         end = float(runs["steps"].max()), float(runs["episode"].max())
@@ -115,7 +115,7 @@ def add_legend(figure: Figure, axes: list[Axes], title: str = "", columns: int =
 
 
 def width_of(figure: Figure, text: str, size: float = SIZE) -> float:
-    """The width of a text in inches, that of its longest line."""
+    """Returns the width of a text in inches, that of its longest line."""
     renderer = cast("Any", FigureCanvasAgg(figure)).get_renderer()
     font = FontProperties(size=size)
     widths = (
@@ -126,7 +126,7 @@ def width_of(figure: Figure, text: str, size: float = SIZE) -> float:
 
 
 def wrap(figure: Figure, text: str, inches: float, size: float = SIZE) -> str:
-    """The text in lines of at most so many inches: folded at blanks and hyphens, long words anywhere."""
+    """Folds the text into lines of at most so many inches, at blanks and hyphens, long words anywhere."""
     lines = []
     for line in text.split("\n"):
         length = len(line)

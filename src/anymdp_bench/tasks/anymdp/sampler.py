@@ -36,7 +36,7 @@ from anymdp_bench.tasks.anymdp.transitions import (
     sample_terminals,
     sample_transitions,
 )
-from anymdp_bench.tasks.family import require_integer
+from anymdp_bench.tasks.keywords import require_integer
 from anymdp_bench.tasks.random_parts import draw_permutation, sample_horizon
 
 _MAX_ATTEMPTS = 100_000

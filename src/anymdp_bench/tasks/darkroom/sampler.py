@@ -7,8 +7,8 @@ import numpy as np
 from anymdp_bench.engine.arrays import Int64s
 from anymdp_bench.engine.rng import integer, stream
 from anymdp_bench.mdp import TabularMDP, TaskError
-from anymdp_bench.tasks.family import require_integer
 from anymdp_bench.tasks.grid import make_moves
+from anymdp_bench.tasks.keywords import require_integer
 
 MOVES = ((1, 0), (-1, 0), (0, 1), (0, -1))  # row+1, row-1, column+1, column-1
 GOAL_REWARD, STEP_REWARD, HORIZON = 1.0, -0.01, 200

@@ -9,7 +9,7 @@ from numba import njit
 
 from anymdp_bench.engine.rng import normal, stream, uniform
 from anymdp_bench.mdp import TabularMDP
-from anymdp_bench.tasks.family import require_integer
+from anymdp_bench.tasks.keywords import require_integer
 from anymdp_bench.tasks.random_parts import draw_permutation, sample_horizon
 
 

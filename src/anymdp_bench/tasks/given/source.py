@@ -14,7 +14,7 @@ from typing import Any
 
 from anymdp_bench.crash import describe_crash
 from anymdp_bench.mdp import TabularMDP, TaskError
-from anymdp_bench.tasks.family import read_parameters
+from anymdp_bench.tasks.source import read_parameters
 from anymdp_bench.user_modules import import_user_module
 
 SUFFIX = ".safetensors"

@@ -17,7 +17,7 @@ from anymdp_bench.tasks.env_arguments import (
     parse_action,
     parse_seed,
 )
-from anymdp_bench.tasks.family import parse_task_seed, refuse_keyword
+from anymdp_bench.tasks.keywords import parse_task_seed, refuse_keyword
 from anymdp_bench.tasks.pendulum.dynamics import (
     ANGLE_BINS,
     DT,

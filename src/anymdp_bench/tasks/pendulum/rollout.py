@@ -7,20 +7,17 @@ from __future__ import annotations
 
 from numba import njit, types
 
-from anymdp_bench.engine.rollout import ACT, EPISODES, LEARN, STEPS, draw_action
+from anymdp_bench.engine.rollout import ACT, BITS, EPISODES, FLOATS, INTS, LEARN, STEPS, draw_action
 from anymdp_bench.tasks.pendulum.dynamics import HORIZON, advance, draw_start, observe
 from anymdp_bench.tasks.pendulum.pendulum_oracle import oracle_return
 
-_FLOATS = types.Array(types.float64, 1, "C")
 _FROZEN = types.Array(types.float64, 2, "C", readonly=True)
-_BITS = types.Array(types.uint64, 1, "C")
-_INTS = types.Array(types.int64, 1, "C")
 
 
 @njit(
     types.float64(
         types.FunctionType(ACT), types.FunctionType(LEARN), types.float64, _FROZEN, types.float64,
-        _FLOATS, _FLOATS, _BITS, _BITS, _INTS, types.int64, types.int64,
+        FLOATS, FLOATS, BITS, BITS, INTS, types.int64, types.int64,
     ),
     cache=True,
     nogil=True,

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import batch_space
 
 from anymdp_bench.engine.arrays import Bools, Float64s, Int64s
-from anymdp_bench.engine.seeding import dynamics_streams, parse_reset_mask
-from anymdp_bench.engine.step import AUTORESET_MODES
-from anymdp_bench.engine.threads import ThreadChoice
+from anymdp_bench.engine.seeding import parse_reset_mask
 from anymdp_bench.tasks.env_arguments import (
     check_options,
-    check_render_mode,
     parse_actions,
     parse_max_steps,
     parse_seeds,
@@ -25,7 +20,7 @@ from anymdp_bench.tasks.env_arguments import (
     refuse_action,
     refuse_unused,
 )
-from anymdp_bench.tasks.family import refuse_keyword
+from anymdp_bench.tasks.keywords import refuse_keyword
 from anymdp_bench.tasks.pendulum.dynamics import (
     DT,
     HORIZON,
@@ -38,9 +33,10 @@ from anymdp_bench.tasks.pendulum.env import N_OBSERVATIONS, check_gravity, refus
 from anymdp_bench.tasks.pendulum.frame import draw_pendulum
 from anymdp_bench.tasks.pendulum.game import load_pendulum
 from anymdp_bench.tasks.pendulum.shared_step import step_shared
+from anymdp_bench.tasks.stream_vector import StreamVectorEnv
 
 
-class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
+class DiscretePendulumVectorEnv(StreamVectorEnv):
     """`num_envs` pendulums.
 
     `DiscretePendulumEnv` describes the task, and `TabularVectorEnv` describes the seeds and options.
@@ -71,41 +67,14 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
     ) -> None:
         for name in unknown:
             refuse_keyword(family, name)
-        if num_envs < 1:
-            raise ValueError(f"num_envs is {num_envs}; give at least 1")
-        self.num_envs, self.render_mode = num_envs, check_render_mode(render_mode, ("rgb_array",))
+        super().__init__(num_envs, autoreset_mode, render_mode, fps=round(1 / DT))
         self.gravity = check_gravity(family, gravity)
         parse_task_seeds(task_seeds, num_envs)
         self._horizon = min(parse_max_steps(max_episode_steps) or HORIZON, HORIZON)
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.metadata = {
-            "render_modes": ["rgb_array"],
-            "render_fps": round(1 / DT),
-            "autoreset_mode": self.autoreset_mode,
-        }
-        self._threads = ThreadChoice(num_envs)
         self._oracle = load_pendulum(self.gravity) if privileged_info else None
         self._state, self._left = np.zeros((num_envs, 2)), np.zeros(num_envs, np.int64)
-        self._rng, self._seeded = np.zeros(num_envs, np.uint64), False
         self._seen: Int64s = np.zeros(num_envs, np.int64)
-        self.task_seeds: Int64s = np.zeros(num_envs, np.int64)
-        self._everyone = np.ones(num_envs, np.bool_)
-        self._unused = np.ones(num_envs, np.bool_)  # the streams that were never reset
-        self._is_ready = False
-        self._protect()
-        self.single_observation_space = gym.spaces.Discrete(N_OBSERVATIONS)
-        self.single_action_space = gym.spaces.Discrete(N_ACTIONS)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._protect()  # unpickled arrays are not
-
-    def _protect(self) -> None:
-        """Makes the arrays read-only that every `info` shares."""
-        self.task_seeds.setflags(write=False)
-        self._everyone.setflags(write=False)
+        self._set_spaces(N_OBSERVATIONS, N_ACTIONS)
 
     @property
     def true_states(self) -> Float64s:
@@ -129,18 +98,9 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         parse_task_seeds(options.get("task_seed", 0), self.num_envs)
         mask = parse_reset_mask(options, self.num_envs)
         one, given, seeds = parse_seeds(seed, self.num_envs)
-        if one is not None:
-            super().reset(seed=one)
-        if not self._seeded:
-            fresh = self.np_random.integers(2**64, size=self.num_envs, dtype=np.uint64)
-            self._rng[:] = dynamics_streams(fresh)
-            self._seeded = True
-        chosen = given & mask
-        self._rng[chosen] = dynamics_streams(seeds[chosen])
+        self._seed_streams(one, given, seeds, mask)
         reset_pendulums(self._state, self._left, self._rng, mask, self._seen)
         self._left[mask] = self._horizon
-        self._unused &= ~mask
-        self._is_ready = not self._unused.any()
         return self._seen.copy(), self._info(mask)
 
     def step(self, actions: npt.ArrayLike) -> tuple[Int64s, Float64s, Bools, Bools, dict[str, Any]]:
@@ -155,7 +115,7 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             refuse_unused(self._unused)
         n = self.num_envs
         played = parse_actions(actions, n)
-        mode = AUTORESET_MODES[self.autoreset_mode.value]
+        mode = self._kernel_mode
         refused = find_refused_pendulum(self._left, played, mode)
         if refused >= 0:
             refuse_action(refused, int(played[refused]), N_ACTIONS)
@@ -193,7 +153,6 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
 
     def render(self) -> tuple[npt.NDArray[np.uint8], ...] | None:
         """Draws one frame for each stream, as `DiscretePendulumEnv` does."""
-        if self.render_mode is None:
-            gym.logger.warn("render() needs make_vec(..., render_mode='rgb_array')")
+        if not self._is_rendered():
             return None
         return tuple(draw_pendulum(theta, speed, None) for theta, speed in self._state)

@@ -15,7 +15,7 @@ from anymdp_bench.tasks.env_arguments import (
     parse_action,
     parse_seed,
 )
-from anymdp_bench.tasks.family import parse_task_seed
+from anymdp_bench.tasks.keywords import parse_task_seed
 from anymdp_bench.tasks.switch2.game import draw, joint_states, make_switch2, write
 
 AGENTS = ("agent_1", "agent_2")

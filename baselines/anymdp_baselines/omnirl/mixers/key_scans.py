@@ -1,31 +1,31 @@
 """The delta memory of learned keys as arithmetic: recurrent (compiled), and chunkwise in PyTorch.
 
-As `slots`, but a slot has no row of its own. It has a key z of length 1, a row of a learned table, and
+As `slot_scans`, but a slot has no row of its own. It has a key z of length 1, a row of a learned table, and
 what is kept is one matrix M. A step that left slot k and arrived at state s writes, and then reads
 M^T z[s, a] for all a, and M^T z[k]:
 
     M <- M + z[k] u^T,   u = beta (v + sum_a g_a M^T z[s, a] - M^T z[k])                            (1)
 
 With g = 0 this is linear attention with the delta rule (Schlag et al. 2021; Yang et al. 2024); with an
-orthonormal table it is `slots`. Key products come from the table's Gram matrix G, so that reads after the
+orthonormal table it is `slot_scans`. Products come from the table's Gram matrix G, so that reads after the
 write cost nothing: M_new^T z[j] = M^T z[j] + G[k, j] u. Going backward, M is regained from (1).
 
-Shapes: slot, seen int64 [B, T], slot -1 writes nothing; value [B, T, V]; beta [B, T, H]; g [B, T, H, A];
-table [O * A, K]; memory, M transposed, [B, V, K]. A head owns an equal share of V. Floats are float32.
+Every form takes what that of `slot_scans` takes, with the table [O * A, K] before the memory, which is M
+transposed, [B, V, K]. A head owns an equal share of V. Floats are float32.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from anymdp_baselines.omnirl.mixers.slot_scans import as_array, compute_in_chunks
 from anymdp_baselines.omnirl.recurrence import key_scan, key_scan_back
 
 
-class _Scan(torch.autograd.Function):
+class _KeyScan(torch.autograd.Function):
     """The recurrent form, with its adjoint."""
 
     @staticmethod
@@ -45,12 +45,8 @@ class _Scan(torch.autograd.Function):
             slot, seen, beta, g, table, table @ table.T, after.clone(), read, error, d_read, d_wrote,
             ahead, d_value, d_beta, d_g, d_table,
         )  # fmt: skip
-        key_scan_back(*(_array(x) for x in given))
+        key_scan_back(*(as_array(x) for x in given))
         return None, None, d_value, d_beta, d_g, d_table.sum(0), ahead
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().contiguous().numpy()
 
 
 def scan_(
@@ -70,25 +66,16 @@ def scan_(
     read = torch.empty(n, length, g.shape[3], value.shape[2])
     wrote, error = torch.empty(value.shape), torch.empty(value.shape)
     given = (slot, seen, value, beta, g, table, table @ table.T, memory, read, wrote, error)
-    key_scan(*(_array(x) for x in given))
+    key_scan(*(as_array(x) for x in given))
     return read, wrote, error
 
 
-def scan(
-    slot: Tensor,
-    seen: Tensor,
-    value: Tensor,
-    beta: Tensor,
-    g: Tensor,
-    table: Tensor,
-    memory: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
+def scan(*given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Computes the recurrent form with gradients, on the CPU.
 
     Returns (read [B, T, A, V], wrote [B, T, V], memory after).
     """
-    given = (x.contiguous() for x in (slot, seen, value, beta, g, table, memory))
-    out: tuple[Tensor, Tensor, Tensor] = _Scan.apply(*given)
+    out: tuple[Tensor, Tensor, Tensor] = _KeyScan.apply(*(x.contiguous() for x in given))
     return out
 
 
@@ -122,24 +109,9 @@ def at_once(
     return out[:, None, :-1], out[:, None, -1] * writes[..., None]
 
 
-def chunkwise(
-    slot: Tensor,
-    seen: Tensor,
-    value: Tensor,
-    beta: Tensor,
-    g: Tensor,
-    table: Tensor,
-    memory: Tensor,
-    chunk: int = 128,
-) -> tuple[Tensor, Tensor, Tensor]:
+def chunkwise(*given: Tensor, chunk: int = 128) -> tuple[Tensor, Tensor, Tensor]:
     """Computes `scan` in parallel over chunks, for accelerators: matrix products and one solve a chunk."""
-    reads, wrotes = [], []
-    parts = [x.split(chunk, dim=1) for x in (slot, seen, value, beta, g)]
-    for slot, seen, value, beta, g in zip(*parts, strict=True):
-        read, wrote, memory = _one_chunk(slot, seen, value, beta, g, table, memory)
-        reads.append(read)
-        wrotes.append(wrote)
-    return torch.cat(reads, 1), torch.cat(wrotes, 1), memory
+    return compute_in_chunks(_one_chunk, given, chunk)
 
 
 def _one_chunk(slot, seen, value, beta, g, table, memory):

@@ -7,20 +7,12 @@ from anymdp_baselines.tabular.oracle import Oracle
 from anymdp_baselines.tabular.random import Random
 from anymdp_baselines.tabular.tql_ucb import TQLUCB
 from anymdp_bench.agents import (
-    Agent,
     AgentError,
     AgentSpec,
-    CompiledAgent,
     RunBatch,
-    SixArrayAgent,
-    check_agent,
     installed_agents,
-    is_privileged,
-    is_trained,
     is_tuned,
 )
-from anymdp_bench.evaluation import Budget, Demonstrations, Run, play_in_context
-from anymdp_bench.tasks.family import task_source
 
 STRANGERS = """
 import anymdp_baselines.tabular.random
@@ -78,17 +70,6 @@ def test_the_built_in_agents_are_installed_like_any():
     assert isinstance(AgentSpec("tql-ucb").make(), TQLUCB)
 
 
-def test_kinds_are_distinguished():
-    for agent, kind, training, privileged in [
-        (Random(), Agent, False, False),
-        (Oracle(), Agent, False, True),
-        (TQLUCB(), CompiledAgent, True, False),
-    ]:
-        assert isinstance(agent, kind)
-        assert not isinstance(agent, ({Agent, CompiledAgent} - {kind}).pop())
-        assert (is_trained(agent), is_privileged(agent)) == (training, privileged)
-
-
 def test_a_module_in_the_working_directory_is_found(module):
     assert AgentSpec(f"{module}:Mine").make().version == "7"
     assert AgentSpec(f"{module}:by_function").make().version == "7"
@@ -131,68 +112,6 @@ def test_a_checkpoint_reaches_the_agent(module):
 def test_a_bad_agent_is_refused(module, name, checkpoint, message):
     with pytest.raises(AgentError, match=message):
         AgentSpec(name.format(module), checkpoint).make()
-
-
-class SixArrays:
-    """An agent of the contract up to version 0.1. It repeats an action that was rewarded."""
-
-    version, trains, privileged, shaped = "3", False, False, False
-
-    def start(self, batch):
-        self.learned, self.demonstrated, self.last = 0, 0, np.zeros(batch.n, np.int64)
-
-    def act(self, observation, test=False):
-        return self.last
-
-    def learn(self, observation, action, reward, next_observation, terminated, truncated):
-        self.learned += len(reward)
-        self.last = np.where(reward > 0, action, (action + 1) % 5)
-
-    def demonstrate(self, observation, action, reward, after, terminated, truncated, demonstrated):
-        self.demonstrated += int(demonstrated.sum())
-
-    def policy(self):
-        return None
-
-
-def test_an_agent_that_learns_from_six_arrays_still_plays():
-    agent = SixArrays()
-    adapter = check_agent(agent, "mine")
-    assert isinstance(adapter, SixArrayAgent)
-    assert (adapter.version, adapter.trains, adapter.shaped) == ("3", False, False)
-    run = Run("AnyMDP-16s5a-v0", task_source("AnyMDP-16s5a-v0").task(0), 0)
-    [curve] = play_in_context(adapter, [run], Budget(steps=500))
-    assert len(curve.score) > 0
-    assert agent.learned == 500
-    play_in_context(adapter, [run], Budget(steps=50), None, Demonstrations(2, 0.0))
-    assert agent.demonstrated > 0
-
-
-def test_an_agent_of_the_present_contract_has_no_adapter():
-    for agent in (Random(), Oracle(), TQLUCB()):
-        assert check_agent(agent, "mine") is agent
-
-
-def test_the_shortest_agent_has_two_methods():
-    class Shortest(Agent):
-        def act(self, observation, test=False):
-            return np.zeros(self.batch.n, np.int64)
-
-        def learn(self, transition):
-            self.latest = transition
-
-    agent = check_agent(Shortest(), "shortest")
-    run = Run("Garnet-16s5a2b-v0", task_source("Garnet-16s5a2b-v0").task(0), 0)
-    [curve] = play_in_context(agent, [run], Budget(episodes=2))
-    assert curve.episode.tolist() == [1, 2]
-    assert agent.latest.truncated.tolist() == [True]
-
-
-def test_agents_are_not_told_the_environment():
-    batch = RunBatch(16, 5, np.zeros(1, np.uint64))
-    with pytest.raises(AttributeError, match=r"not told the environment's name; .*settings_for"):
-        batch.env_id  # noqa: B018
-    assert not hasattr(batch, "env_id")
 
 
 def test_only_tuned_agents_get_settings_for_an_environment():

@@ -14,12 +14,13 @@ at the slots of s_t, and u_t what (1) adds,
 a triangular system; key products are comparisons of addresses. `beta` and `g` have one entry a head;
 a head owns an equal share of M's columns.
 
-Shapes: slot, seen int64 [B, T], slot -1 writes nothing; value [B, T, V]; beta [B, T, H];
-g [B, T, H, A]; memory [B, O, A, V]. All floats are float32.
+Every form takes (slot, seen, value, beta, g, memory). Shapes: slot, seen int64 [B, T], slot -1 writes
+nothing; value [B, T, V]; beta [B, T, H]; g [B, T, H, A]; memory [B, O, A, V]. All floats are float32.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from torch import Tensor
 from anymdp_baselines.omnirl.recurrence import slot_scan, slot_scan_back
 
 
-class _Scan(torch.autograd.Function):
+class _SlotScan(torch.autograd.Function):
     """The recurrent form, with its adjoint."""
 
     @staticmethod
@@ -45,11 +46,12 @@ class _Scan(torch.autograd.Function):
         d_value, d_beta, d_g = (torch.zeros(x.shape) for x in (error, beta, g))
         ahead = d_after.clone(memory_format=torch.contiguous_format)
         given = (slot, seen, beta, g, read, wrote, error, d_read, d_wrote, _rows(ahead))
-        slot_scan_back(*(_array(x) for x in (*given, d_value, d_beta, d_g)))
+        slot_scan_back(*(as_array(x) for x in (*given, d_value, d_beta, d_g)))
         return None, None, d_value, d_beta, d_g, ahead
 
 
-def _array(tensor: Tensor) -> np.ndarray:
+def as_array(tensor: Tensor) -> np.ndarray:
+    """Returns the numbers of a tensor for compiled code."""
     return tensor.detach().contiguous().numpy()
 
 
@@ -68,19 +70,16 @@ def scan_(
     read = torch.empty(n, length, g.shape[3], value.shape[2])
     wrote, error = torch.empty_like(value), torch.empty_like(value)
     given = (slot, seen, value, beta, g, _rows(memory), read, wrote, error)
-    slot_scan(*(_array(x) for x in given))
+    slot_scan(*(as_array(x) for x in given))
     return read, wrote, error
 
 
-def scan(
-    slot: Tensor, seen: Tensor, value: Tensor, beta: Tensor, g: Tensor, memory: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def scan(*given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Computes the recurrent form with gradients, on the CPU.
 
     Returns (read [B, T, A, V], wrote [B, T, V], memory after).
     """
-    given = (x.contiguous() for x in (slot, seen, value, beta, g, memory))
-    out: tuple[Tensor, Tensor, Tensor] = _Scan.apply(*given)
+    out: tuple[Tensor, Tensor, Tensor] = _SlotScan.apply(*(x.contiguous() for x in given))
     return out
 
 
@@ -107,20 +106,25 @@ def at_once(
     return read[:, None], ((old + u) * writes[:, None])[:, None]
 
 
-def chunkwise(
-    slot: Tensor,
-    seen: Tensor,
-    value: Tensor,
-    beta: Tensor,
-    g: Tensor,
-    memory: Tensor,
-    chunk: int = 128,
-) -> tuple[Tensor, Tensor, Tensor]:
+def chunkwise(*given: Tensor, chunk: int = 128) -> tuple[Tensor, Tensor, Tensor]:
     """Computes `scan` in parallel over chunks, for accelerators: matrix products and one solve a chunk."""
-    parts = [x.split(chunk, dim=1) for x in (slot, seen, value, beta, g)]
+    return compute_in_chunks(_one_chunk, given, chunk)
+
+
+def compute_in_chunks(
+    one_chunk: Callable[..., tuple[Tensor, Tensor, Tensor]], given: tuple[Tensor, ...], chunk: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Computes `one_chunk` of one chunk after another.
+
+    Args:
+        one_chunk: returns (read, wrote, memory after) of a chunk.
+        given: five tensors [B, T, ...], and then what is not cut; the last is the memory.
+        chunk: steps of a chunk.
+    """
+    *others, memory = given[5:]
     reads, wrotes = [], []
-    for slot, seen, value, beta, g in zip(*parts, strict=True):
-        read, wrote, memory = _one_chunk(slot, seen, value, beta, g, memory)
+    for part in zip(*(x.split(chunk, dim=1) for x in given[:5]), strict=True):
+        read, wrote, memory = one_chunk(*part, *others, memory)
         reads.append(read)
         wrotes.append(wrote)
     return torch.cat(reads, 1), torch.cat(wrotes, 1), memory

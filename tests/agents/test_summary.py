@@ -8,8 +8,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from anymdp_bench.agent_summary import AgentSummary, summarise
 from anymdp_bench.agents import GROUP, installed_agents
+from anymdp_bench.agents.summary import AgentSummary, summarise
 
 PACKAGE = '''"""Agents of a stranger.
 
