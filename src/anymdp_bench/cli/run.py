@@ -26,6 +26,13 @@ class Context(StrEnum):
     IMITATION = "imitation"
 
 
+class Rules(StrEnum):
+    """By which rules tasks are chosen and played."""
+
+    DEFAULT = "default"
+    PAPER = "paper"
+
+
 class Score(StrEnum):
     """Which score the table shows."""
 
@@ -77,6 +84,9 @@ def run(
         int | None, typer.Option(min=1, max=MOST_STEPS, help="Steps in each run.")
     ] = None,
     context: Annotated[Context, typer.Option(help="Starting context.")] = Context.EMPTY,
+    protocol: Annotated[
+        Rules, typer.Option(help="Rules of task choice and play; paper: the paper's own.")
+    ] = Rules.DEFAULT,
     task_seed_start: Annotated[
         int, typer.Option(min=0, max=_MOST_SEED, help="First task seed.")
     ] = 0,
@@ -144,6 +154,7 @@ def run(
                 steps=steps,
                 episodes=episodes,
                 context=context.value,
+                protocol=protocol.value,
                 seed=seed,
                 task_seed_start=task_seed_start,
                 workers=workers,
@@ -179,7 +190,7 @@ def run(
     say(f"compare: anymdp-bench table {quote_path(csv.parent)} --reference", quiet)
     picture = quote_path(csv.parent / "curves.png")
     say(f"draw:    anymdp-bench plot {quote_path(csv.parent)} --out {picture}", quiet)
-    changed = env or tasks or runs or episodes or steps
+    changed = env or tasks or runs or episodes or steps or protocol is not Rules.DEFAULT
     if not changed and (suite or DEFAULT_SUITE) in suite_names():
         say(f"submit:  anymdp-bench leaderboard validate {quote_path(csv)}", quiet)
 

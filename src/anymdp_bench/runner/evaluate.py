@@ -37,6 +37,7 @@ from anymdp_bench.suites import (
     Suite,
     find_suite,
 )
+from anymdp_bench.suites.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 from anymdp_bench.tracking import TRACKERS
 
@@ -53,6 +54,7 @@ def evaluate(
     steps: int | None = None,
     episodes: int | None = None,
     context: str = "empty",
+    protocol: str = DEFAULT_PROTOCOL,
     seed: int = 0,
     task_seed_start: int = 0,
     workers: int | None = None,
@@ -86,6 +88,8 @@ def evaluate(
         steps: environment steps of each run; None leaves the budget to the suite.
         episodes: episodes of each run, instead of `steps`.
         context: what an in-context agent has seen before it starts: "empty", "offline" or "imitation".
+        protocol: by which rules tasks are chosen and played: "default", or "paper" for those of the paper's
+            released evaluation (`suites.protocols`), under which its figures may stand beside ours.
         seed: the first run seed.
         task_seed_start: the first task seed that is tried.
         workers: number of worker processes; None takes one for each core.
@@ -122,6 +126,7 @@ def evaluate(
     seed = _check_count("seed", seed, 0, PUBLIC_SEEDS - 1) or 0
     task_seed_start = _check_count("task_seed_start", task_seed_start, 0, PUBLIC_SEEDS - 1) or 0
     _check_choice("context", context, tuple(CONTEXTS))
+    _check_choice("protocol", protocol, tuple(PROTOCOLS))
     _check_choice("score", score, get_args(ScoreMode))
     _check_choice("executor", executor, tuple(Backend))
     if episodes is not None and steps is not None:
@@ -135,7 +140,7 @@ def evaluate(
         _check_tracker(track, out)
     quiet = progress is False
     limits = Limits(episodes, steps) if episodes or steps else None
-    chosen = find_suite(suite).with_overrides(tasks, runs, limits)
+    chosen = find_suite(suite).with_protocol(protocol).with_overrides(tasks, runs, limits)
     spec = make_spec(agent, name, checkpoint, agent_args)
     note("preparing tasks (the first run ever compiles the engine: about half a minute)", quiet)
     plan = make_plan(chosen, spec, context=context, seed=seed, task_seed_start=task_seed_start)
@@ -150,7 +155,7 @@ def evaluate(
     options = [
         ("tasks", tasks, None), ("runs", runs, None), ("episodes", episodes, None), ("steps", steps, None),
         ("checkpoint", checkpoint, None), ("task-seed-start", task_seed_start, 0), ("seed", seed, 0),
-        ("context", context, "empty"),
+        ("context", context, "empty"), ("protocol", protocol, DEFAULT_PROTOCOL),
     ]  # fmt: skip
     with (
         _open_folder(out) as folder,

@@ -36,7 +36,12 @@ from anymdp_bench.tasks.pendulum.dynamics import (
 )
 from anymdp_bench.tasks.pendulum.env import N_OBSERVATIONS, check_gravity, refuse_task
 from anymdp_bench.tasks.pendulum.frame import draw_pendulum
-from anymdp_bench.tasks.pendulum.game import load_pendulum
+from anymdp_bench.tasks.pendulum.game import (
+    check_start,
+    find_first_state,
+    load_pendulum,
+    set_first_states,
+)
 from anymdp_bench.tasks.pendulum.shared_step import step_shared
 
 
@@ -54,6 +59,7 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         autoreset_mode: one of Gymnasium's `AutoresetMode`, or its value.
         render_mode: None or "rgb_array".
         privileged_info: whether `info` holds the oracle's action (`optimal_action`).
+        start: where episodes start, as in `DiscretePendulumEnv`.
     """
 
     def __init__(
@@ -67,6 +73,7 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         privileged_info: bool = False,
+        start: str = "uniform",
         **unknown: Any,
     ) -> None:
         for name in unknown:
@@ -75,6 +82,7 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             raise ValueError(f"num_envs is {num_envs}; give at least 1")
         self.num_envs, self.render_mode = num_envs, check_render_mode(render_mode, ("rgb_array",))
         self.gravity = check_gravity(family, gravity)
+        self._first = find_first_state(check_start(start, family))
         parse_task_seeds(task_seeds, num_envs)
         self._horizon = min(parse_max_steps(max_episode_steps) or HORIZON, HORIZON)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -84,7 +92,7 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             "autoreset_mode": self.autoreset_mode,
         }
         self._threads = ThreadChoice(num_envs)
-        self._oracle = load_pendulum(self.gravity) if privileged_info else None
+        self._oracle = load_pendulum(self.gravity, start) if privileged_info else None
         self._state, self._left = np.zeros((num_envs, 2)), np.zeros(num_envs, np.int64)
         self._rng, self._seeded = np.zeros(num_envs, np.uint64), False
         self._seen: Int64s = np.zeros(num_envs, np.int64)
@@ -138,6 +146,7 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
         chosen = given & mask
         self._rng[chosen] = dynamics_streams(seeds[chosen])
         reset_pendulums(self._state, self._left, self._rng, mask, self._seen)
+        set_first_states(self._first, self._state, self._seen, mask)
         self._left[mask] = self._horizon
         self._unused &= ~mask
         self._is_ready = not self._unused.any()
@@ -166,6 +175,7 @@ class DiscretePendulumVectorEnv(gym.vector.VectorEnv[Int64s, Int64s, Any]):
             self._threads, self._state, self._left, self._rng, self.gravity, played, mode,
             seen, reward, truncated, fresh, last,
         )  # fmt: skip
+        set_first_states(self._first, self._state, seen, fresh)
         self._seen[:] = seen
         if fresh.any():
             self._left[fresh] = self._horizon
