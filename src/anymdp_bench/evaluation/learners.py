@@ -32,9 +32,10 @@ def play_training(
     """Plays one run of a learner in plain Python, and tests it at the test points.
 
     A test is exact if `exact_tests`, the policy of the learner is a table and the task is countable.
-    Otherwise test episodes are played. If a learner steps several copies of the task at once, the steps and episodes of
-    all copies count. Several episodes can end in the same step and pass several test points. Then one test
-    after the step serves all of them, each with the regret of as many episodes as its point says.
+    Otherwise test episodes are played. If a learner steps several copies of the task at once, the steps and
+    episodes of all copies count. Several episodes can end in the same step and pass several test points.
+    Then one test after the step serves all of them, each with the regret of as many episodes as its point
+    says.
 
     Args:
         agent: the learner.

@@ -11,6 +11,7 @@ import pandas as pd
 from anymdp_bench.results import table_formats
 from anymdp_bench.results.measures import Measure
 from anymdp_bench.results.metrics import ScoreMode, compare_agents, summarise_overall
+from anymdp_bench.results.schema import DEFAULT_PROTOCOL, PROTOCOL
 from anymdp_bench.results.table_formats import Sheet
 from anymdp_bench.results.tables import TUNED_CAPTION, Format, check_format, percent, tuned_mark
 
@@ -89,6 +90,8 @@ def _totals_sheet(totals: pd.DataFrame) -> Sheet:
             str(row["suite"]),
             f"{row['agent']} {row['agent_version']}{context}{tuned_mark(row)}",
         ]
+        if row.get(PROTOCOL, DEFAULT_PROTOCOL) != DEFAULT_PROTOCOL:
+            cells[0] += f", protocol {row[PROTOCOL]}"
         cells += [_format_estimate(row, "score"), str(row["measure"])]
         cells += [_format_estimate(row, name) for name in ("median", "iqm", "optimality_gap")]
         rows.append([*cells, str(row["n_envs"]), str(row["n_runs"])])

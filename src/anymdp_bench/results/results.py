@@ -27,7 +27,13 @@ from anymdp_bench.results.records import (
     read_many,
     write_csv,
 )
-from anymdp_bench.results.schema import TEXT, RecordError, group_runs
+from anymdp_bench.results.schema import (
+    DEFAULT_PROTOCOL,
+    PROTOCOL,
+    TEXT,
+    RecordError,
+    group_runs,
+)
 from anymdp_bench.results.tables import Format, render
 from anymdp_bench.spelling import offer
 
@@ -275,7 +281,7 @@ class Results(pd.DataFrame):
         return score or (self.origin.score if self.origin else "corrected")
 
     def _ordered_rows(self) -> pd.DataFrame:
-        """An ordinary frame: the rows of each run in order, text categorical, `tuned` where it is known.
+        """An ordinary frame: rows in order, text categorical, with `tuned` and `protocol` where known.
 
         Raises:
             RecordError: an episode of a run is there twice.
@@ -285,6 +291,10 @@ class Results(pd.DataFrame):
             rows["tuned"] = pd.DataFrame(self)["tuned"].eq(True)
         elif is_marked_tuned(self.header):
             rows["tuned"] = True
+        if PROTOCOL in self.columns:
+            rows[PROTOCOL] = pd.DataFrame(self)[PROTOCOL].fillna(DEFAULT_PROTOCOL)
+        elif PROTOCOL in self.header:
+            rows[PROTOCOL] = self.header[PROTOCOL]
         for name in TEXT:
             if not isinstance(rows[name].dtype, pd.CategoricalDtype):
                 rows[name] = rows[name].astype("category")

@@ -12,8 +12,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from anymdp_bench.results.schema import PROTOCOL
 from anymdp_bench.runner.parts import FORMAT
-from anymdp_bench.runner.plan import ARGUMENTS, PROTOCOL, Plan
+from anymdp_bench.runner.plan import ARGUMENTS, Plan
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_FOLDER = {errno.EEXIST, errno.ENOTDIR}

@@ -20,6 +20,7 @@ from anymdp_bench.agents import (
 from anymdp_bench.evaluation import Budget
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.paths import keep_folder, write_file_name
+from anymdp_bench.results.schema import PROTOCOL
 from anymdp_bench.suites import Suite
 from anymdp_bench.suites.protocols import DEFAULT_PROTOCOL
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
@@ -31,9 +32,6 @@ last digits of a network's sums may depend on the batch."""
 
 ARGUMENTS = "arguments"
 """The setting that holds the arguments given to the agent. Results without arguments do not have it."""
-
-PROTOCOL = "protocol"
-"""The setting that names another protocol than the default one."""
 
 
 @dataclass(frozen=True)

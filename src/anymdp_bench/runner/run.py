@@ -26,10 +26,11 @@ from pathlib import Path
 
 from anymdp_bench.agents import RefusalError
 from anymdp_bench.results.records import RunRecord, read_header, write_rows
+from anymdp_bench.results.schema import PROTOCOL
 from anymdp_bench.runner.executor import Executor, Report
 from anymdp_bench.runner.output import OutputError, check_settings, claim, locked, writable
 from anymdp_bench.runner.parts import load_part, save_part
-from anymdp_bench.runner.plan import PROTOCOL, Plan, Unit
+from anymdp_bench.runner.plan import Plan, Unit
 from anymdp_bench.runner.timing import Timing
 from anymdp_bench.runner.unit import UnitResult, play_unit
 from anymdp_bench.runner.worker_pool import JobError, JobFailed

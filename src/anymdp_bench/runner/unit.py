@@ -118,9 +118,7 @@ def _play(
         if isinstance(agent, CompiledAgent):
             curves = [play_compiled(agent, run, budget, report, exact_tests) for run in runs]
         elif agent.trains:
-            curves = [
-                _play_training(spec, agent, run, budget, report, exact_tests) for run in runs
-            ]
+            curves = [_play_training(spec, agent, run, budget, report, exact_tests) for run in runs]
         else:
             curves = play_in_context(agent, runs, budget, report, CONTEXTS[unit.context])
     except RefusalError as error:

@@ -100,7 +100,7 @@ class Suite:
 
     @property
     def hash(self) -> str:
-        """The first 12 hexadecimal digits of the SHA-256 of the definition: the rows, the budgets and the protocol."""
+        """The first 12 hexadecimal digits of the SHA-256 of the rows, the budgets and the protocol."""
         content: dict[str, Any] = {
             "rows": [_row_content(row) for row in self.rows],
             "training": asdict(self.training),

@@ -203,7 +203,13 @@ class CompiledPendulumRun:
         """Plays test episodes, and returns (mean return, mean corrected return)."""
         game, (starts, choices) = self._game, self._test_rng
         mean, ahead = play_test_episodes(
-            self.policy()[0], game.gravity, game.first_state, game.value, GAMMA, starts, choices,
+            self.policy()[0],
+            game.gravity,
+            game.first_state,
+            game.value,
+            GAMMA,
+            starts,
+            choices,
             episodes,
         )
         return float(mean), float(game.oracle + ahead)
