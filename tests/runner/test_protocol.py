@@ -173,3 +173,22 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(played, tmp_path):
     assert call(*words, folder=tmp_path).returncode == 0
     path = tmp_path / f"{NAME}-paper.csv"
     assert path.read_bytes() == (folder / f"{NAME}-paper.csv").read_bytes()
+
+
+def test_runs_that_end_before_their_first_episode_are_named(tmp_path):
+    words = [
+        "run",
+        "--agent",
+        "omnirl",
+        "--env",
+        "AnyMDP-16s5a-v0",
+        "--tasks",
+        "6",
+        "--steps",
+        "90",
+    ]
+    found = call(*WORDS, *words, "--workers", "1", folder=tmp_path)
+    scored = len(read_many(tmp_path / "results")[list(RUN_KEY)].drop_duplicates())
+    assert 0 < scored < 6
+    missing = f"AnyMDP-16s5a-v0: {6 - scored} of 6 runs ended before they were first scored"
+    assert missing in found.stderr

@@ -180,8 +180,8 @@ def summarise_overall(
 
     Returns:
         The columns suite, suite_hash, agent, agent_version and context; `measure`; `n_envs` and `n_runs`;
-        `score`, `median`, `iqm` and `optimality_gap`, each with `_low` and `_high`; `tuned` where the frame
-        has it.
+        `score`, `median`, `iqm` and `optimality_gap`, each with `_low` and `_high`; `tuned` and `protocol`
+        where the frame has them; `budget_steps` and `budget_episodes`, of the longest run.
     """
     key = [name for name in ROW_KEY if name != "env_id"]
     scored = choose_scores(frame, score_mode, measure)
@@ -191,14 +191,16 @@ def summarise_overall(
     for values, part in finals.groupby(key, sort=False, observed=True):
         by_env = part.groupby("env_id", sort=False, observed=True)["score"]
         strata = [scores.to_numpy() for _, scores in by_env]
+        scored_part = parts[values]
         row: dict[str, Any] = dict(zip(key, values, strict=True))
-        row |= {"measure": _find_measure(parts[values])}
+        row |= {"measure": _find_measure(scored_part)}
         row |= {"n_envs": len(strata), "n_runs": len(part)}
         row |= _estimate("score", strata)
         row |= _as_columns("median", statistics.estimate_pooled(strata, statistics.median_of_means))
         row |= _as_columns("iqm", statistics.estimate_pooled(strata, statistics.pooled_iqm))
         row |= _estimate("optimality_gap", strata)
-        rows.append(row | _find_tuned(parts[values]) | find_protocol(parts[values]))
+        row |= _find_tuned(scored_part) | find_protocol(scored_part) | _find_budget(scored_part)
+        rows.append(row)
     return pd.DataFrame(_sort_by_first_appearance(rows, key))
 
 
@@ -276,9 +278,14 @@ def _summarise_row(frame: pd.DataFrame, target: float) -> dict[str, Any]:
         numbers[f"{unit}_median"] = statistics.median_time(spent, reached)
         numbers[f"{unit}_mean"] = statistics.restricted_mean_time(spent, reached)
         numbers[f"{unit}_limit"] = float(spent.max())
-    for name, column in (("budget_steps", "steps"), ("budget_episodes", "episode")):
-        numbers[name] = float(frame[column].max())
+    numbers |= _find_budget(frame)
     return numbers | {"regret": float(finals["regret"].to_numpy().mean())}
+
+
+def _find_budget(part: pd.DataFrame) -> dict[str, float]:
+    """Finds the steps and the episodes of the longest run."""
+    names = {"budget_steps": "steps", "budget_episodes": "episode"}
+    return {name: float(part[column].max()) for name, column in names.items()}
 
 
 def _find_paper_cost(part: pd.DataFrame) -> dict[str, float]:

@@ -269,8 +269,8 @@ def _caption(summary: pd.DataFrame, reference: bool) -> str:
         "Best in bold or starred: of the rows of one measure and budget, the highest mean and all whose"
         " interval holds it.",
         f"Steps, episodes: Kaplan-Meier median to a smoothed score of"
-        f" {100 * summary['target'].iloc[0]:g}%; > the budget where not even half of the runs got there."
-        " Reached: the runs that did.",
+        f" {100 * summary['target'].iloc[0]:g}%; > the longest run where there is no median, since fewer than"
+        " half of the runs got there. Reached: the runs that did, of all that were scored.",
     ]
     if budget_classes(summary).any():
         parts.append(f"{OTHER_BUDGET} Another budget than that of most rows of the environment.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import operator
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -22,7 +23,7 @@ from anymdp_bench.results.metrics import ScoreMode
 from anymdp_bench.results.results import Results
 from anymdp_bench.runner.agent_spec import explain_no_workers, is_class_of_main, make_spec
 from anymdp_bench.runner.executor import Backend, Executor
-from anymdp_bench.runner.plan import PlanError, make_plan
+from anymdp_bench.runner.plan import Plan, PlanError, make_plan
 from anymdp_bench.runner.progress import ReportProgress, complain, note, show_progress
 from anymdp_bench.runner.run import run_plan
 from anymdp_bench.runner.track import track_results
@@ -183,6 +184,8 @@ def evaluate(
     if track is not None:
         track_results(results, track, outcome.csv.parent, plan.stem, plan.settings)
     _complain_of_failures(outcome.failed, outcome.failed_runs, outcome.runs, results.path)
+    if not outcome.failed:
+        _name_unscored(plan, results, quiet)
     return results
 
 
@@ -240,6 +243,19 @@ def _complain_of_failures(
     more = f"; {hidden} more reasons are not shown" if hidden > 0 else ""
     place = f"{path}{more}; the same command tries them again" if path else f"the results{more}"
     complain(f"{failed_runs} of {runs} runs failed and are not in {place}")
+
+
+def _name_unscored(plan: Plan, results: Results, quiet: bool) -> None:
+    """Says how many runs have no row, since their budget ended before their first scored episode or test."""
+    scored = results[["env_id", "task_seed", "run_seed"]].drop_duplicates()["env_id"].value_counts()
+    planned: Counter[str] = Counter()
+    for unit in plan.units:
+        planned[unit.env_id] += len(unit.runs)
+    for env_id, runs in planned.items():
+        missing = runs - int(scored.get(env_id, 0))
+        if missing:
+            what = "ended before they were first scored and have no row"
+            note(f"{env_id}: {missing} of {runs} runs {what}", quiet)
 
 
 def _write_command(

@@ -1,0 +1,155 @@
+"""The paper's Table 1, ours beside the published figures: `docs/results/*` by the paper's measure.
+
+A column is by the paper's protocol where that was played: in-context agents from `AGENT-paper-protocol.csv`
+(`agent_rows.py AGENT --by-paper`), learners from `table1-paper.AGENT.csv`, which is `anymdp-bench table
+results/table1-AGENT-paper.csv --format csv`. Other learners are from `table1.AGENT.csv`, so by the default
+protocol. `below.csv` says why a figure of ours is below the published one, a line for each.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import pandas as pd
+from row_tables import RESULTS, format_table
+from score_tables import read
+
+from anymdp_bench.results.published import PublishedResult, find_published, paper_environment
+from anymdp_bench.results.tables import TUNED, human
+from anymdp_bench.suites import load_suite
+
+AGENTS = ("tql-ucb", "ppo", "omnirl", "omnirl-garnet", "psrl", "ucbvi", "neural-planner")
+PUBLISHED = AGENTS[:4]
+DEFAULT = "\N{SECTION SIGN}"
+"""The mark of a column by the default protocol."""
+NONE = "—"
+
+
+class Figure(NamedTuple):
+    """The best of a mean curve and its interval in percent, and the cost to 99% of it; NaN if not known."""
+
+    best: float
+    low: float
+    high: float
+    steps: float
+    episodes: float
+
+
+class Column(NamedTuple):
+    """The figures of an agent by the paper's name of the environment, and how they were made."""
+
+    title: str
+    protocol: str
+    figures: dict[str, Figure]
+
+
+def read_column(agent: str) -> Column:
+    """Reads the figures of an agent."""
+    rows, learner = RESULTS / f"{agent}-paper-protocol.csv", RESULTS / f"table1-paper.{agent}.csv"
+    if rows.exists():
+        frame = pd.read_csv(rows, dtype={"agent_version": str})
+        names = ["best", "low", "high", "best_steps", "best_episodes"]
+        protocol, tuned = "paper", False
+    else:
+        protocol = "paper" if learner.exists() else "default"
+        frame = read(learner if learner.exists() else RESULTS / f"table1.{agent}.csv")
+        for name in ("paper_low", "paper_high"):  # an older file has no interval
+            frame[name] = frame.get(name, math.nan)
+        names = [f"paper_{name}" for name in ("score", "low", "high", "steps", "episodes")]
+        tuned = bool(frame["tuned"].any())
+    figures = {}
+    for row in frame.to_dict("records"):
+        name = paper_environment(row["env_id"])
+        assert name is not None, row["env_id"]
+        best, low, high, steps, episodes = (float(row[key]) for key in names)
+        figures[name] = Figure(100 * best, 100 * low, 100 * high, steps, episodes)
+    title = f"`{agent}` {frame['agent_version'].iloc[0]}"
+    title += (f" {TUNED}" if tuned else "") + (f" {DEFAULT}" if protocol == "default" else "")
+    return Column(title, protocol, figures)
+
+
+def whole_table(_: str) -> str:
+    """All rows of Table 1, ours and the paper's."""
+    columns = {agent: read_column(agent) for agent in AGENTS}
+    heads = ["environment"]
+    for agent, column in columns.items():
+        heads += [column.title, *(["paper's"] if agent in PUBLISHED else [])]
+    lines = []
+    for row in load_suite("table1").rows:
+        name = paper_environment(row.env_id) or row.env_id
+        cells = [name]
+        for agent, column in columns.items():
+            cells.append(_ours(column.figures.get(name), find_published(row.env_id, agent)))
+            if agent in PUBLISHED:
+                cells.append(_theirs(find_published(row.env_id, agent)))
+        lines.append(cells)
+    caption = f"*{DEFAULT} By the default protocol. {TUNED} Tuned per environment."
+    caption += " Bold: at or above the published figure.*"
+    return format_table(heads, lines) + "\n\n" + caption
+
+
+def below_table(_: str) -> str:
+    """Where a figure of ours is below the published one, and why."""
+    reasons = read_reasons()
+    lines = []
+    for agent, env_id in find_below():
+        name = paper_environment(env_id) or env_id
+        ours, published = read_column(agent).figures[name], find_published(env_id, agent)
+        assert published is not None
+        inside = "yes" if ours.high >= published.percent else "no"
+        inside = NONE if math.isnan(ours.high) else inside
+        cells = [f"`{agent}`", name, _ours(ours, None), f"{published.percent:.1f}", inside]
+        lines.append([*cells, reasons.get((agent, env_id), NONE)])
+    heads = ["agent", "environment", "ours", "paper's", "in our interval", "why"]
+    return format_table(heads, lines, left=2)
+
+
+def find_below() -> list[tuple[str, str]]:
+    """Returns the (agent, environment) where our figure, as it is printed, is below the published one."""
+    found = []
+    for agent in PUBLISHED:
+        figures = read_column(agent).figures
+        for row in load_suite("table1").rows:
+            published = find_published(row.env_id, agent)
+            ours = figures.get(paper_environment(row.env_id) or "")
+            if published and ours and round(ours.best, 1) < published.percent:
+                found.append((agent, row.env_id))
+    return found
+
+
+def read_reasons() -> dict[tuple[str, str], str]:
+    """Reads why a figure is below the published one, by (agent, environment)."""
+    frame = pd.read_csv(RESULTS / "below.csv", dtype=str)
+    return {(row.agent, row.env_id): row.reason for row in frame.itertuples()}
+
+
+def by_paper_table(agent: str) -> str:
+    """The rows of an in-context agent by the paper's protocol, beside the published figures."""
+    frame = pd.read_csv(RESULTS / f"{agent}-paper-protocol.csv")
+    figures, lines = read_column(agent).figures, []
+    for row in frame.to_dict("records"):
+        name = paper_environment(row["env_id"]) or row["env_id"]
+        published = find_published(row["env_id"], agent)
+        kept = f"{row['tasks']} x {row['runs']}"
+        kept += f", {row['skipped']} left out" if row["skipped"] else ""
+        cells = [name, f"{row['steps']:,}", kept, _ours(figures[name], published)]
+        lines.append([*cells, _theirs(published)])
+    theirs = "paper's OmniRL (Garnet)" if agent == "omnirl-garnet" else "paper's OmniRL"
+    return format_table(["task", "steps", "tasks x runs", "best % [95% CI]", theirs], lines)
+
+
+def _ours(found: Figure | None, published: PublishedResult | None) -> str:
+    """The figure with its interval and cost; bold if it reaches the published one."""
+    if found is None or math.isnan(found.best):
+        return NONE
+    best = f"{found.best:.1f}"
+    best = f"**{best}**" if published and round(found.best, 1) >= published.percent else best
+    interval = "" if math.isnan(found.low) else f" [{found.low:.1f}, {found.high:.1f}]"
+    return f"{best}{interval}<br>{human(found.steps)} / {human(found.episodes)}"
+
+
+def _theirs(published: PublishedResult | None) -> str:
+    if published is None:
+        return NONE
+    return f"{published.percent:.1f}<br>{human(published.steps)} / {human(published.episodes)}"
