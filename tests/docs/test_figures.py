@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import score_tables
+import table_one
 from row_tables import read_rows
 
 from anymdp_bench.results.published import PAPER_ORACLES, find_published
@@ -157,3 +158,18 @@ def test_the_tables_name_the_number_of_tasks_of_each_row():
     text = page("results.md")
     assert re.search(r"\| AnyMDP-16s5a-v0 \| 1,000 \| 256 \|", text)
     assert re.search(r"\| AnyMDP-128s5a-v0 \| 36,300 \| 16 \|", text)
+
+
+def test_every_figure_below_the_published_one_has_its_reason():
+    below = table_one.find_below()
+    assert below == list(table_one.read_reasons())
+    assert {agent for agent, _ in below} <= set(table_one.PUBLISHED)
+    for reason in table_one.read_reasons().values():
+        assert reason.endswith(".")
+        assert len(reason) < 200
+
+
+def test_omnirl_by_the_papers_protocol():
+    text = page("omnirl.md")
+    below = [env_id for agent, env_id in table_one.find_below() if agent == "omnirl"]
+    assert f"at or above the published figure on {17 - len(below)} of the 17 rows" in text

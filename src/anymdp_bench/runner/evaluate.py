@@ -184,8 +184,8 @@ def evaluate(
     if track is not None:
         track_results(results, track, outcome.csv.parent, plan.stem, plan.settings)
     _complain_of_failures(outcome.failed, outcome.failed_runs, outcome.runs, results.path)
-    if not outcome.failed:
-        _name_unscored(plan, results, quiet)
+    if not (outcome.failed or quiet):
+        _name_unscored(plan, results)
     return results
 
 
@@ -245,7 +245,7 @@ def _complain_of_failures(
     complain(f"{failed_runs} of {runs} runs failed and are not in {place}")
 
 
-def _name_unscored(plan: Plan, results: Results, quiet: bool) -> None:
+def _name_unscored(plan: Plan, results: Results) -> None:
     """Says how many runs have no row, since their budget ended before their first scored episode or test."""
     scored = results[["env_id", "task_seed", "run_seed"]].drop_duplicates()["env_id"].value_counts()
     planned: Counter[str] = Counter()
@@ -255,7 +255,7 @@ def _name_unscored(plan: Plan, results: Results, quiet: bool) -> None:
         missing = runs - int(scored.get(env_id, 0))
         if missing:
             what = "ended before they were first scored and have no row"
-            note(f"{env_id}: {missing} of {runs} runs {what}", quiet)
+            complain(f"{env_id}: {missing} of {runs} runs {what}")
 
 
 def _write_command(
