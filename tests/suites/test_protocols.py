@@ -17,6 +17,7 @@ from anymdp_bench.results.published import (
     paper_environment,
 )
 from anymdp_bench.scoring import References
+from anymdp_bench.scoring.references import LEAST_GAP_IN_SD
 from anymdp_bench.suites import SuiteError, custom_suite, load_suite, suite_names
 from anymdp_bench.suites.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from anymdp_bench.tasks.family import sample_task, task_source
@@ -33,6 +34,7 @@ def references(gap, sd):
 def test_the_names_are_those_of_the_command_and_of_result_files():
     assert [each.value for each in Rules] == list(PROTOCOLS)
     assert schema.DEFAULT_PROTOCOL == DEFAULT_PROTOCOL == next(iter(PROTOCOLS))
+    assert PROTOCOLS[DEFAULT_PROTOCOL].least_gap == LEAST_GAP_IN_SD
 
 
 @pytest.mark.parametrize("name", suite_names())
