@@ -3,7 +3,9 @@
 A column is by the paper's protocol where that was played: in-context agents from `AGENT-paper-protocol.csv`
 (`agent_rows.py AGENT --by-paper`), learners from `table1-paper.AGENT.csv`, which is `anymdp-bench table
 results/table1-AGENT-paper.csv --format csv`. Other learners are from `table1.AGENT.csv`, so by the default
-protocol. `below.csv` says why a figure of ours is below the published one, a line for each.
+protocol, and other in-context agents have their scores at the paper's steps from `AGENT.csv`.
+
+`below.csv` says why a figure of ours is below the published one, a line for each.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import pandas as pd
 from row_tables import RESULTS, format_table
 from score_tables import read
 
+from anymdp_bench.agents import AgentSpec
 from anymdp_bench.results.published import PublishedResult, find_published, paper_environment
 from anymdp_bench.results.tables import TUNED, human
 from anymdp_bench.suites import load_suite
@@ -23,6 +26,10 @@ AGENTS = ("tql-ucb", "ppo", "omnirl", "omnirl-garnet", "psrl", "ucbvi", "neural-
 PUBLISHED = AGENTS[:4]
 DEFAULT = "\N{SECTION SIGN}"
 """The mark of a column by the default protocol."""
+FINAL = "\N{DOUBLE VERTICAL LINE}"
+"""The mark of a column with final scores, by the default protocol."""
+AT_STEPS = "\N{PILCROW SIGN}"
+"""The mark of a column with scores at a number of steps, by the default protocol."""
 NONE = "—"
 
 
@@ -40,33 +47,47 @@ class Column(NamedTuple):
     """The figures of an agent by the paper's name of the environment, and how they were made."""
 
     title: str
-    protocol: str
     figures: dict[str, Figure]
 
 
 def read_column(agent: str) -> Column:
     """Reads the figures of an agent."""
     rows, learner = RESULTS / f"{agent}-paper-protocol.csv", RESULTS / f"table1-paper.{agent}.csv"
+    usual = RESULTS / f"table1.{agent}.csv"
+    mark = ""
     if rows.exists():
         frame = pd.read_csv(rows, dtype={"agent_version": str})
         names = ["best", "low", "high", "best_steps", "best_episodes"]
-        protocol, tuned = "paper", False
-    else:
-        protocol = "paper" if learner.exists() else "default"
-        frame = read(learner if learner.exists() else RESULTS / f"table1.{agent}.csv")
-        for name in ("paper_low", "paper_high"):  # an older file has no interval
-            frame[name] = frame.get(name, math.nan)
+    elif learner.exists() or usual.exists():
+        mark = "" if learner.exists() else f" {DEFAULT}"
+        frame = read(learner if learner.exists() else usual)
         names = [f"paper_{name}" for name in ("score", "low", "high", "steps", "episodes")]
-        tuned = bool(frame["tuned"].any())
+        if frame["paper_score"].isna().all():  # an older file, from before the paper's measure
+            mark, names = f" {FINAL}", ["score", "score_low", "score_high", "none", "none"]
+    else:
+        mark, frame = f" {AT_STEPS}", _read_at_steps(agent)
+        names = ["score", "low", "high", "best_steps", "best_episodes"]
     figures = {}
     for row in frame.to_dict("records"):
         name = paper_environment(row["env_id"])
         assert name is not None, row["env_id"]
-        best, low, high, steps, episodes = (float(row[key]) for key in names)
-        figures[name] = Figure(100 * best, 100 * low, 100 * high, steps, episodes)
+        numbers = [float(row.get(key, math.nan)) for key in names]  # an older file has no interval
+        figures[name] = Figure(*(100 * each for each in numbers[:3]), *numbers[3:])
     title = f"`{agent}` {frame['agent_version'].iloc[0]}"
-    title += (f" {TUNED}" if tuned else "") + (f" {DEFAULT}" if protocol == "default" else "")
-    return Column(title, protocol, figures)
+    tuned = bool(frame["tuned"].any()) if "tuned" in frame else False
+    return Column(title + (f" {TUNED}" if tuned else "") + mark, figures)
+
+
+def _read_at_steps(agent: str) -> pd.DataFrame:
+    """The scores of an in-context agent at the steps that are nearest to those of the paper's OmniRL."""
+    frame = pd.read_csv(RESULTS / f"{agent}.csv")
+    frame = frame[frame["context"] == "empty"]
+    theirs = [find_published(env_id, "omnirl") for env_id in frame["env_id"]]
+    away = [
+        abs(n - (p.steps or 0)) if p else 0 for n, p in zip(frame["steps"], theirs, strict=True)
+    ]
+    nearest = frame.assign(away=away).sort_values("away", kind="stable").drop_duplicates("env_id")
+    return nearest.assign(agent_version=AgentSpec(agent).make().version)
 
 
 def whole_table(_: str) -> str:
@@ -84,8 +105,16 @@ def whole_table(_: str) -> str:
             if agent in PUBLISHED:
                 cells.append(_theirs(find_published(row.env_id, agent)))
         lines.append(cells)
-    caption = f"*{DEFAULT} By the default protocol. {TUNED} Tuned per environment."
-    caption += " Bold: at or above the published figure.*"
+    marks = {
+        DEFAULT: "By the default protocol.",
+        FINAL: "Mean final score, by the default protocol.",
+        AT_STEPS: "Mean score near the steps of the paper's OmniRL, by the default protocol.",
+        TUNED: "Tuned per environment.",
+    }
+    used = [
+        f"{mark} {words}" for mark, words in marks.items() if any(mark in head for head in heads)
+    ]
+    caption = f"*{' '.join(used)} Bold: at or above the published figure.*"
     return format_table(heads, lines) + "\n\n" + caption
 
 
@@ -146,7 +175,8 @@ def _ours(found: Figure | None, published: PublishedResult | None) -> str:
     best = f"{found.best:.1f}"
     best = f"**{best}**" if published and round(found.best, 1) >= published.percent else best
     interval = "" if math.isnan(found.low) else f" [{found.low:.1f}, {found.high:.1f}]"
-    return f"{best}{interval}<br>{human(found.steps)} / {human(found.episodes)}"
+    cost = "" if math.isnan(found.steps) else f"<br>{human(found.steps)} / {human(found.episodes)}"
+    return best + interval + cost
 
 
 def _theirs(published: PublishedResult | None) -> str:
