@@ -1,9 +1,9 @@
 """The paper's Table 1, ours beside the published figures: `docs/results/*` by the paper's measure.
 
 A column is by the paper's protocol where that was played: in-context agents from `AGENT-paper-protocol.csv`
-(`agent_rows.py AGENT --by-paper`), learners from `table1-paper.AGENT.csv`, which is `anymdp-bench table
-results/table1-AGENT-paper.csv --format csv`. Other learners are from `table1.AGENT.csv`, so by the default
-protocol, and other in-context agents have their scores at the paper's steps from `AGENT.csv`.
+(`agent_rows.py AGENT --by-paper`), learners from `table1-paper.AGENT.csv`, which is `anymdp-bench table FILE
+--format csv` of runs by `--protocol paper`. What that file lacks is from `table1.AGENT.csv`, so by the
+default protocol, and other in-context agents have their scores at the paper's steps from `AGENT.csv`.
 
 `below.csv` says why a figure of ours is below the published one, a line for each.
 """
@@ -26,6 +26,8 @@ AGENTS = ("tql-ucb", "ppo", "omnirl", "omnirl-garnet", "psrl", "ucbvi", "neural-
 PUBLISHED = AGENTS[:4]
 DEFAULT = "\N{SECTION SIGN}"
 """The mark of a column by the default protocol."""
+BY_PAPER = "\N{LOZENGE}"
+"""The mark of a figure by the paper's protocol in a column by the default one."""
 FINAL = "\N{DOUBLE VERTICAL LINE}"
 """The mark of a column with final scores, by the default protocol."""
 AT_STEPS = "\N{PILCROW SIGN}"
@@ -34,13 +36,17 @@ NONE = "—"
 
 
 class Figure(NamedTuple):
-    """The best of a mean curve and its interval in percent, and the cost to 99% of it; NaN if not known."""
+    """The best of a mean curve and its interval in percent, and the cost to 99% of it; NaN if not known.
+
+    `mark` is the mark of a figure that was made in another way than the rest of its column.
+    """
 
     best: float
     low: float
     high: float
     steps: float
     episodes: float
+    mark: str = ""
 
 
 class Column(NamedTuple):
@@ -52,30 +58,43 @@ class Column(NamedTuple):
 
 def read_column(agent: str) -> Column:
     """Reads the figures of an agent."""
-    rows, learner = RESULTS / f"{agent}-paper-protocol.csv", RESULTS / f"table1-paper.{agent}.csv"
-    usual = RESULTS / f"table1.{agent}.csv"
-    mark = ""
-    if rows.exists():
-        frame = pd.read_csv(rows, dtype={"agent_version": str})
-        names = ["best", "low", "high", "best_steps", "best_episodes"]
-    elif learner.exists() or usual.exists():
-        mark = "" if learner.exists() else f" {DEFAULT}"
-        frame = read(learner if learner.exists() else usual)
+    by_paper, partly, usual = (
+        RESULTS / name
+        for name in (
+            f"{agent}-paper-protocol.csv",
+            f"table1-paper.{agent}.csv",
+            f"table1.{agent}.csv",
+        )
+    )
+    if by_paper.exists():
+        frame, mark = pd.read_csv(by_paper, dtype={"agent_version": str}), ""
+        figures = _figures(frame, ["best", "low", "high", "best_steps", "best_episodes"])
+    elif usual.exists():
+        frame, mark = read(usual), f" {DEFAULT}"
         names = [f"paper_{name}" for name in ("score", "low", "high", "steps", "episodes")]
-        if frame["paper_score"].isna().all():  # an older file, from before the paper's measure
-            mark, names = f" {FINAL}", ["score", "score_low", "score_high", "none", "none"]
+        is_old = frame["paper_score"].isna().all()  # from before the paper's measure
+        mark = f" {FINAL}" if is_old else mark
+        finals = ["score", "score_low", "score_high", "none", "none"]
+        figures = _figures(frame, finals if is_old else names)
+        if partly.exists():
+            figures |= _figures(read(partly), names, BY_PAPER)
     else:
-        mark, frame = f" {AT_STEPS}", _read_at_steps(agent)
-        names = ["score", "low", "high", "best_steps", "best_episodes"]
+        frame, mark = _read_at_steps(agent), f" {AT_STEPS}"
+        figures = _figures(frame, ["score", "low", "high", "none", "none"])
+    title = f"`{agent}` {frame['agent_version'].iloc[0]}"
+    is_tuned = "tuned" in frame and bool(frame["tuned"].any())
+    return Column(title + (f" {TUNED}" if is_tuned else "") + mark, figures)
+
+
+def _figures(frame: pd.DataFrame, names: list[str], mark: str = "") -> dict[str, Figure]:
+    """The figures of the rows by the paper's name of the environment; `names` are the columns of `Figure`."""
     figures = {}
     for row in frame.to_dict("records"):
         name = paper_environment(row["env_id"])
         assert name is not None, row["env_id"]
         numbers = [float(row.get(key, math.nan)) for key in names]  # an older file has no interval
-        figures[name] = Figure(*(100 * each for each in numbers[:3]), *numbers[3:])
-    title = f"`{agent}` {frame['agent_version'].iloc[0]}"
-    tuned = bool(frame["tuned"].any()) if "tuned" in frame else False
-    return Column(title + (f" {TUNED}" if tuned else "") + mark, figures)
+        figures[name] = Figure(*(100 * each for each in numbers[:3]), *numbers[3:], mark)
+    return figures
 
 
 def _read_at_steps(agent: str) -> pd.DataFrame:
@@ -106,7 +125,7 @@ def whole_table(_: str) -> str:
                 cells.append(_theirs(find_published(row.env_id, agent)))
         lines.append(cells)
     marks = {
-        DEFAULT: "By the default protocol.",
+        DEFAULT: f"By the default protocol, but for {BY_PAPER}.",
         FINAL: "Mean final score, by the default protocol.",
         AT_STEPS: "Mean score near the steps of the paper's OmniRL, by the default protocol.",
         TUNED: "Tuned per environment.",
@@ -176,7 +195,7 @@ def _ours(found: Figure | None, published: PublishedResult | None) -> str:
     best = f"**{best}**" if published and round(found.best, 1) >= published.percent else best
     interval = "" if math.isnan(found.low) else f" [{found.low:.1f}, {found.high:.1f}]"
     cost = "" if math.isnan(found.steps) else f"<br>{human(found.steps)} / {human(found.episodes)}"
-    return best + interval + cost
+    return best + (f" {found.mark}" if found.mark else "") + interval + cost
 
 
 def _theirs(published: PublishedResult | None) -> str:
