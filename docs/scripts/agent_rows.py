@@ -33,6 +33,7 @@ import anymdp_bench
 from anymdp_baselines.training.evaluate import online_scores
 from anymdp_bench.agents import AgentSpec
 from anymdp_bench.results.metrics import with_scores
+from anymdp_bench.results.published import find_published
 from anymdp_bench.results.statistics import estimate, mean
 
 HELD_OUT = 2**43 + 10**6  # the tasks from 2**43 on were played by version 11
@@ -128,12 +129,41 @@ def play(agent: str, name: str, row: Row, folder: Path) -> list[Scores]:
     return [read_scores(frame, mark) for mark in row.marks]
 
 
+def play_by_paper(agent: str, name: str, row: Row, folder: Path) -> dict[str, object]:
+    """The row by the paper's protocol, at the steps of its OmniRL: the best of the mean curve."""
+    published = find_published(row.env_id, agent) or find_published(row.env_id, "omnirl")
+    assert published is not None, row.env_id
+    found = anymdp_bench.evaluate(
+        agent, row.env_id, tasks=row.tasks if row.tasks > 1 else None, runs=row.runs,
+        steps=published.steps or row.marks[0], protocol="paper", out=folder / f"{name}-{agent}-paper",
+    )  # fmt: skip
+    summary = found.summary().iloc[0]
+    line = {name: summary[name] for name in ("env_id", "protocol", "suite_hash", "agent_version")}
+    line |= {"steps": published.steps or row.marks[0], "tasks": row.tasks, "runs": row.runs}
+    line |= {"skipped": sum(len(seeds) for seeds in found.skipped.values())}
+    numbers = {"best": "score", "low": "low", "high": "high"}
+    line |= {name: f"{summary[f'paper_{of}']:.3f}" for name, of in numbers.items()}
+    to_best = {name: f"paper_{name}" for name in ("steps", "episodes")}
+    return line | {f"best_{name}": f"{summary[of]:.0f}" for name, of in to_best.items()}
+
+
 def play_held_out(agent: str, row: Row) -> list[Scores]:
     """The scores at the marks of an AnyMDP row, on tasks from HELD_OUT on."""
     n_states, n_actions = (int(x) for x in row.env_id[7:-4].split("s"))
     made = AgentSpec(agent).make()
     scores = online_scores(made, n_states, n_actions, row.marks, row.tasks, HELD_OUT)
     return [Scores(column, scored=int((~np.isnan(column)).sum())) for column in scores.T]
+
+
+def _write_by_paper(agent: str, folder: Path) -> None:
+    """Plays the rows of the paper's table by its protocol, and writes the file."""
+    lines = []
+    for name, row in ROWS.items():
+        if row.context == "empty" and name != "long":
+            lines.append(play_by_paper(agent, name, row, folder))
+            print(*lines[-1].values(), sep=",", flush=True)
+    path = RESULTS / f"{agent}-paper-protocol.csv"
+    pd.DataFrame(lines).to_csv(path, index=False, lineterminator="\n")
 
 
 def main(arguments: list[str]) -> None:
@@ -143,7 +173,11 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--only", help="rows, by the names of ROWS, which are then only printed")
     parser.add_argument("--folder", type=Path, default=Path("results/agent-rows"))
     parser.add_argument("--held-out", action="store_true", help="AnyMDP rows, held-out tasks")
+    parser.add_argument("--by-paper", action="store_true", help="by the paper's protocol")
     given = parser.parse_args(arguments)
+    if given.by_paper:
+        _write_by_paper(given.agent, given.folder)
+        return
     names = given.only.split(",") if given.only else list(ROWS)
     numbers = []
     for name in names:

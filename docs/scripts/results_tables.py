@@ -17,6 +17,7 @@ import cli_help
 import row_tables
 import score_tables
 import steps_tables
+import table_one
 
 DOCS = Path(__file__).parents[1]
 CARDS = tuple(
@@ -36,6 +37,9 @@ PARTS: dict[str, Callable[[str], str]] = {
     "to-target": score_tables.steps_to_target_table,  # of a suite: steps to a score of 0.9
     "online": score_tables.online_table,  # of a suite: the submissions, by their own episodes
     "paper": score_tables.paper_table,  # of a suite and some agents: beside the published figures
+    "table-one": table_one.whole_table,  # the paper's table, ours beside the published figures
+    "below": table_one.below_table,  # where ours are below them, and why
+    "by-paper": table_one.by_paper_table,  # of an in-context agent: its rows by the paper's protocol
     "steps": steps_tables.steps_table,  # scores at fixed steps: `learners` (some) or `all`
     "rows": row_tables.rows_table,  # of an in-context agent: the rows of the paper's table
     "compare": row_tables.compare_table,  # the same rows of several agents

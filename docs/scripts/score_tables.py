@@ -1,8 +1,8 @@
 """Tables of suites for the pages: a row for each environment, a column for each agent.
 
 The file `docs/results/SUITE.AGENT.csv` is the output of `anymdp-bench table results/SUITE-AGENT.csv --format
-csv` on a whole run. Where its agent is tuned, it begins with a comment line `# tuned: yes ...`, as the result
-file does. Submissions to the leaderboard are summarised here.
+csv` on a whole run. Where its agent is tuned, the column `tuned` says so, and in older files a comment line
+`# tuned: yes ...`. Submissions to the leaderboard are summarised here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def read(path: Path) -> pd.DataFrame:
         frame = frame.assign(budget_episodes=limits.episodes, budget_steps=limits.steps)
         unknown = dict.fromkeys(("paper_score", "paper_steps", "paper_episodes"), np.nan)
         frame = frame.assign(measure="test", **unknown)
-    return frame.assign(tuned=is_marked_tuned(read_header(path)))
+    is_tuned = is_marked_tuned(read_header(path)) or ("tuned" in frame and frame["tuned"].any())
+    return frame.assign(tuned=bool(is_tuned))
 
 
 def summary(suite: str) -> pd.DataFrame:

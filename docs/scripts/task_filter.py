@@ -6,6 +6,7 @@ It samples the first tasks of each sampled environment of suite `table1`, solves
 `docs/results/task-filter.csv` and `docs/results/task-filter.md`. A fixed environment has one task.
 
 count            the share of tasks that count (`References.is_scorable`); the rest is dropped
+paper            the share of those that count by the protocol `paper` too
 terminal         mean number of terminal states, of the tasks that count and of those dropped
 gap              median gap (oracle minus random) in units of the largest mean reward of a step, likewise
 highest          mean of the highest score of any policy, which may use the steps left (`results.optimum`), of
@@ -23,14 +24,16 @@ import pandas as pd
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.results.optimum import highest_score
 from anymdp_bench.suites import load_suite
+from anymdp_bench.suites.protocols import PROTOCOLS
 from anymdp_bench.tasks.family import task_source
 from anymdp_bench.tasks.task import Task
 
 RESULTS = Path(__file__).parents[1] / "results"
 HEAD = (
-    "| environment | tasks | count, % | terminal states: count / dropped | gap: count / dropped |"
+    "| environment | tasks | count, % | of these by the paper's protocol, % |"
+    " terminal states: count / dropped | gap: count / dropped |"
     " highest score: mean (largest) |",
-    "| :-- | --: | --: | --: | --: | --: |",
+    "| :-- | --: | --: | --: | --: | --: | --: |",
 )
 
 
@@ -47,6 +50,11 @@ def measure(env_id: str, n: int) -> dict[str, float | int | str]:
     tables = [task.table for task in tasks]
     row: dict[str, float | int | str] = {"env_id": env_id, "tasks": len(tasks)}
     row["count"] = float(counts.mean())
+    least_gap = PROTOCOLS["paper"].least_gap
+    by_paper = (
+        [task.references.stands_out(least_gap) for task in tasks] if source.is_sampled else [True]
+    )
+    row["paper"] = float(np.array(by_paper)[counts].mean())
     mdps = [mdp for mdp in tables if mdp is not None]
     if len(mdps) == len(tasks):
         terminal = np.array([int(mdp.terminal.sum()) for mdp in mdps])
@@ -76,6 +84,7 @@ def render(frame: pd.DataFrame) -> str:
             "—" if np.isnan(row["highest"]) else f"{row['highest']:.3f} ({row['largest']:.2f})"
         )
         cells = [f"`{row['env_id']}`", f"{row['tasks']:,}", f"{100 * row['count']:.1f}"]
+        cells += [f"{100 * row['paper']:.1f}"]
         cells += [pair.get("terminal", "—"), pair.get("gap", "—"), highest]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -224,6 +224,19 @@ def test_a_learner_of_several_streams_is_rerun_with_as_many(monkeypatch, tmp_pat
     assert here.score.tolist() == there.score.tolist()
 
 
+def test_a_tuned_learner_is_rerun_with_the_streams_of_its_environment():
+    """PPO steps 64 copies of the lake where its settings of another environment have 16."""
+    env_id = "FrozenLake4x4Slippery-v0"
+    run, budget = Run(env_id, task_source(env_id).task(0), 0), Budget(episodes=100)
+    here = play_training(AgentSpec("ppo").make(env_id), run, budget)
+    with remote_players(AgentSpec("ppo"), 1) as agents:
+        before = agents[0].parallel
+        [there] = replay(agents, [run], budget, "none")
+        assert agents[0].parallel == AgentSpec("ppo").make(env_id).parallel != before
+    assert here.steps.tolist() == there.steps.tolist()
+    assert here.score.tolist() == there.score.tolist()
+
+
 REWARDED = """
 import numpy as np
 import numpy as np

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anymdp_bench.results import metrics, statistics
-from anymdp_bench.results.paper_cost import compute_paper_cost
+from anymdp_bench.results.paper_cost import compute_paper_cost, estimate_best
 from anymdp_bench.results.records import RecordError, RunRecord, to_frame
 from anymdp_bench.results.windows import smooth_scores, window
 
@@ -237,6 +237,41 @@ class TestPaperCost:
         score, steps, episodes = compute_paper_cost(metrics.with_scores(frame, "paper"), frame)
         assert score == 0.5
         assert np.isnan([steps, episodes]).all()
+
+
+class TestIntervalOfThePapersScore:
+    def test_of_two_flat_curves_by_hand(self) -> None:
+        """A sample has both runs, or one of them twice, with probability 1/4 each."""
+        runs = [a_run([score] * 12, task_seed=k) for k, score in enumerate((0.2, 0.8))]
+        assert estimate_best(to_frame(runs)) == pytest.approx((0.2, 0.8))
+
+    def test_takes_the_best_of_each_mean_curve(self) -> None:
+        """One run is best at 100, the other at 200 episodes: both once give a flat curve of 0.5."""
+        first = a_run([1.0, 0.0], "exact", [100, 200], task_seed=0)
+        second = a_run([0.0, 1.0], "exact", [100, 200], task_seed=1)
+        frame = to_frame([first, second])
+        assert compute_paper_cost(frame).score == 0.5
+        assert estimate_best(frame) == (0.5, 1.0)  # the best of a noisy curve is biased upward
+
+    def test_a_single_run_and_a_curve_without_points_have_none(self) -> None:
+        assert np.isnan(estimate_best(to_frame([a_run([0.3] * 20)]))).all()
+        untested = [a_run([0.3], "exact", [99], task_seed=k) for k in range(3)]
+        assert np.isnan(estimate_best(to_frame(untested))).all()
+
+    @given(st.lists(st.lists(st.floats(0, 1), min_size=12, max_size=12), min_size=2, max_size=5))
+    def test_it_lies_between_the_lowest_and_the_highest_curve(self, scores) -> None:
+        frame = to_frame([a_run(each, task_seed=k) for k, each in enumerate(scores)])
+        low, high = estimate_best(frame)
+        smooth = [np.convolve(each, np.full(10, 0.1), "valid") for each in scores]
+        assert np.min(smooth) - 1e-9 <= low <= high <= np.max(smooth) + 1e-9
+        assert estimate_best(frame) == (low, high)
+
+    def test_a_summary_has_it(self) -> None:
+        runs = [a_run([score] * 12, task_seed=k) for k, score in enumerate((0.2, 0.8))]
+        row = metrics.summarise(to_frame(runs)).iloc[0]
+        assert (row["paper_low"], row["paper_high"]) == pytest.approx((0.2, 0.8))
+        assert list(row.index)[-2:] == ["paper_low", "paper_high"]
+        assert "protocol" not in row
 
 
 class TestScoreModes:

@@ -9,9 +9,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anymdp_bench.results import tables
 from anymdp_bench.results.published import PublishedResult, find_published, paper_environment
+from anymdp_bench.results.statistics import median_time
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -301,3 +304,22 @@ def test_tuned_agents_are_marked_and_the_caption_says_so(summary, style, cell):
     assert "omnirl †" not in table
     nobody = summary.assign(tuned=False)
     assert tables.render(nobody, style) == tables.render(summary, style)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 50), st.booleans()), min_size=1, max_size=12).map(
+        lambda runs: tuple(map(np.array, zip(*runs, strict=True)))
+    )
+)
+def test_more_than_stands_only_where_fewer_than_half_of_the_runs_reached_the_target(
+    runs: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """So `> ` and `reached n/m` agree with the legend, whatever the lengths of the runs."""
+    times, reached = runs
+    if not np.isfinite(median_time(times.astype(float), reached)):
+        assert 2 * reached.sum() < len(reached)
+    if (
+        times[~reached] == times.max()
+    ).all():  # all runs have one length: then the converse holds too
+        is_known = np.isfinite(median_time(times.astype(float), reached))
+        assert is_known == (2 * reached.sum() >= len(reached))

@@ -20,6 +20,10 @@ Context = Literal["empty", "offline", "imitation"]
 """What an in-context agent has seen before it starts."""
 
 
+Rules = Literal["default", "paper"]
+"""By which rules tasks are chosen and played."""
+
+
 Score = Literal["corrected", "raw", "paper"]
 """Which score the table shows."""
 
@@ -64,6 +68,9 @@ def run(
         int | None, typer.Option(min=1, max=MOST_STEPS, help="Steps in each run.")
     ] = None,
     context: Annotated[Context, typer.Option(help="Starting context.")] = "empty",
+    protocol: Annotated[
+        Rules, typer.Option(help="Rules of task choice and play; paper: the paper's own.")
+    ] = "default",
     task_seed_start: Annotated[
         int, typer.Option(min=0, max=_MOST_SEED, help="First task seed.")
     ] = 0,
@@ -131,6 +138,7 @@ def run(
                 steps=steps,
                 episodes=episodes,
                 context=context,
+                protocol=protocol,
                 seed=seed,
                 task_seed_start=task_seed_start,
                 workers=workers,
@@ -166,7 +174,7 @@ def run(
     say(f"compare: anymdp-bench table {quote_path(csv.parent)} --reference", quiet)
     picture = quote_path(csv.parent / "curves.png")
     say(f"draw:    anymdp-bench plot {quote_path(csv.parent)} --out {picture}", quiet)
-    changed = env or tasks or runs or episodes or steps
+    changed = env or tasks or runs or episodes or steps or protocol != "default"
     if not changed and (suite or DEFAULT_SUITE) in suite_names():
         say(f"submit:  anymdp-bench leaderboard validate {quote_path(csv)}", quiet)
 

@@ -11,6 +11,7 @@ import gymnasium as gym
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.tasks.id_text import split_env_id
 
+_OWN = "TabularMDP-v0"
 OwnTask = TabularMDP | os.PathLike[str] | Callable[..., TabularMDP]
 """A task of the user's own: the task, the file that `save` wrote, or a function that makes it."""
 
@@ -31,8 +32,8 @@ def make(task: str | OwnTask, **keywords: Any) -> gym.Env[Any, Any]:
     Raises:
         TaskError: the task cannot be made.
     """
-    env_id, parameters = _read(task)
-    return gym.make(env_id, **(parameters | keywords))
+    env_id, given = _read(task, keywords)
+    return gym.make(env_id, **given)
 
 
 def make_vec(
@@ -52,9 +53,18 @@ def make_vec(
     Raises:
         TaskError: the task cannot be made.
     """
-    env_id, parameters = _read(task)
-    return gym.make_vec(env_id, num_envs=num_envs, **(parameters | keywords))
+    env_id, given = _read(task, keywords)
+    return gym.make_vec(env_id, num_envs=num_envs, **given)
 
 
-def _read(task: str | OwnTask) -> tuple[str, dict[str, Any]]:
-    return split_env_id(task) if isinstance(task, str) else ("TabularMDP-v0", {"mdp": task})
+def _read(task: str | OwnTask, keywords: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Returns (the Gymnasium id, the keywords of `gym.make`).
+
+    A horizon that the keyword `max_steps` sets replaces the limit in the spec of the id.
+    """
+    env_id, parameters = split_env_id(task) if isinstance(task, str) else (_OWN, {"mdp": task})
+    given = parameters | keywords
+    spec = gym.registry.get(env_id)
+    if "max_steps" in given and spec is not None and spec.max_episode_steps is not None:
+        given = {"max_episode_steps": given["max_steps"]} | given
+    return env_id, given

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from anymdp_bench.agents import CompiledAgent
-from anymdp_bench.engine.rollout import EPISODES, STEPS, CompiledLearner
+from anymdp_bench.engine.arrays import Float64s
+from anymdp_bench.engine.rollout import EPISODES, STEPS, CompiledLearner, draw_action
 from anymdp_bench.evaluation.runs import (
     FOREVER,
     TEST_EPISODES,
@@ -15,6 +16,7 @@ from anymdp_bench.evaluation.runs import (
     Report,
     Run,
     expected_return,
+    make_simulator,
     run_batch,
     sampled_test_points,
     test_points,
@@ -38,21 +40,62 @@ def make_compiled_run(agent: CompiledAgent, run: Run) -> CompiledRun:
     return run.task.compiled_run(learner, run.streams("environment"), test_rng)
 
 
+class PolicyTests:
+    """Test episodes of a learner's tables on a countable task, the same as `SteppedAgent` plays.
+
+    Args:
+        run: the run that is tested.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._simulator = make_simulator([run], "test")
+        batches = run_batch([run], privileged=False).split()
+        self._rng = [test_action_stream(batch.seeds) for batch in batches]
+        self._oracle = run.task.references.oracle
+
+    def play(self, policies: Float64s, episodes: int) -> tuple[float, float]:
+        """Plays test episodes.
+
+        Args:
+            policies: the action probabilities of each player by observation, float64 [players, O, A].
+            episodes: how many are played.
+
+        Returns:
+            (mean return, mean corrected return).
+        """
+        simulator, total, ahead, played = self._simulator, 0.0, 0.0, 0
+        while played < episodes:
+            seen = zip(policies, simulator.observation, self._rng, strict=True)
+            action = [draw_action(table[s], rng) for table, s, rng in seen]
+            result = simulator.step(np.array(action, np.int64))
+            total += float(result.reward[0])
+            ahead += float(result.advantage_sum.sum())
+            played += len(result.finished)
+        return total / episodes, self._oracle + ahead / episodes
+
+
 def play_compiled(
-    agent: CompiledAgent, run: Run, budget: Budget, report: Report | None = None
+    agent: CompiledAgent,
+    run: Run,
+    budget: Budget,
+    report: Report | None = None,
+    exact_tests: bool = True,
 ) -> Curve:
     """Plays one run of a compiled learner, and tests it at the test points.
 
-    A test is exact if the task is countable. Otherwise test episodes are played.
+    A test is exact if `exact_tests` and the task is countable. Otherwise test episodes are played.
 
     Args:
         agent: the learner.
         run: the run.
         budget: how long the run lasts.
         report: called at each test point.
+        exact_tests: whether tests are exact where that is possible.
     """
     task, play = run.task, make_compiled_run(agent, run)
-    exact = len(task.observed) > 0
+    is_countable = len(task.observed) > 0
+    exact = exact_tests and is_countable
+    tests = PolicyTests(run) if is_countable and not exact else None
     chosen = test_points if exact else sampled_test_points
     recorder = CurveRecorder("exact" if exact else "test")
     regret, tested, value, corrected = 0.0, b"", 0.0, 0.0
@@ -68,6 +111,8 @@ def play_compiled(
             if policies.tobytes() != tested:  # an unchanged policy has the same value
                 tested = policies.tobytes()
                 value = corrected = expected_return(task, policies)
+        elif tests is not None:
+            value, corrected = tests.play(play.policy(), TEST_EPISODES)
         else:
             value, corrected = play.play_test(TEST_EPISODES)
         score = task.references.score(corrected)

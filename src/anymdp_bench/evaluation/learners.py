@@ -22,19 +22,27 @@ from anymdp_bench.evaluation.runs import (
 )
 
 
-def play_training(agent: Agent, run: Run, budget: Budget, report: Report | None = None) -> Curve:
+def play_training(
+    agent: Agent,
+    run: Run,
+    budget: Budget,
+    report: Report | None = None,
+    exact_tests: bool = True,
+) -> Curve:
     """Plays one run of a learner in plain Python, and tests it at the test points.
 
-    A test is exact if the policy of the learner is a table and the task is countable. Otherwise test
-    episodes are played. If a learner steps several copies of the task at once, the steps and episodes of
-    all copies count. Several episodes can end in the same step and pass several test points. Then one test
-    after the step serves all of them, each with the regret of as many episodes as its point says.
+    A test is exact if `exact_tests`, the policy of the learner is a table and the task is countable.
+    Otherwise test episodes are played. If a learner steps several copies of the task at once, the steps and
+    episodes of all copies count. Several episodes can end in the same step and pass several test points.
+    Then one test after the step serves all of them, each with the regret of as many episodes as its point
+    says.
 
     Args:
         agent: the learner.
         run: the run.
         budget: how long the run lasts.
         report: called at each test.
+        exact_tests: whether tests are exact where that is possible.
 
     Raises:
         AgentError: the agent broke the contract, or refused the runs.
@@ -45,7 +53,7 @@ def play_training(agent: Agent, run: Run, budget: Budget, report: Report | None 
     play = Interaction(agent, simulator)
     tests = Interaction(agent, make_simulator([run], "test"), test=True)
     scale = run.task.references
-    exact = agent.policy() is not None and len(run.task.observed) > 0
+    exact = exact_tests and agent.policy() is not None and len(run.task.observed) > 0
     chosen = test_points if exact else sampled_test_points
     points = chosen(budget.episodes or budget.steps)
     last = int(max(points, default=0))

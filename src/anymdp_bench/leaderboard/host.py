@@ -61,6 +61,9 @@ class Host:
 
     def answer(self, request: dict[str, Any]) -> Any:
         """Does what one request says; requests are those of `rerun.RemoteAgent`."""
+        if "describe" in request:  # of a tuned agent alone
+            self.agent = _as_stepped(self._spec.make(request["describe"]))
+            return self.describe()
         if "start" in request:
             given = request["start"]
             if "env_id" in given:  # of a tuned agent alone

@@ -50,7 +50,16 @@ class RemoteAgent:
         self.version, self.trains = str(described["version"]), bool(described["trains"])
         self.shaped, self.tuned = bool(described["shaped"]), bool(described["tuned"])
         self.env_id: str | None = None  # what a tuned agent is made anew for at its next start
+        self._set_parallel(described)
+
+    def _set_parallel(self, described: dict[str, Any]) -> None:
         self.parallel = min(max(int(described["parallel"]), 1), ENVIRONMENTS_AT_ONCE)
+
+    def choose_environment(self, env_id: str) -> None:
+        """Says which environment comes next; how many copies of it a tuned agent steps may depend on it."""
+        self.env_id = env_id
+        if self.tuned:
+            self._set_parallel(self._ask({"describe": env_id}))
 
     def start(self, batch: RunBatch) -> None:
         """Forgets everything; a tuned agent is made anew with its settings for `env_id`."""
@@ -165,7 +174,7 @@ def replay(
         context: what they start from.
     """
     for agent in agents:
-        agent.env_id = runs[0].env_id
+        agent.choose_environment(runs[0].env_id)
     copies = [cast("Agent", agent) for agent in agents[: runs[0].task.players]]
     if not agents[0].trains:
         return play_in_context(copies[0], runs, budget, None, CONTEXTS[context])

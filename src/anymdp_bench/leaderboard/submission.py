@@ -29,7 +29,12 @@ from anymdp_bench.evaluation import test_points
 from anymdp_bench.leaderboard.check_file import check_file
 from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.results.records import is_marked_tuned, read_file
-from anymdp_bench.results.schema import RecordError, make_record_error
+from anymdp_bench.results.schema import (
+    DEFAULT_PROTOCOL,
+    PROTOCOL,
+    RecordError,
+    make_record_error,
+)
 from anymdp_bench.runner.plan import ARGUMENTS
 from anymdp_bench.suites import CUSTOM, Limits, Suite, load_suite, suite_names
 
@@ -161,9 +166,14 @@ def read_submission(path: AnyPath) -> Submission:
 
 
 def _check_names(found: Submission) -> None:
+    if found.header.get(PROTOCOL, DEFAULT_PROTOCOL) != DEFAULT_PROTOCOL:
+        raise RecordError(
+            f"{found.path}: was played by protocol {found.header[PROTOCOL][:40]!r}, and the leaderboard"
+            f" is for protocol {DEFAULT_PROTOCOL!r}; run the suite without --protocol"
+        )
     if found.frame["suite_hash"].iloc[0] != found.suite.hash:
         what = f"is not suite {found.suite.name}, which is {found.suite.hash}"
-        fix = "run the suite as it is, without --tasks, --runs, --episodes or --steps"
+        fix = "run the suite as it is, without --tasks, --runs, --episodes, --steps or --protocol"
         found.require(np.array([True]), "suite_hash", what, fix)
     for column, value in (("agent", found.agent), ("agent_version", found.version)):
         if len(value) > _NAME:

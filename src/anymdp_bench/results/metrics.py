@@ -14,10 +14,10 @@ import pandas as pd
 from anymdp_bench.results import statistics
 from anymdp_bench.results.measures import Measure, name_measure, with_measure
 from anymdp_bench.results.optimum import compute_shares
-from anymdp_bench.results.paper_cost import compute_paper_cost
-from anymdp_bench.results.published import PAPER_ORACLES
+from anymdp_bench.results.paper_cost import compute_paper_cost, estimate_best
+from anymdp_bench.results.published import find_paper_oracle
 from anymdp_bench.results.runs import split_runs
-from anymdp_bench.results.schema import RUN_KEY, RecordError
+from anymdp_bench.results.schema import PROTOCOL, RUN_KEY, RecordError
 from anymdp_bench.results.statistics import Array
 from anymdp_bench.results.windows import smooth_scores, window
 from anymdp_bench.spelling import offer
@@ -40,7 +40,7 @@ def with_scores(frame: pd.DataFrame, mode: ScoreMode = "corrected") -> pd.DataFr
         frame: result rows.
         mode: `corrected` is the variance-free score as it was recorded. `raw` is the plain score
             (return - random) / (oracle - random). `paper` is the raw score with the paper's own oracle, where
-            it states one (`PAPER_ORACLES`), clipped to [0, 1].
+            it states one (`published.PAPER_ORACLES`), clipped to [0, 1].
 
     Raises:
         RecordError: the mode needs the column `gap`, and a file has none.
@@ -57,10 +57,11 @@ def with_scores(frame: pd.DataFrame, mode: ScoreMode = "corrected") -> pd.DataFr
     raw = frame["score"] + (frame["return"] - frame["return_corrected"]) / frame["gap"]
     if mode == "raw":
         return frame.assign(score=raw)
-    oracle = frame["env_id"].map(PAPER_ORACLES).astype(float)
+    theirs = {env_id: find_paper_oracle(str(env_id)) for env_id in frame["env_id"].unique()}
+    oracle = frame["env_id"].map(theirs).astype(float)
     random = frame["return_corrected"] - frame["score"] * frame["gap"]
-    theirs = (frame["return"] - random) / (oracle - random)
-    return frame.assign(score=theirs.where(oracle.notna(), raw).clip(0, 1))
+    by_theirs = (frame["return"] - random) / (oracle - random)
+    return frame.assign(score=by_theirs.where(oracle.notna(), raw).clip(0, 1))
 
 
 def find_times_to_target(frame: pd.DataFrame, target: float) -> pd.DataFrame:
@@ -149,20 +150,22 @@ def summarise(
                                              not known; only with the argument `of_optimum`
         tuned                                whether the agent's settings were chosen for each environment;
                                              only where the frame has this column
+        protocol                             by which rules the tasks were chosen and played, likewise
+        paper_low, paper_high                the 95% interval of `paper_score`
     """
     groups = frame.groupby(list(ROW_KEY), sort=False, observed=True)
-    rows = [
-        {
-            **dict(zip(ROW_KEY, key if isinstance(key, tuple) else (key,), strict=True)),
-            "target": target,
-            "score_mode": score_mode,
-            **_summarise_row(choose_scores(part, score_mode, measure), target),
-            **_find_paper_cost(part),
-            **(_find_share(part, score_mode, measure) if of_optimum else {}),
-            **_find_tuned(part),
-        }
-        for key, part in groups
-    ]
+    rows = []
+    for key, part in groups:
+        row: dict[str, Any] = dict(zip(ROW_KEY, key, strict=True))
+        row |= {"target": target, "score_mode": score_mode}
+        row |= _summarise_row(choose_scores(part, score_mode, measure), target)
+        row |= _find_paper_cost(part)
+        row |= _find_share(part, score_mode, measure) if of_optimum else {}
+        row |= _find_tuned(part) | find_protocol(part)
+        row |= dict(
+            zip(("paper_low", "paper_high"), estimate_best(_with_paper_scores(part)), strict=True)
+        )
+        rows.append(row)
     return pd.DataFrame(_sort_by_first_appearance(rows, ROW_KEY))
 
 
@@ -177,8 +180,8 @@ def summarise_overall(
 
     Returns:
         The columns suite, suite_hash, agent, agent_version and context; `measure`; `n_envs` and `n_runs`;
-        `score`, `median`, `iqm` and `optimality_gap`, each with `_low` and `_high`; `tuned` where the frame
-        has it.
+        `score`, `median`, `iqm` and `optimality_gap`, each with `_low` and `_high`; `tuned` and `protocol`
+        where the frame has them; `budget_steps` and `budget_episodes`, of the longest run.
     """
     key = [name for name in ROW_KEY if name != "env_id"]
     scored = choose_scores(frame, score_mode, measure)
@@ -188,14 +191,16 @@ def summarise_overall(
     for values, part in finals.groupby(key, sort=False, observed=True):
         by_env = part.groupby("env_id", sort=False, observed=True)["score"]
         strata = [scores.to_numpy() for _, scores in by_env]
+        scored_part = parts[values]
         row: dict[str, Any] = dict(zip(key, values, strict=True))
-        row |= {"measure": _find_measure(parts[values])}
+        row |= {"measure": _find_measure(scored_part)}
         row |= {"n_envs": len(strata), "n_runs": len(part)}
         row |= _estimate("score", strata)
         row |= _as_columns("median", statistics.estimate_pooled(strata, statistics.median_of_means))
         row |= _as_columns("iqm", statistics.estimate_pooled(strata, statistics.pooled_iqm))
         row |= _estimate("optimality_gap", strata)
-        rows.append(row | _find_tuned(parts[values]))
+        row |= _find_tuned(scored_part) | find_protocol(scored_part) | _find_budget(scored_part)
+        rows.append(row)
     return pd.DataFrame(_sort_by_first_appearance(rows, key))
 
 
@@ -273,16 +278,25 @@ def _summarise_row(frame: pd.DataFrame, target: float) -> dict[str, Any]:
         numbers[f"{unit}_median"] = statistics.median_time(spent, reached)
         numbers[f"{unit}_mean"] = statistics.restricted_mean_time(spent, reached)
         numbers[f"{unit}_limit"] = float(spent.max())
-    for name, column in (("budget_steps", "steps"), ("budget_episodes", "episode")):
-        numbers[name] = float(frame[column].max())
+    numbers |= _find_budget(frame)
     return numbers | {"regret": float(finals["regret"].to_numpy().mean())}
 
 
+def _find_budget(part: pd.DataFrame) -> dict[str, float]:
+    """Finds the steps and the episodes of the longest run."""
+    names = {"budget_steps": "steps", "budget_episodes": "episode"}
+    return {name: float(part[column].max()) for name, column in names.items()}
+
+
 def _find_paper_cost(part: pd.DataFrame) -> dict[str, float]:
-    """Computes the paper's cost by the paper's scores; where gaps are unknown, by the corrected ones."""
-    has_gaps = not part["gap"].isna().any()
-    cost = compute_paper_cost(with_scores(part, "paper") if has_gaps else part, part)
+    """Computes the paper's cost by the paper's scores."""
+    cost = compute_paper_cost(_with_paper_scores(part), part)
     return {f"paper_{name}": value for name, value in cost._asdict().items()}
+
+
+def _with_paper_scores(part: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows with the paper's scores; where gaps are unknown, with the corrected ones."""
+    return part if part["gap"].isna().any() else with_scores(part, "paper")
 
 
 def _find_share(part: pd.DataFrame, mode: ScoreMode, measure: Measure) -> dict[str, float]:
@@ -299,6 +313,11 @@ def _find_measure(part: pd.DataFrame) -> Measure:
 def _find_tuned(part: pd.DataFrame) -> dict[str, bool]:
     """Tells whether the agent of these rows is tuned, where the frame says so of any agent."""
     return {"tuned": bool(part["tuned"].any())} if "tuned" in part else {}
+
+
+def find_protocol(part: pd.DataFrame) -> dict[str, str]:
+    """By which rules the tasks of these rows of one agent were played, where the frame says so of any."""
+    return {PROTOCOL: str(part[PROTOCOL].iloc[0])} if PROTOCOL in part else {}
 
 
 def _sort_by_first_appearance(

@@ -11,17 +11,26 @@ import pandas as pd
 from anymdp_bench.results import table_formats
 from anymdp_bench.results.measures import Measure
 from anymdp_bench.results.metrics import ScoreMode, compare_agents, summarise_overall
+from anymdp_bench.results.schema import DEFAULT_PROTOCOL, PROTOCOL
 from anymdp_bench.results.table_formats import Sheet
-from anymdp_bench.results.tables import TUNED_CAPTION, Format, check_format, percent, tuned_mark
+from anymdp_bench.results.tables import (
+    TUNED_CAPTION,
+    Format,
+    check_format,
+    human,
+    percent,
+    tuned_mark,
+)
 
 _CAPTION = (
     "Final scores in percent (0 = random policy, 100 = oracle) with 95% stratified bootstrap intervals over"
-    " tasks x runs, every environment counting the same. Median: of the environments' means. IQM: mean of the"
-    " middle half of all runs. Gap: how far below 100, what exceeds it cut."
+    " tasks x runs, every environment counting the same. Budget: steps / episodes of the longest run. Median:"
+    " of the environments' means. IQM: mean of the middle half of all runs. Gap: how far below 100, what"
+    " exceeds it cut."
 )
 _CAPTION_PAIRS = (
-    "How likely a run of X scores more than a run of Y on the same environment, a tie counting half, with its"
-    " 95% stratified bootstrap interval. Marked: the interval lies above 50%."
+    "How likely a run of X scores more than a run of Y on the same environment, each by its measure above, a"
+    " tie counting half, with its 95% stratified bootstrap interval. Marked: the interval lies above 50%."
 )
 
 
@@ -74,6 +83,7 @@ def _totals_sheet(totals: pd.DataFrame) -> Sheet:
         "agent",
         "mean [95% CI]",
         "measure",
+        "budget",
         "median",
         "IQM",
         "gap",
@@ -89,7 +99,10 @@ def _totals_sheet(totals: pd.DataFrame) -> Sheet:
             str(row["suite"]),
             f"{row['agent']} {row['agent_version']}{context}{tuned_mark(row)}",
         ]
+        if row.get(PROTOCOL, DEFAULT_PROTOCOL) != DEFAULT_PROTOCOL:
+            cells[0] += f", protocol {row[PROTOCOL]}"
         cells += [_format_estimate(row, "score"), str(row["measure"])]
+        cells += [f"{human(row['budget_steps'])} / {human(row['budget_episodes'])}"]
         cells += [_format_estimate(row, name) for name in ("median", "iqm", "optimality_gap")]
         rows.append([*cells, str(row["n_envs"]), str(row["n_runs"])])
         high = row["score_high"]

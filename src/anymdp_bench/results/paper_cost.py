@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from anymdp_bench.results.runs import RunRows, split_runs
-from anymdp_bench.results.statistics import Array
+from anymdp_bench.results.statistics import LEVEL, Array
 from anymdp_bench.results.windows import smooth_scores
 
 TEST_EVERY = 100
@@ -16,6 +16,10 @@ TEST_EVERY = 100
 
 LEARNED = 0.1
 """An agent whose mean corrected score over the last tenth of its curve is lower has learned nothing."""
+
+
+RESAMPLES = 1000
+"""The number of bootstrap samples of an interval."""
 
 
 class PaperCost(NamedTuple):
@@ -44,34 +48,60 @@ def compute_paper_cost(frame: pd.DataFrame, corrected: pd.DataFrame | None = Non
         The cost. All three are NaN where no index is left. `steps` and `episodes` are NaN where the agent has
         learned nothing (`LEARNED`), or the best is not positive.
     """
-    score, steps, episodes = _mean_curve(frame)
-    if not len(score):
+    table, steps, episodes = _find_curves(frame)
+    if not table.size:
         return PaperCost(np.nan, np.nan, np.nan)
+    score = table.mean(axis=0)
     best = float(score.max())
-    learned = score if corrected is None else _mean_curve(corrected)[0]
+    learned = score if corrected is None else _find_curves(corrected)[0].mean(axis=0)
     if best <= 0 or learned[-max(1, len(learned) // 10) :].mean() < LEARNED:
         return PaperCost(best, np.nan, np.nan)
     first = int(np.argmax(score >= 0.99 * best))
     return PaperCost(best, float(steps[first]), float(episodes[first]))
 
 
-def _mean_curve(frame: pd.DataFrame) -> tuple[Array, Array, Array]:
-    """Returns (score, steps, episode), [k] each, from the first index that all runs have reached."""
+def estimate_best(frame: pd.DataFrame) -> tuple[float, float]:
+    """Computes the 95% percentile bootstrap interval of the best of the mean curve, over the runs.
+
+    Args:
+        frame: the rows, with the scores to average, as for `compute_paper_cost`.
+
+    Returns:
+        The two ends of the interval; NaN for a single run, and where no index is left.
+    """
+    table, _, _ = _find_curves(frame)
+    n = len(table)
+    if n < 2 or not table.size:
+        return np.nan, np.nan
+    rng, best = np.random.default_rng(0), []
+    for _ in range(RESAMPLES // 50):
+        counts = rng.multinomial(n, np.full(n, 1 / n), size=50)  # how often each run is drawn
+        best.append(np.einsum("bn,nk->bk", counts / n, table).max(axis=1))
+    low, high = np.quantile(np.concatenate(best), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def _find_curves(frame: pd.DataFrame) -> tuple[Array, Array, Array]:
+    """Finds the curves from the first index that all runs have reached.
+
+    Returns:
+        (the score of each run [runs, k], the mean of the runs' steps [k], the episode [k]).
+    """
     episode = frame["episode"].to_numpy(dtype=float)
     steps = frame["steps"].to_numpy(dtype=float)
     points = [_points(run, episode) for run in split_runs(frame)]
     points = [(rows, scores) for rows, scores in points if len(rows)]
     if not points:
-        return np.zeros(0), np.zeros(0), np.zeros(0)
+        return np.zeros((0, 0)), np.zeros(0), np.zeros(0)
     first = max(episode[rows[0]] for rows, _ in points)
     grid = np.unique(np.concatenate([episode[rows] for rows, _ in points]))
     grid = grid[grid >= first]
-    score, spent = np.zeros((2, len(grid)))
-    for rows, scores in points:
+    table, spent = np.zeros((len(points), len(grid))), np.zeros(len(grid))
+    for row, (rows, scores) in zip(table, points, strict=True):
         at = np.searchsorted(episode[rows], grid, side="right") - 1
-        score += scores[at]
+        row[:] = scores[at]
         spent += steps[rows[at]]
-    return score / len(points), spent / len(points), grid
+    return table, spent / len(points), grid
 
 
 def _points(run: RunRows, episode: Array) -> tuple[np.ndarray, Array]:

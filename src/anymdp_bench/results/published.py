@@ -1,4 +1,8 @@
-"""The results that the paper prints in its Table 1, by our ids of environments and agents."""
+"""The results that the paper prints in its Table 1, by our ids of environments and agents.
+
+An environment has an id of its own where the protocol `paper` plays it with another horizon or start
+(`suites.protocols`). The paper's results are known under both ids, and so are its oracle returns.
+"""
 
 import csv
 import re
@@ -10,9 +14,9 @@ _ENVIRONMENTS = (
     (r"AnyMDP-(\d+)s(\d+)a-v0", r"AnyMDP(\1,\2)"),
     (r"Garnet-(\d+)s(\d+)a(\d+)b-v0", r"Garnet(\1,\2,\3)"),
     (r"CliffWalkingTerminal-v0", "CliffWalking"),
-    (r"FrozenLake4x4-v0", "FrozenLake (non-slippery)"),
-    (r"FrozenLake4x4Slippery-v0", "FrozenLake (slippery)"),
-    (r"DiscretePendulum-g([\d.]+)-v0", r"Discrete-Pendulum (g=\1)"),
+    (r"FrozenLake4x4-v0(?:\?max_steps=200)?", "FrozenLake (non-slippery)"),
+    (r"FrozenLake4x4Slippery-v0(?:\?max_steps=200)?", "FrozenLake (slippery)"),
+    (r"DiscretePendulum-g([\d.]+)-v0(?:\?start=fixed)?", r"Discrete-Pendulum (g=\1)"),
     (r"Switch2-v0", "Switch2 (multi-agent)"),
     (r"Darkroom-(\d+x\d+)-v0", r"Darkroom (\1)"),
 )
@@ -51,6 +55,12 @@ class PublishedResult(NamedTuple):
     percent: float
     steps: int | None
     episodes: int | None
+
+
+def find_paper_oracle(env_id: str) -> float | None:
+    """Returns the oracle return that the paper divides by on an environment; None where it states none."""
+    is_known = paper_environment(env_id) is not None
+    return PAPER_ORACLES.get(env_id.partition("?")[0]) if is_known else None
 
 
 def paper_environment(env_id: str) -> str | None:

@@ -28,7 +28,9 @@ from anymdp_bench.results.schema import (
     COLUMNS,
     CONTEXTS,
     CONTRACT,
+    DEFAULT_PROTOCOL,
     MEASURES,
+    PROTOCOL,
     REAL,
     RUN_KEY,
     TEXT,
@@ -291,7 +293,8 @@ def read_many(paths: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
     """Reads all result files among `paths` (folders: every `*.csv` and `*.csv.gz` beneath, sorted).
 
     One path may be given by itself. A file named twice is read once. Where the header of a file says that its
-    agent is tuned, the frame has one more column, `tuned`: whether a row's agent is. Raises RecordError as
+    agent is tuned, the frame has one more column, `tuned`: whether a row's agent is. Where a file was
+    played by another protocol than the default one, it has the column `protocol`. Raises RecordError as
     `read_csv` does, where there is no file, and where two files hold the same run.
     """
     files: dict[Path, Path] = {}
@@ -302,7 +305,7 @@ def read_many(paths: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
     if not files:
         raise RecordError("no result files found; name a .csv file or a folder that holds some")
     seen: dict[tuple[object, ...], Path] = {}
-    frames, tuned = [], []
+    frames, tuned, protocols = [], [], []
     for path in files.values():
         frame, _, header = read_file(path)
         frames.append(frame)
@@ -312,9 +315,12 @@ def read_many(paths: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
                 raise RecordError(f"{path}: {what}; name only one of the two files")
             seen[run] = path
         tuned.append(is_marked_tuned(header))
+        protocols.append(header.get(PROTOCOL, DEFAULT_PROTOCOL))
     frame = _concatenate(frames)
     if any(tuned):
         frame["tuned"] = np.repeat(tuned, [len(each) for each in frames])
+    if any(each != DEFAULT_PROTOCOL for each in protocols):
+        frame[PROTOCOL] = np.repeat(protocols, [len(each) for each in frames])
     return frame
 
 

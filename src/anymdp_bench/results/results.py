@@ -28,7 +28,13 @@ from anymdp_bench.results.records import (
     read_many,
     write_csv,
 )
-from anymdp_bench.results.schema import TEXT, RecordError, group_runs
+from anymdp_bench.results.schema import (
+    DEFAULT_PROTOCOL,
+    PROTOCOL,
+    TEXT,
+    RecordError,
+    group_runs,
+)
 from anymdp_bench.results.tables import Format, render
 from anymdp_bench.spelling import offer
 
@@ -285,7 +291,7 @@ class Results(pd.DataFrame):
         return score or (self.origin.score if self.origin else "corrected")
 
     def _ordered_rows(self) -> pd.DataFrame:
-        """An ordinary frame: the rows of each run in order, text categorical, `tuned` where it is known.
+        """An ordinary frame: rows in order, text categorical, with `tuned` and `protocol` where known.
 
         Raises:
             RecordError: an episode of a run is there twice.
@@ -293,6 +299,10 @@ class Results(pd.DataFrame):
         rows = pd.DataFrame(self)[list(COLUMNS)]
         if "tuned" in self.columns or is_marked_tuned(self.header):
             rows["tuned"] = _find_tuned(self)
+        if PROTOCOL in self.columns:
+            rows[PROTOCOL] = pd.DataFrame(self)[PROTOCOL].fillna(DEFAULT_PROTOCOL)
+        elif PROTOCOL in self.header:
+            rows[PROTOCOL] = self.header[PROTOCOL]
         for name in TEXT:
             if not isinstance(rows[name].dtype, pd.CategoricalDtype):
                 rows[name] = rows[name].astype("category")

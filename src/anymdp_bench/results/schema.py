@@ -59,6 +59,11 @@ MEASURES = ("exact", "test", "episode")
 episodes. `episode` is an episode that an in-context learner plays; all its episodes count."""
 
 
+PROTOCOL, DEFAULT_PROTOCOL = "protocol", "default"
+"""What a file says of itself where its tasks were chosen and played by other rules than the default ones:
+the key of the metadata, and the column of a frame of several files, in which other files have the default."""
+
+
 class RecordError(ValueError):
     """A result file that breaks the format; the message is one line with the file, line, column and fix."""
 

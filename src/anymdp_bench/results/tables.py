@@ -17,6 +17,7 @@ import pandas as pd
 
 from anymdp_bench.results import table_formats
 from anymdp_bench.results.published import PublishedResult, find_published
+from anymdp_bench.results.schema import DEFAULT_PROTOCOL, PROTOCOL
 from anymdp_bench.results.statistics import Array
 from anymdp_bench.results.table_formats import NONE, Sheet
 from anymdp_bench.spelling import offer
@@ -33,6 +34,15 @@ TUNED_CAPTION = f"{TUNED} Settings tuned per environment."
 
 OTHER_BUDGET = "\N{DOUBLE DAGGER}"
 """The mark beside a budget that is not the one of most rows of the environment."""
+
+_PAPER_PROTOCOL = (
+    "Protocol paper: tasks count if their gap is at least 1.83 standard deviations of an oracle episode, the"
+    " FrozenLakes allow 200 steps, the Pendulum has one start, and tests are played episodes."
+)
+
+_OTHER_RULES = (
+    ", which are for other tasks, horizons and starts: `run --protocol paper` plays by those rules."
+)
 
 _SAME_STEPS = 0.1  # runs cut at the same step end with episodes up to so far apart, as a share
 
@@ -54,7 +64,8 @@ def render(
 ) -> str:
     """The table of a summary, ending in a newline.
 
-    `reference` adds the paper's published figures. `width` (columns) and `color` are for text only:
+    `reference` adds the paper's measure and its published figures; rows of the protocol `paper` have them
+    always. `width` (columns) and `color` are for text only:
     by default it is plain and never wrapped. `privileged` agents are not marked as best. Raises
     ValueError for an unknown format or an empty summary.
     """
@@ -62,9 +73,10 @@ def render(
     if summary.empty:
         raise ValueError("nothing to tabulate: the summary has no rows")
     best = best_rows(summary, privileged)
+    published = _is_paper_protocol(summary) | reference
     if format == "csv":
-        return _csv(summary, best, reference)
-    sheet = _sheet(summary, best, reference)
+        return _csv(summary, best, published)
+    sheet = _sheet(summary, best, published)
     if format == "text":
         return table_formats.text(sheet, width, color)
     writers: dict[str, Callable[[Sheet], str]] = {
@@ -150,40 +162,49 @@ def percent(fraction: float) -> str:
     return NONE if math.isnan(fraction) else f"{round(100 * fraction, 1) + 0.0:.1f}"
 
 
-def _sheet(summary: pd.DataFrame, best: npt.NDArray[np.bool_], reference: bool) -> Sheet:
+def _sheet(
+    summary: pd.DataFrame, best: npt.NDArray[np.bool_], published: npt.NDArray[np.bool_]
+) -> Sheet:
+    """The cells. The rows of `published` [rows] have the paper's figures beside them."""
+    reference = bool(published.any())
     headings = ["environment", "agent", "score % [95% CI]"]
     headings += ["% of optimum"] if "of_optimum" in summary else []
     headings += ["measure", "budget"]
     headings += ["steps", "episodes", "reached"]
-    headings += ["paper's measure", "published"] if reference else []
+    headings += ["paper's measure [95% CI]", "published"] if reference else []
     environments, agents = _labels(summary)
     measures, classes = _measures(summary), budget_classes(summary)
     rows = []
     for index, row in enumerate(summary.to_dict("records")):
         budget = f"{human(row.get('budget_steps'))} / {human(row.get('budget_episodes'))}"
         budget += f" {OTHER_BUDGET}" if classes[index] else ""
-        cells = [environments[index], agents[index], _score(row)]
+        score = percent(row["score"]) + _interval(row, "score_")
+        cells = [environments[index], agents[index], score]
         cells += [percent(row["of_optimum"])] if "of_optimum" in row else []
         cells += [measures.iloc[index], budget]
         cells += [_to_target(row, unit) for unit in ("steps", "episodes")]
         cells += [f"{row['reached']}/{row['n_runs']}"]
         if reference:
-            cost = (percent(row["paper_score"]), row["paper_steps"], row["paper_episodes"])
-            found = _published(row)
+            best_score = percent(row["paper_score"]) + _interval(row, "paper_")
+            found = _published(row) if published[index] else None
             figures = (f"{found.percent:.1f}", found.steps, found.episodes) if found else None
-            cells += [_cost(*cost), _cost(*figures) if figures else NONE]
+            cells += [_cost(best_score, row["paper_steps"], row["paper_episodes"])]
+            cells += [_cost(*figures) if figures else NONE]
         rows.append(cells)
     return Sheet(_caption(summary, reference), headings, rows, best.tolist())
 
 
 def _labels(summary: pd.DataFrame) -> tuple[list[str], list[str]]:
     """What the first two columns say: suite and version only where there are several."""
-    suites = summary[["suite", "suite_hash"]].drop_duplicates()
+    protocols = _protocols(summary)
+    suites = summary[["suite", "suite_hash"]].assign(rules=protocols).drop_duplicates()
     versions = summary[["agent", "agent_version"]].drop_duplicates()["agent"].value_counts()
     environments, agents = [], []
-    for row in summary.to_dict("records"):
-        hashed = (suites["suite"] == row["suite"]).sum() > 1
+    for row, protocol in zip(summary.to_dict("records"), protocols, strict=True):
+        alike = (suites["suite"] == row["suite"]) & (suites["rules"] == protocol)
+        hashed = alike.sum() > 1
         suite = row["suite"] + (f" {row['suite_hash'][:8]}" if hashed else "")
+        suite += "" if protocol == DEFAULT_PROTOCOL else f", protocol {protocol}"
         environments.append(row["env_id"] + (f" [{suite}]" if len(suites) > 1 else ""))
         version = f" {row['agent_version']}" if versions[row["agent"]] > 1 else ""
         context = "" if row["context"] in ("none", "empty") else f" ({row['context']})"
@@ -196,9 +217,22 @@ def tuned_mark(row: dict[Any, Any]) -> str:
     return f" {TUNED}" if row.get("tuned", False) else ""
 
 
-def _score(row: dict[Any, Any]) -> str:
-    interval = f" [{percent(row['score_low'])}, {percent(row['score_high'])}]"
-    return percent(row["score"]) + ("" if math.isnan(row["score_low"]) else interval)
+def _interval(row: dict[Any, Any], name: str) -> str:
+    """The interval whose ends are NAMElow and NAMEhigh, after a blank; nothing where there is none."""
+    low, high = row.get(f"{name}low", math.nan), row.get(f"{name}high", math.nan)
+    return "" if math.isnan(low) else f" [{percent(low)}, {percent(high)}]"
+
+
+def _is_paper_protocol(summary: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which rows are of the protocol `paper`, [rows]."""
+    return (_protocols(summary) == "paper").to_numpy()
+
+
+def _protocols(summary: pd.DataFrame) -> pd.Series[str]:
+    """By which rules the tasks of each row were chosen and played, [rows]."""
+    if PROTOCOL in summary:
+        return summary[PROTOCOL].astype(str)
+    return pd.Series(DEFAULT_PROTOCOL, summary.index)
 
 
 def _to_target(row: dict[Any, Any], unit: str) -> str:
@@ -235,16 +269,19 @@ def _caption(summary: pd.DataFrame, reference: bool) -> str:
         "Best in bold or starred: of the rows of one measure and budget, the highest mean and all whose"
         " interval holds it.",
         f"Steps, episodes: Kaplan-Meier median to a smoothed score of"
-        f" {100 * summary['target'].iloc[0]:g}%; > the budget where not even half of the runs got there."
-        " Reached: the runs that did.",
+        f" {100 * summary['target'].iloc[0]:g}%; > the longest run where there is no median, since fewer than"
+        " half of the runs got there. Reached: the runs that did, of all that were scored.",
     ]
     if budget_classes(summary).any():
         parts.append(f"{OTHER_BUDGET} Another budget than that of most rows of the environment.")
     if reference:
         parts.append(
             "Paper's measure: best % of the mean curve / steps / episodes to within 99% of that best, by the"
-            " paper's scale (its oracle returns, cut at 0 and 100). Published: the paper's figures."
+            " paper's scale (its oracle returns, cut at 0 and 100). Published: the paper's figures"
+            + ("." if _is_paper_protocol(summary).all() else _OTHER_RULES)
         )
+    if _is_paper_protocol(summary).any():
+        parts.append(_PAPER_PROTOCOL)
     if "of_optimum" in summary:
         parts.append(
             "% of optimum: the score in units of the highest that any policy has on the task, which may use"
@@ -259,11 +296,14 @@ def _caption(summary: pd.DataFrame, reference: bool) -> str:
     return " ".join(parts)
 
 
-def _csv(summary: pd.DataFrame, best: npt.NDArray[np.bool_], reference: bool) -> str:
+def _csv(
+    summary: pd.DataFrame, best: npt.NDArray[np.bool_], published: npt.NDArray[np.bool_]
+) -> str:
     """The summary in full, with `best` and the published figures; blank where undefined."""
     frame = summary.assign(best=best)
-    if reference:
-        found = [_published(row) for row in summary.to_dict("records")]
+    if published.any():
+        rows = zip(summary.to_dict("records"), published, strict=True)
+        found = [_published(row) if is_shown else None for row, is_shown in rows]
         for name in ("percent", "steps", "episodes"):
             frame[f"published_{name}"] = pd.Series(
                 [getattr(each, name, None) for each in found], index=frame.index, dtype=float

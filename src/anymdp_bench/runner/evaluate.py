@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -21,7 +22,7 @@ from anymdp_bench.results.metrics import ScoreMode
 from anymdp_bench.results.results import Results
 from anymdp_bench.runner.agent_spec import explain_no_workers, is_class_of_main, make_spec
 from anymdp_bench.runner.executor import Backend, Executor
-from anymdp_bench.runner.plan import PlanError, make_plan
+from anymdp_bench.runner.plan import Plan, PlanError, make_plan
 from anymdp_bench.runner.progress import ReportProgress, complain, note, show_progress
 from anymdp_bench.runner.run import run_plan
 from anymdp_bench.runner.track import track_results
@@ -36,6 +37,7 @@ from anymdp_bench.suites import (
     Suite,
     find_suite,
 )
+from anymdp_bench.suites.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 from anymdp_bench.tasks.keywords import parse_count
 from anymdp_bench.tracking import TRACKERS
@@ -53,6 +55,7 @@ def evaluate(
     steps: int | None = None,
     episodes: int | None = None,
     context: str = "empty",
+    protocol: str = DEFAULT_PROTOCOL,
     seed: int = 0,
     task_seed_start: int = 0,
     workers: int | None = None,
@@ -86,6 +89,8 @@ def evaluate(
         steps: environment steps of each run; None leaves the budget to the suite.
         episodes: episodes of each run, instead of `steps`.
         context: what an in-context agent has seen before it starts: "empty", "offline" or "imitation".
+        protocol: by which rules tasks are chosen and played: "default", or "paper" for those of the paper's
+            released evaluation (`suites.protocols`), under which its figures may stand beside ours.
         seed: the first run seed.
         task_seed_start: the first task seed that is tried.
         workers: number of worker processes; None takes one for each core.
@@ -122,6 +127,7 @@ def evaluate(
     seed = _check_count("seed", seed, 0, PUBLIC_SEEDS - 1) or 0
     task_seed_start = _check_count("task_seed_start", task_seed_start, 0, PUBLIC_SEEDS - 1) or 0
     _check_choice("context", context, tuple(CONTEXTS))
+    _check_choice("protocol", protocol, tuple(PROTOCOLS))
     _check_choice("score", score, get_args(ScoreMode))
     _check_choice("executor", executor, get_args(Backend))
     if episodes is not None and steps is not None:
@@ -135,7 +141,7 @@ def evaluate(
         _check_tracker(track, out)
     quiet = progress is False
     limits = Limits(episodes, steps) if episodes or steps else None
-    chosen = find_suite(suite).with_overrides(tasks, runs, limits)
+    chosen = find_suite(suite).with_protocol(protocol).with_overrides(tasks, runs, limits)
     spec = make_spec(agent, name, checkpoint, agent_args)
     note("preparing tasks (the first run ever compiles the engine: about half a minute)", quiet)
     plan = make_plan(chosen, spec, context=context, seed=seed, task_seed_start=task_seed_start)
@@ -150,7 +156,7 @@ def evaluate(
     options = [
         ("tasks", tasks, None), ("runs", runs, None), ("episodes", episodes, None), ("steps", steps, None),
         ("checkpoint", checkpoint, None), ("task-seed-start", task_seed_start, 0), ("seed", seed, 0),
-        ("context", context, "empty"),
+        ("context", context, "empty"), ("protocol", protocol, DEFAULT_PROTOCOL),
     ]  # fmt: skip
     with (
         _open_folder(out) as folder,
@@ -178,6 +184,8 @@ def evaluate(
     if track is not None:
         track_results(results, track, outcome.csv.parent, plan.stem, plan.settings)
     _complain_of_failures(outcome.failed, outcome.failed_runs, outcome.runs, results.path)
+    if not (outcome.failed or quiet):
+        _name_unscored(plan, results)
     return results
 
 
@@ -232,6 +240,19 @@ def _complain_of_failures(
     more = f"; {hidden} more reasons are not shown" if hidden > 0 else ""
     place = f"{path}{more}; the same command tries them again" if path else f"the results{more}"
     complain(f"{failed_runs} of {runs} runs failed and are not in {place}")
+
+
+def _name_unscored(plan: Plan, results: Results) -> None:
+    """Says how many runs have no row, since their budget ended before their first scored episode or test."""
+    scored = results[["env_id", "task_seed", "run_seed"]].drop_duplicates()["env_id"].value_counts()
+    planned: Counter[str] = Counter()
+    for unit in plan.units:
+        planned[unit.env_id] += len(unit.runs)
+    for env_id, runs in planned.items():
+        missing = runs - int(scored.get(env_id, 0))
+        if missing:
+            what = "ended before they were first scored and have no row"
+            complain(f"{env_id}: {missing} of {runs} runs {what}")
 
 
 def _write_command(

@@ -12,6 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from anymdp_bench.results.schema import PROTOCOL
 from anymdp_bench.runner.parts import FORMAT
 from anymdp_bench.runner.plan import ARGUMENTS, Plan
 
@@ -83,7 +84,7 @@ def check_settings(path: Path, text: str | None, plan: Plan) -> None:
         OutputError: the settings are not the plan's.
     """
     found, wanted = _parse_settings(path, text), plan.settings
-    for key in dict.fromkeys((*wanted, ARGUMENTS)):
+    for key in dict.fromkeys((*wanted, ARGUMENTS, PROTOCOL)):
         if found.get(key) != wanted.get(key):
             raise OutputError(
                 f"{path} has {key} {found.get(key)!r:.80}, this command {wanted.get(key)!r:.80};"

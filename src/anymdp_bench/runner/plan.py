@@ -20,7 +20,9 @@ from anymdp_bench.agents import (
 from anymdp_bench.evaluation import Budget
 from anymdp_bench.mdp import TabularMDP
 from anymdp_bench.paths import keep_folder, write_file_name
+from anymdp_bench.results.schema import PROTOCOL
 from anymdp_bench.suites import Suite
+from anymdp_bench.suites.protocols import DEFAULT_PROTOCOL
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 from anymdp_bench.tasks.selection import select_seeds
 
@@ -91,6 +93,7 @@ class Plan:
         """The name of the result file without its suffix."""
         suite, agent = map(write_file_name, (self.suite.name, self.agent.name))
         suffix = f"-{self.context}" if self.context in ("offline", "imitation") else ""
+        suffix += f"-{self.suite.protocol}" if self.suite.protocol != DEFAULT_PROTOCOL else ""
         return f"{suite}-{agent}{suffix}"
 
     @property
@@ -107,6 +110,8 @@ class Plan:
             "task_seed_start": self.task_seed_start,
             "environments": " ".join(row.env_id for row in self.suite.rows),
         }
+        if self.suite.protocol != DEFAULT_PROTOCOL:
+            settings[PROTOCOL] = self.suite.protocol
         if self.agent.arguments:
             settings[ARGUMENTS] = json.loads(json.dumps(dict(sorted(self.agent.arguments))))
         return settings
@@ -137,7 +142,9 @@ def make_plan(
     units: list[Unit] = []
     skipped: dict[str, list[int]] = {}
     for row in suite.rows:
-        seeds, left_out = select_seeds(row.source(), row.tasks, task_seed_start)
+        seeds, left_out = select_seeds(
+            row.source(), row.tasks, task_seed_start, suite.rules.least_gap
+        )
         if seeds[-1] >= PUBLIC_SEEDS:
             raise PlanError(
                 f"task seeds run beyond {PUBLIC_SEEDS - 1}; start lower with --task-seed-start"

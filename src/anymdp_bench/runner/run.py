@@ -26,6 +26,7 @@ from pathlib import Path
 
 from anymdp_bench.agents import RefusalError
 from anymdp_bench.results.records import RunRecord, read_header, write_rows
+from anymdp_bench.results.schema import PROTOCOL
 from anymdp_bench.runner.executor import Executor, Report
 from anymdp_bench.runner.output import OutputError, check_settings, claim, lock_result, writable
 from anymdp_bench.runner.parts import load_part, save_part
@@ -33,6 +34,7 @@ from anymdp_bench.runner.plan import Plan, Unit
 from anymdp_bench.runner.timing import Timing
 from anymdp_bench.runner.unit import UnitResult, play_unit
 from anymdp_bench.runner.worker_pool import JobError, JobFailed
+from anymdp_bench.suites.protocols import DEFAULT_PROTOCOL
 
 FAILED = "failed"
 """The key of the header line that names the runs which failed."""
@@ -152,7 +154,8 @@ def _play_missing_units(
     missing = [(k, unit) for k, unit in units if load_part(_part_path(work, k), unit) is None]
     begin(len(units), len(units) - len(missing))
     failed: dict[int, str] = {}
-    play = partial(play_unit, plan.agent, plan.budget)
+    exact_tests = plan.suite.rules.exact_tests
+    play = partial(play_unit, plan.agent, plan.budget, exact_tests=exact_tests)
     with closing(executor.run(play, missing, report)) as answers:  # ends the workers at once
         for k, answer in answers:
             if isinstance(answer, JobFailed):
@@ -249,6 +252,8 @@ def _make_header(plan: Plan, command: str, failed: dict[int, str]) -> dict[str, 
     header = {"command": command, "settings": json.dumps(plan.settings)} | dict(plan.training)
     if skipped:
         header["skipped task seeds"] = json.dumps(skipped)
+    if plan.suite.protocol != DEFAULT_PROTOCOL:
+        header[PROTOCOL] = plan.suite.protocol
     if plan.privileged:
         header["privileged"] = "yes: this agent looks at the task; it is no leaderboard entry"
     if plan.tuned:

@@ -62,7 +62,12 @@ def _load_tasks(unit: Unit) -> dict[int, Task]:
 
 
 def _play_training(
-    spec: AgentSpec, agent: Agent, run: Run, budget: Budget, report: ReportShare | None
+    spec: AgentSpec,
+    agent: Agent,
+    run: Run,
+    budget: Budget,
+    report: ReportShare | None,
+    exact_tests: bool,
 ) -> Curve:
     """Plays one run of a learner in plain Python. Each player of a game gets a copy of the agent."""
     if run.task.players > 1:
@@ -73,23 +78,37 @@ def _play_training(
         agent = IndependentLearners(
             [agent, *(other for other in others if isinstance(other, Agent))]
         )
-    return play_training(agent, run, budget, report)
+    return play_training(agent, run, budget, report, exact_tests)
 
 
 def play_unit(
-    spec: AgentSpec, budget: Budget, unit: Unit, report: ReportShare | None = None
+    spec: AgentSpec,
+    budget: Budget,
+    unit: Unit,
+    report: ReportShare | None = None,
+    *,
+    exact_tests: bool = True,
 ) -> UnitResult:
     """Plays one unit with a new agent.
+
+    Args:
+        spec: the agent.
+        budget: how long each run lasts.
+        unit: the runs.
+        report: called from time to time.
+        exact_tests: whether learners are tested exactly where that is possible.
 
     Raises:
         JobError: the agent raised an exception, or broke the contract.
         RefusedError: the agent cannot play the unit.
     """
     with keep_folder():
-        return _play(spec, budget, unit, report)
+        return _play(spec, budget, unit, report, exact_tests)
 
 
-def _play(spec: AgentSpec, budget: Budget, unit: Unit, report: ReportShare | None) -> UnitResult:
+def _play(
+    spec: AgentSpec, budget: Budget, unit: Unit, report: ReportShare | None, exact_tests: bool
+) -> UnitResult:
     """Does the work of `play_unit`."""
     started, processor_started = time.perf_counter(), time.process_time()
     tasks = _load_tasks(unit)
@@ -97,9 +116,9 @@ def _play(spec: AgentSpec, budget: Budget, unit: Unit, report: ReportShare | Non
     try:
         agent = spec.make(unit.env_id)
         if isinstance(agent, CompiledAgent):
-            curves = [play_compiled(agent, run, budget, report) for run in runs]
+            curves = [play_compiled(agent, run, budget, report, exact_tests) for run in runs]
         elif agent.trains:
-            curves = [_play_training(spec, agent, run, budget, report) for run in runs]
+            curves = [_play_training(spec, agent, run, budget, report, exact_tests) for run in runs]
         else:
             curves = play_in_context(agent, runs, budget, report, CONTEXTS[unit.context])
     except RefusalError as error:

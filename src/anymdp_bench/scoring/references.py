@@ -56,7 +56,11 @@ class References:
 
         The gap must be positive, and at least 0.5 standard deviations of an oracle episode's return.
         """
-        return self.gap > 0.0 and self.gap >= LEAST_GAP_IN_SD * self.oracle_sd
+        return self.stands_out(LEAST_GAP_IN_SD)
+
+    def stands_out(self, least_gap: float) -> bool:
+        """Whether the gap is positive, and at least `least_gap` standard deviations of an oracle episode."""
+        return self.gap > 0.0 and self.gap >= least_gap * self.oracle_sd
 
     def score(self, value: float) -> float:
         """Puts an expected return on the scale where random is 0 and the oracle is 1."""

@@ -12,16 +12,17 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from anymdp_bench.paths import AnyPath, expand_home
 from anymdp_bench.spelling import offer
-from anymdp_bench.tasks.canonical import canonical_id
+from anymdp_bench.suites.protocols import DEFAULT_PROTOCOL, PROTOCOLS, Protocol
+from anymdp_bench.tasks.canonical import canonical_id, name_source
 from anymdp_bench.tasks.family import TaskSource, env_ids, task_source
-from anymdp_bench.tasks.id_text import join_env_id
+from anymdp_bench.tasks.id_text import join_env_id, split_env_id
 
 if TYPE_CHECKING:
     from anymdp_bench.mdp import TabularMDP
@@ -82,6 +83,7 @@ class Suite:
         rows: its environments, in the order of its tables.
         training: the budget of an agent that trains.
         in_context: the budget of an in-context agent.
+        protocol: by which tasks are chosen and played, a key of `protocols.PROTOCOLS`.
     """
 
     name: str
@@ -89,16 +91,38 @@ class Suite:
     rows: tuple[Row, ...]
     training: Limits
     in_context: Limits
+    protocol: str = DEFAULT_PROTOCOL
+
+    @property
+    def rules(self) -> Protocol:
+        """The protocol itself."""
+        return PROTOCOLS[self.protocol]
 
     @property
     def hash(self) -> str:
-        """The first 12 hexadecimal digits of the SHA-256 of the definition: the rows and the budgets."""
-        content = {
+        """The first 12 hexadecimal digits of the SHA-256 of the rows, the budgets and the protocol."""
+        content: dict[str, Any] = {
             "rows": [_row_content(row) for row in self.rows],
             "training": asdict(self.training),
             "in_context": asdict(self.in_context),
         }
+        if self.protocol != DEFAULT_PROTOCOL:
+            content["protocol"] = self.protocol
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+    def with_protocol(self, name: str) -> Suite:
+        """Returns the suite under a protocol. Environments that it plays in another way get another id.
+
+        Raises:
+            SuiteError: there is no such protocol, or an environment has another value of a parameter that
+                the protocol sets.
+        """
+        if name not in PROTOCOLS:
+            raise SuiteError(f"protocol is {name!r:.40}; {offer(name, PROTOCOLS)}")
+        keywords = PROTOCOLS[name].keywords
+        rows = tuple(_set_keywords(row, name, keywords) if keywords else row for row in self.rows)
+        _check_unique(rows)
+        return replace(self, rows=rows, protocol=name)
 
     def with_overrides(
         self,
@@ -127,6 +151,22 @@ class Suite:
             training=limits or self.training,
             in_context=limits or self.in_context,
         )
+
+
+def _set_keywords(row: Row, protocol: str, keywords: Mapping[str, Mapping[str, Any]]) -> Row:
+    """Returns a row whose environment has the keywords that a protocol sets for its family."""
+    source = row.source()
+    wanted = keywords.get(source.family.name, {})
+    if not wanted:
+        return row
+    _, given = split_env_id(row.env_id)
+    for key, value in wanted.items():
+        if given.get(key, value) != value:
+            raise SuiteError(
+                f"{row.env_id}: protocol {protocol} plays it with {key}={value}; leave {key} out"
+            )
+    merged = tuple(sorted((dict(source.keywords) | dict(wanted)).items()))
+    return replace(row, env_id=name_source(replace(source, keywords=merged)))
 
 
 def _row_content(row: Row) -> dict[str, Any]:
@@ -291,10 +331,7 @@ def custom_suite(environments: Sequence[str | TabularMDP]) -> Suite:
     if not environments:
         raise SuiteError("no environment is named; name one or more")
     rows = tuple(_row(each, None, None) for each in environments)
-    ids = [row.env_id for row in rows]
-    for env_id in ids:
-        if ids.count(env_id) > 1:
-            raise SuiteError(f"{env_id} is named twice; name each environment once")
+    _check_unique(rows)
     return Suite(
         CUSTOM,
         "environments named on the command line",
@@ -302,6 +339,14 @@ def custom_suite(environments: Sequence[str | TabularMDP]) -> Suite:
         Limits(10_000, None),
         Limits(10_000, 100_000),
     )
+
+
+def _check_unique(rows: Sequence[Row]) -> None:
+    """Raises a `SuiteError` where two rows have the same environment."""
+    ids = [row.env_id for row in rows]
+    for env_id in ids:
+        if ids.count(env_id) > 1:
+            raise SuiteError(f"{env_id} is named twice; name each environment once")
 
 
 def _row(environment: str | TabularMDP, tasks: int | None, runs: int | None) -> Row:

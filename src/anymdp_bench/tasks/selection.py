@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from anymdp_bench.engine.processors import available_cores
 from anymdp_bench.mdp import TaskError
-from anymdp_bench.scoring.references import ORACLE_GAMMA
+from anymdp_bench.scoring.references import LEAST_GAP_IN_SD, ORACLE_GAMMA
 from anymdp_bench.tasks.family import TaskSource
 from anymdp_bench.tasks.task import Task
 
@@ -45,15 +45,24 @@ def select_tasks(source: TaskSource, n: int, start: int = 0) -> tuple[list[Task]
     return kept, skipped
 
 
-def select_seeds(source: TaskSource, n: int, start: int = 0) -> tuple[list[int], list[int]]:
-    """Does what `select_tasks` does, but returns (seeds, skipped seeds) and keeps no task in memory."""
+def select_seeds(
+    source: TaskSource, n: int, start: int = 0, least_gap: float = LEAST_GAP_IN_SD
+) -> tuple[list[int], list[int]]:
+    """Does what `select_tasks` does, but returns (seeds, skipped seeds) and keeps no task in memory.
+
+    Args:
+        source: the family with its keywords.
+        n: how many tasks are wanted.
+        start: the first task seed.
+        least_gap: a task counts if its gap is at least so many standard deviations of one oracle episode.
+    """
     if not source.is_sampled:
         _make_fixed(source)  # so that what makes no task is refused before a run
         return [0], []
     kept: list[int] = []
     skipped: list[int] = []
-    for task in _make_tasks(source, n, start):
-        (kept if task.references.is_scorable else skipped).append(task.seed)
+    for task in _make_tasks(source, n, start, least_gap):
+        (kept if task.references.stands_out(least_gap) else skipped).append(task.seed)
         if len(kept) == n:
             break
     return kept, skipped
@@ -75,19 +84,21 @@ def _make_fixed(source: TaskSource) -> Task:
     return task
 
 
-def _make_tasks(source: TaskSource, n: int, start: int) -> Iterator[Task]:
+def _make_tasks(
+    source: TaskSource, n: int, start: int, least_gap: float = LEAST_GAP_IN_SD
+) -> Iterator[Task]:
     """Yields tasks in the order of their seeds from `start` on.
 
     Threads make them a batch ahead of their use.
     """
     first = source.task(start)  # compiles before the threads start
     yield first
-    batch, counts = min(2 * n, _AHEAD), first.references.is_scorable
+    batch, counts = min(2 * n, _AHEAD), first.references.stands_out(least_gap)
     with ThreadPoolExecutor(available_cores()) as pool:
         for begin in itertools.count(start + 1, batch):
             for seed, task in enumerate(pool.map(source.task, range(begin, begin + batch)), begin):
                 _check_size(source, first, task, seed)
-                counts = counts or task.references.is_scorable
+                counts = counts or task.references.stands_out(least_gap)
                 if not counts and seed - start >= _PATIENCE:
                     raise TaskError(
                         f"{source.family.name}: of the first {_PATIENCE} tasks none has a gap that stands out"

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
 from anymdp_bench.results.measures import name_measure
+from anymdp_bench.results.schema import DEFAULT_PROTOCOL, PROTOCOL
 from anymdp_bench.results.tables import human
 
 SIZE = 8.0
@@ -42,7 +43,7 @@ def label_agents(frame: pd.DataFrame, contexts: bool = True) -> Labels:
 
     A label has the version where the frame holds several versions of the agent, and the measure and the
     budget where the frame holds several. It has the starting context if `contexts`, unless the context is
-    empty or the agent trains.
+    empty or the agent trains. It has the protocol if that is not the default one.
     """
     versions = frame[["agent", "agent_version"]].drop_duplicates()["agent"].value_counts()
     name = frame["agent"].astype(str)
@@ -55,8 +56,13 @@ def label_agents(frame: pd.DataFrame, contexts: bool = True) -> Labels:
     name = name.str.replace("$", r"\$", regex=False)  # matplotlib reads formulas between dollars
     common = []
     measure = frame["measure"].astype(str).map(name_measure)
-    budget = name.map(_budgets(frame.assign(label=name)))
-    for what, values in (("measure", measure), ("budget", budget)):
+    parts = [("measure", measure)]
+    if PROTOCOL in frame:
+        name = name.where(
+            frame[PROTOCOL] == DEFAULT_PROTOCOL, name + ", protocol " + frame[PROTOCOL]
+        )
+    parts.append(("budget", name.map(_budgets(frame.assign(label=name)))))
+    for what, values in parts:
         if values.nunique() == 1:
             common.append(f"{what}: {values.iloc[0]}")
         else:

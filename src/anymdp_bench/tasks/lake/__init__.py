@@ -22,7 +22,7 @@ FAMILY = TaskFamily(
         " of its two sides, each with probability 1/3.",
         rewards="The goal pays 1. Every other step pays 0.",
         start="The upper left corner.",
-        end="An episode terminates in a hole and at the goal. It is truncated after 100 steps.",
+        end="An episode terminates in a hole and at the goal. It is truncated after `max_steps` steps.",
         shaping="1 at the goal, -1 in a hole; else 0 where it is slippery, -0.05 where it is not.",
         oracle="The oracle is exact: policy iteration at discount 0.994, then its return over the horizon.",
     ),

@@ -21,7 +21,7 @@ FAMILY = TaskFamily(
         " speed is in bin j of 5, counted from 0 at speed -8 to 4 at speed 8.",
         actions="The torques -2, -1, 0, 1, 2.",
         rewards="-(angle^2 + 0.1 speed^2 + 0.001 torque^2), of the state before the step, as in Gymnasium.",
-        start="Any angle, and a speed in -1..1, both uniform.",
+        start='Any angle, and a speed in -1..1, both uniform. With `start="fixed"` always the same state.',
         end="An episode never terminates. It is truncated after 200 steps.",
         oracle="The oracle is value iteration at discount 0.994 on a fine grid of the true state (`python"
         " -m anymdp_bench.tasks.pendulum.make_oracle`). It sees that state. No agent does.",

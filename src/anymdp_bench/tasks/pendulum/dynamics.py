@@ -24,6 +24,8 @@ from anymdp_bench.engine.rng import integer, uniform
 from anymdp_bench.engine.step import DISABLED, NEXT_STEP, SAME_STEP
 
 ANGLE_BINS, SPEED_BINS, N_ACTIONS, HORIZON = 12, 5, 5, 200
+FIXED_START = (1.1457505478975563, -0.8923579623955546)
+"""The start of `start="fixed"`, as (theta, w): Gymnasium's Pendulum-v1 after `reset(seed=123)`."""
 MAX_SPEED, DT = 8.0, 0.05
 _TURN = 2 * math.pi
 
@@ -57,6 +59,20 @@ def draw_start(rng, i):
     """Draws a start (theta, speed)."""
     theta = (2.0 * uniform(rng, i) - 1.0) * math.pi
     return theta, 2.0 * uniform(rng, i) - 1.0
+
+
+@njit(inline="always")
+def choose_start(start, rng):
+    """Returns the start of an episode.
+
+    Args:
+        start: (theta, speed), float64 [2]; empty if starts are drawn, float64 [0].
+        rng: the random streams, of which the first is drawn from in either case.
+    """
+    theta, speed = draw_start(rng, 0)
+    if len(start) == 2:
+        theta, speed = start[0], start[1]
+    return theta, speed
 
 
 @njit(cache=True, nogil=True)
@@ -140,11 +156,14 @@ def step_pendulums(state, left, rng, gravity, actions, mode, seen, reward, trunc
 
 
 @njit(cache=True, nogil=True)
-def play_random_episodes(gravity, rng, n):
-    """Plays `n` episodes of uniform actions from stream 0 of `rng`, and gives their returns, float64 [n]."""
+def play_random_episodes(gravity, start, rng, n):
+    """Plays `n` episodes of uniform actions from stream 0 of `rng`, and gives their returns, float64 [n].
+
+    `choose_start` says what `start` is.
+    """
     out = np.zeros(n)
     for k in range(n):
-        theta, speed = draw_start(rng, 0)
+        theta, speed = choose_start(start, rng)
         for _ in range(HORIZON):
             theta, speed, reward = advance(theta, speed, integer(rng, 0, N_ACTIONS), gravity)
             out[k] += reward

@@ -28,7 +28,12 @@ from anymdp_bench.tasks.pendulum.dynamics import (
     step_pendulums,
 )
 from anymdp_bench.tasks.pendulum.frame import draw_pendulum
-from anymdp_bench.tasks.pendulum.game import load_pendulum
+from anymdp_bench.tasks.pendulum.game import (
+    check_start,
+    find_first_state,
+    load_pendulum,
+    set_first_states,
+)
 
 N_OBSERVATIONS = ANGLE_BINS * SPEED_BINS
 _ONE = np.ones(1, np.bool_)
@@ -69,6 +74,7 @@ class DiscretePendulumEnv(gym.Env[np.int64, np.int64]):
 
     Args:
         gravity: g in m/s^2.
+        start: where episodes start, "uniform" or "fixed"; see `tasks.pendulum.task.make_task`.
         family: the name of the task family.
         task_seed: it has no effect, because there is one task.
         render_mode: None, "ansi" or "rgb_array".
@@ -85,6 +91,7 @@ class DiscretePendulumEnv(gym.Env[np.int64, np.int64]):
         task_seed: int = 0,
         render_mode: str | None = None,
         privileged_info: bool = False,
+        start: str = "uniform",
         **unknown: Any,
     ) -> None:
         for name in unknown:
@@ -92,10 +99,11 @@ class DiscretePendulumEnv(gym.Env[np.int64, np.int64]):
         parse_task_seed(task_seed)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.gravity = check_gravity(family, gravity)
+        self._first = find_first_state(check_start(start, family))
         self.observation_space = gym.spaces.Discrete(N_OBSERVATIONS)
         self.action_space = gym.spaces.Discrete(N_ACTIONS)
         self.task_seed = 0
-        self._oracle = load_pendulum(self.gravity) if privileged_info else None
+        self._oracle = load_pendulum(self.gravity, start) if privileged_info else None
         self._state, self._left = np.zeros((1, 2)), np.zeros(1, np.int64)
         self._rng: UInt64s | None = None
         self._seen: Int64s = np.zeros(1, np.int64)
@@ -109,7 +117,7 @@ class DiscretePendulumEnv(gym.Env[np.int64, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.int64, dict[str, Any]]:
-        """Starts an episode with an angle uniform over the turn and a speed uniform on [-1, 1).
+        """Starts an episode, by default with an angle uniform over the turn and a speed uniform on [-1, 1).
 
         The option "task_seed" is allowed, and changes nothing.
 
@@ -124,6 +132,7 @@ class DiscretePendulumEnv(gym.Env[np.int64, np.int64]):
         if seed is not None or self._rng is None:
             self._rng = make_dynamics_stream(seed, self.np_random)
         reset_pendulums(self._state, self._left, self._rng, _ONE, self._seen)
+        set_first_states(self._first, self._state, self._seen, _ONE)
         self._last = None
         return self._seen[0], self._info()
 

@@ -17,7 +17,7 @@ import numpy as np
 from anymdp_bench.engine.arrays import Float64s
 from anymdp_bench.engine.rng import stream
 from anymdp_bench.tasks.pendulum.dynamics import play_random_episodes
-from anymdp_bench.tasks.pendulum.game import GAMMA, GRIDS, NUMBERS
+from anymdp_bench.tasks.pendulum.game import GAMMA, GRIDS, NUMBERS, find_first_state
 from anymdp_bench.tasks.pendulum.pendulum_oracle import draw_starts, oracle_returns, value_iteration
 
 GRAVITIES = (1.0, 5.0, 9.8)
@@ -52,7 +52,10 @@ def make(
     begin = draw_starts(stream("DiscretePendulum", "oracle", 0), episodes)
     returns = oracle_returns(value, GAMMA, gravity, begin)
     gain = oracle_returns(whole, GAMMA, gravity, begin) - returns
-    uniform = play_random_episodes(gravity, stream("DiscretePendulum", "random", 0), episodes)
+    drawn = find_first_state("uniform")
+    uniform = play_random_episodes(
+        gravity, drawn, stream("DiscretePendulum", "random", 0), episodes
+    )
     root = float(np.sqrt(episodes))
     return stored, {
         "oracle": round(float(returns.mean()), 4),
@@ -62,6 +65,25 @@ def make(
         "random": round(float(uniform.mean()), 4),
         "random_standard_error": round(float(uniform.std()) / root, 4),
         "sweeps": int(sweeps),
+        "fixed_start": measure_fixed_start(gravity, value, episodes),
+    }
+
+
+def measure_fixed_start(gravity: float, value: Float64s, episodes: int) -> dict[str, float]:
+    """Measures the oracle, whose episode is always the same, and uniform play from the fixed start.
+
+    Args:
+        gravity: g in m/s^2.
+        value: the stored values, float64 [n, m].
+        episodes: the number of episodes of uniform play.
+    """
+    first = find_first_state("fixed")
+    rng = stream("DiscretePendulum", "random from the fixed start", 0)
+    uniform = play_random_episodes(gravity, first, rng, episodes)
+    return {
+        "oracle": round(float(oracle_returns(value, GAMMA, gravity, first[None])[0]), 4),
+        "random": round(float(uniform.mean()), 4),
+        "random_standard_error": round(float(uniform.std() / np.sqrt(episodes)), 4),
     }
 
 

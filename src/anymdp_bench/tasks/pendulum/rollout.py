@@ -8,23 +8,24 @@ from __future__ import annotations
 from numba import njit, types
 
 from anymdp_bench.engine.rollout import ACT, BITS, EPISODES, FLOATS, INTS, LEARN, STEPS, draw_action
-from anymdp_bench.tasks.pendulum.dynamics import HORIZON, advance, draw_start, observe
+from anymdp_bench.tasks.pendulum.dynamics import HORIZON, advance, choose_start, observe
 from anymdp_bench.tasks.pendulum.pendulum_oracle import oracle_return
 
 _FROZEN = types.Array(types.float64, 2, "C", readonly=True)
+_START = types.Array(types.float64, 1, "C", readonly=True)
 
 
 @njit(
     types.float64(
-        types.FunctionType(ACT), types.FunctionType(LEARN), types.float64, _FROZEN, types.float64,
+        types.FunctionType(ACT), types.FunctionType(LEARN), types.float64, _START, _FROZEN, types.float64,
         FLOATS, FLOATS, BITS, BITS, INTS, types.int64, types.int64,
     ),
     cache=True,
     nogil=True,
 )  # fmt: skip
 def learn_pendulum_episodes(
-    act, learn, gravity, value, gamma, memory, settings, agent_rng, env_rng, counts, until_episode,
-    max_steps,
+    act, learn, gravity, start, value, gamma, memory, settings, agent_rng, env_rng, counts,
+    until_episode, max_steps,
 ):  # fmt: skip
     """Plays whole episodes of the Pendulum until counts[EPISODES] = until_episode.
 
@@ -35,6 +36,7 @@ def learn_pendulum_episodes(
         act: the learner's function of signature `ACT`.
         learn: the learner's function of signature `LEARN`.
         gravity: g in m/s^2.
+        start: where episodes start, read-only; see `dynamics.choose_start`.
         value: the oracle's values on its grid, float64 [n, m].
         gamma: the oracle's discount.
         memory: the learner's memory, float64 of any length.
@@ -53,7 +55,7 @@ def learn_pendulum_episodes(
     """
     regret = 0.0
     while counts[EPISODES] < until_episode and counts[STEPS] < max_steps:
-        theta, speed = draw_start(env_rng, 0)
+        theta, speed = choose_start(start, env_rng)
         lost = oracle_return(value, gamma, gravity, theta, speed)
         seen = observe(theta, speed)
         for left in range(HORIZON - 1, -1, -1):
@@ -75,7 +77,7 @@ def learn_pendulum_episodes(
 
 
 @njit(cache=True, nogil=True)
-def play_test_episodes(table, gravity, value, gamma, env_rng, agent_rng, episodes):
+def play_test_episodes(table, gravity, start, value, gamma, env_rng, agent_rng, episodes):
     """Plays test episodes of a policy by observation, float64 [O, A].
 
     Starts are drawn from `env_rng` and actions from `agent_rng`. So the starts are the same for every policy.
@@ -85,7 +87,7 @@ def play_test_episodes(table, gravity, value, gamma, env_rng, agent_rng, episode
     """
     total = ahead = 0.0
     for _ in range(episodes):
-        theta, speed = draw_start(env_rng, 0)
+        theta, speed = choose_start(start, env_rng)
         ahead -= oracle_return(value, gamma, gravity, theta, speed)
         for _ in range(HORIZON):
             action = draw_action(table[observe(theta, speed)], agent_rng)

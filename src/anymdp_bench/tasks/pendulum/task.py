@@ -17,9 +17,20 @@ from anymdp_bench.engine.rollout import CompiledLearner
 from anymdp_bench.engine.step import SAME_STEP
 from anymdp_bench.engine.transition import Transition
 from anymdp_bench.scoring import References
-from anymdp_bench.tasks.pendulum.dynamics import HORIZON, advance, reset_pendulums, step_pendulums
+from anymdp_bench.tasks.pendulum.dynamics import (
+    HORIZON,
+    advance,
+    reset_pendulums,
+    step_pendulums,
+)
 from anymdp_bench.tasks.pendulum.frame import draw_pendulum
-from anymdp_bench.tasks.pendulum.game import GAMMA, Pendulum, load_pendulum, shape
+from anymdp_bench.tasks.pendulum.game import (
+    GAMMA,
+    Pendulum,
+    load_pendulum,
+    set_first_states,
+    shape,
+)
 from anymdp_bench.tasks.pendulum.rollout import learn_pendulum_episodes, play_test_episodes
 from anymdp_bench.tasks.task import StepResult
 
@@ -80,17 +91,20 @@ class PendulumTask:
         return self.references.oracle - worst, self.references.oracle + worst
 
 
-def make_task(seed: int, *, gravity: float) -> PendulumTask:
+def make_task(seed: int, *, gravity: float, start: str = "uniform") -> PendulumTask:
     """Makes the one task of a published gravity.
 
     Args:
         seed: it has no effect.
         gravity: the acceleration of gravity in m/s^2: 1, 5 or 9.8.
+        start: where episodes start: "uniform" draws the angle and the speed; with "fixed" every episode
+            starts at angle 1.146 rad and speed -0.892, as Gymnasium's Pendulum-v1 does after
+            `reset(seed=123)`.
 
     Raises:
-        TaskError: no oracle is stored for `gravity`.
+        TaskError: no oracle is stored for `gravity`, or there is no such start.
     """
-    game = load_pendulum(gravity)
+    game = load_pendulum(gravity, start)
     return PendulumTask(
         game, References(game.oracle, game.oracle_sd, game.random, np.zeros(0, np.int64))
     )
@@ -116,6 +130,7 @@ class PendulumSimulator:
         reset_pendulums(
             self._state, self._left, self._rng, np.ones(self.n, np.bool_), self.observation
         )
+        set_first_states(game.first_state, self._state, self.observation, slice(None))
         self._from_start: Float64s = game.oracle_returns(self._state)
         self._return = np.zeros(self.n)
         self._before = self._state[0].copy()  # the first run's state before its latest step
@@ -130,13 +145,14 @@ class PendulumSimulator:
             self._state, self._left, self._rng, self._game.gravity, action, SAME_STEP,
             seen, reward, truncated, fresh, self._last,
         )  # fmt: skip
+        over = np.flatnonzero(fresh)
+        set_first_states(self._game.first_state, self._state, seen, over)
         self._return += reward
         never = np.zeros(self.n, np.bool_)
         given = shape(reward, never, gravity=self._game.gravity) if self._shaped else reward
         arrived = np.where(fresh, self._last, seen)
         transition = Transition(self.observation, action, given, arrived, never, truncated)
         self.observation = seen
-        over = np.flatnonzero(fresh)
         sums = self._return[over] - self._from_start[over]
         self._return[over] = 0.0
         if len(over):
@@ -171,9 +187,9 @@ class CompiledPendulumRun:
     def learn(self, until_episode: int, max_steps: int) -> float:
         """Plays on, and returns the regret that this added."""
         regret: float = learn_pendulum_episodes(
-            self._learner.act, self._learner.learn, self._game.gravity, self._game.value, GAMMA,
-            self._memory, self._learner.settings, self._learner.rng, self._rng, self.counts,
-            until_episode, max_steps,
+            self._learner.act, self._learner.learn, self._game.gravity, self._game.first_state,
+            self._game.value, GAMMA, self._memory, self._learner.settings, self._learner.rng,
+            self._rng, self.counts, until_episode, max_steps,
         )  # fmt: skip
         return regret
 
@@ -187,6 +203,13 @@ class CompiledPendulumRun:
         """Plays test episodes, and returns (mean return, mean corrected return)."""
         game, (starts, choices) = self._game, self._test_rng
         mean, ahead = play_test_episodes(
-            self.policy()[0], game.gravity, game.value, GAMMA, starts, choices, episodes
+            self.policy()[0],
+            game.gravity,
+            game.first_state,
+            game.value,
+            GAMMA,
+            starts,
+            choices,
+            episodes,
         )
         return float(mean), float(game.oracle + ahead)

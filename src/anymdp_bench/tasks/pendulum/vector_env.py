@@ -31,7 +31,12 @@ from anymdp_bench.tasks.pendulum.dynamics import (
 )
 from anymdp_bench.tasks.pendulum.env import N_OBSERVATIONS, check_gravity, refuse_task
 from anymdp_bench.tasks.pendulum.frame import draw_pendulum
-from anymdp_bench.tasks.pendulum.game import load_pendulum
+from anymdp_bench.tasks.pendulum.game import (
+    check_start,
+    find_first_state,
+    load_pendulum,
+    set_first_states,
+)
 from anymdp_bench.tasks.pendulum.shared_step import step_shared
 from anymdp_bench.tasks.stream_vector import StreamVectorEnv
 
@@ -50,6 +55,7 @@ class DiscretePendulumVectorEnv(StreamVectorEnv):
         autoreset_mode: one of Gymnasium's `AutoresetMode`, or its value.
         render_mode: None or "rgb_array".
         privileged_info: whether `info` holds the oracle's action (`optimal_action`).
+        start: where episodes start, as in `DiscretePendulumEnv`.
     """
 
     def __init__(
@@ -63,15 +69,17 @@ class DiscretePendulumVectorEnv(StreamVectorEnv):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         privileged_info: bool = False,
+        start: str = "uniform",
         **unknown: Any,
     ) -> None:
         for name in unknown:
             refuse_keyword(family, name)
         super().__init__(num_envs, autoreset_mode, render_mode, fps=round(1 / DT))
         self.gravity = check_gravity(family, gravity)
+        self._first = find_first_state(check_start(start, family))
         parse_task_seeds(task_seeds, num_envs)
         self._horizon = min(parse_max_steps(max_episode_steps) or HORIZON, HORIZON)
-        self._oracle = load_pendulum(self.gravity) if privileged_info else None
+        self._oracle = load_pendulum(self.gravity, start) if privileged_info else None
         self._state, self._left = np.zeros((num_envs, 2)), np.zeros(num_envs, np.int64)
         self._seen: Int64s = np.zeros(num_envs, np.int64)
         self._set_spaces(N_OBSERVATIONS, N_ACTIONS)
@@ -100,6 +108,7 @@ class DiscretePendulumVectorEnv(StreamVectorEnv):
         one, given, seeds = parse_seeds(seed, self.num_envs)
         self._seed_streams(one, given, seeds, mask)
         reset_pendulums(self._state, self._left, self._rng, mask, self._seen)
+        set_first_states(self._first, self._state, self._seen, mask)
         self._left[mask] = self._horizon
         return self._seen.copy(), self._info(mask)
 
@@ -126,6 +135,7 @@ class DiscretePendulumVectorEnv(StreamVectorEnv):
             self._threads, self._state, self._left, self._rng, self.gravity, played, mode,
             seen, reward, truncated, fresh, last,
         )  # fmt: skip
+        set_first_states(self._first, self._state, seen, fresh)
         self._seen[:] = seen
         if fresh.any():
             self._left[fresh] = self._horizon
