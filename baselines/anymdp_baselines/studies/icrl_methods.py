@@ -143,7 +143,7 @@ def run(scale: str, out: Path) -> list[Path]:
         f" error):\n\n{markdown(_classics(rows[rows['env_id'] != TASKS]))}\n\n"
         f"Command: `anymdp-bench study icrl-methods --scale {scale}`."
     )
-    paths = publish("icrl-methods", out, _table(anymdp), note, _figure(anymdp))
+    paths = publish("icrl-methods", out, _table(anymdp), note, _figure(anymdp, _EPISODES[scale]))
     return [cache.path, *paths]
 
 
@@ -233,12 +233,13 @@ def _classics(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def _figure(rows: pd.DataFrame) -> Figure:
+def _figure(rows: pd.DataFrame, episodes: int) -> Figure:
+    """Draws the score by episode: the recipes, and the two agents that learn offline alone."""
     with matplotlib.rc_context(RC):  # type: ignore[arg-type]
         figure = Figure(figsize=(9.5, 3.2), layout="constrained")
         contexts = ("empty", "offline", POOR, "imitation")
         axes: Any = figure.subplots(1, len(contexts), sharey=True)
-        every = line_styles((*METHODS, *OTHERS))
+        every = line_styles((*METHODS, *OFFLINE))
         for axis, context in zip(axes, contexts, strict=True):
             for method, look in every.items():
                 own = rows[(rows["method"] == method) & (rows["context"] == context)]
@@ -246,11 +247,11 @@ def _figure(rows: pd.DataFrame) -> Figure:
                     continue
                 mean = own.groupby("block")["score"].mean()
                 axis.plot(
-                    (mean.index + 0.5) / len(mean), mean, color=look.color, linestyle=look.dash,
+                    (mean.index + 0.5) * episodes / len(mean), mean, color=look.color, linestyle=look.dash,
                     label=_name(method).strip("`"),
                 )  # fmt: skip
             axis.axhline(1.0, color="0.55", linewidth=0.8, linestyle=(0, (1, 2)))
-            axis.set(title=context, xlabel="share of the episodes", ylim=(-0.3, 1.06), xlim=(0, 1))
+            axis.set(title=context, xlabel="episode", ylim=(-0.1, 1.06), xlim=(0, episodes))
         axes[0].set_ylabel("score")
         drawn: dict[str, Artist] = {}
         for axis in axes:
