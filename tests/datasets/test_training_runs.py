@@ -148,6 +148,15 @@ def test_a_mixture_of_one_behaviour_has_its_tags_alone():
     assert (runs_of(FAMILIES[0], tags=False).batch(0).tag == TAG_UNKNOWN).all()
 
 
+def test_the_runs_of_a_learner_are_its_histories_and_improve():
+    runs = runs_of(FAMILIES[0], learner="psrl", keep_every=2, length=1500, batch_size=8)
+    batch = runs.batch(0)
+    assert (batch.tag == TAG_UNKNOWN).all()
+    is_best = batch.action == batch.oracle_action
+    assert is_best[:, -300:].mean() > is_best[:, :100].mean() + 0.1
+    assert_same(runs.split(1, 2).batch(0), runs.batch(1))
+
+
 def test_the_names_of_the_behaviours_are_those_of_the_paper():
     assert len(BEHAVIOURS) == len(SHARES) == len(set(BEHAVIOURS))
     assert Mixture.of(dict(zip(BEHAVIOURS, SHARES, strict=True))).shares == pytest.approx(SHARES)
@@ -208,6 +217,11 @@ def test_demonstrations_are_shown_step_by_step():
         (FAMILIES[0], {"mixture": (SHARES, 2.0, 1.0)}, "redrawn is 2.0"),
         (FAMILIES[0], {"mixture": ((1.0,), 0.5, 1.0)}, "1 shares; give 12"),
         (FAMILIES[0], {"colour": "red"}, "colour"),
+        (FAMILIES[0], {"learner": "psrll"}, "did you mean psrl"),
+        (FAMILIES[0], {"learner": "bc"}, "no compiled learner"),
+        (FAMILIES[0], {"learner": "psrl", "keep_every": 0}, "keep_every is 0"),
+        (FAMILIES[0], {"keep_every": 2}, "keep_every is for a learner"),
+        (FAMILIES[0], {"learner": "psrl", "runs_per_task": 2}, "leave runs_per_task out"),
     ],
 )
 def test_what_cannot_be_recorded_is_refused_in_one_line(env_id, changes, said):

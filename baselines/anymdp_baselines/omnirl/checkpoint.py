@@ -30,8 +30,11 @@ class Checkpoint(NamedTuple):
     @property
     def schedule(self) -> TemperatureSchedule:
         """The temperatures that it is played at."""
-        first, settled = self.numbers["temperature"], self.numbers.get("settled", 0.0)
-        return TemperatureSchedule(float(first), float(settled))
+        numbers = self.numbers
+        schedule = TemperatureSchedule(
+            float(numbers["temperature"]), float(numbers.get("settled", 0.0))
+        )
+        return schedule._replace(coldest=float(numbers.get("coldest", schedule.coldest)))
 
     def network(self) -> SequenceNetwork:
         """Returns what plays it: compiled code, or for kinds without it PyTorch, which must be there."""
@@ -80,6 +83,8 @@ def read_checkpoint(path: AnyPath, kinds: tuple[str, ...]) -> Checkpoint:
             raise ValueError(f"temperature {numbers['temperature']} is not positive and finite")
         if not 0.0 <= float(numbers.get("settled", 0.0)) < float("inf"):
             raise ValueError(f"settled is {numbers['settled']}, not a number of visits")
+        if not 0.0 < float(numbers.get("coldest", 0.1)) < float("inf"):
+            raise ValueError(f"coldest is {numbers['coldest']}, not positive and finite")
         trained_sizes(numbers)
     except READ_ERRORS as error:
         which = " or ".join(kinds)

@@ -22,7 +22,7 @@ from torch.nn.functional import (
 from anymdp_baselines.omnirl.model import PolicyOutput, Prediction
 
 RAMP = 6.4
-"""Visits per slot (512 steps of tau(16,5)) over which the labels of a run come to count in full."""
+"""Visits per slot (512 steps of tau(16,5)) over which the oracle's labels of a run come to count in full."""
 LEAST_WEIGHT = 1e-3
 LOSSES = ("policy", "value", "following", "reward", "ends", "total", "agree")
 SHARES = {"value": 0.2, "following": 0.1, "reward": 0.1, "ends": 0.1}
@@ -53,15 +53,17 @@ def compute_losses(
     """Returns scalars by the names of LOSSES.
 
     `total` is what is minimised, and `agree` the share of steps with the oracle's action. With the `label`
-    "actor" the target is the action taken, and nothing of the oracle's counts.
+    "actor" the target is the action taken, every step counts alike, since a learner learns in its first
+    steps, and nothing of the oracle's counts.
     """
-    weight = (targets.age / RAMP).clamp(LEAST_WEIGHT, 1.0)
-    weight = weight / weight.sum()
     advantage = targets.advantage
     if label == "oracle":
+        weight = (targets.age / RAMP).clamp(LEAST_WEIGHT, 1.0)
         goal = torch.softmax(advantage / softness, -1)
     else:
+        weight = torch.ones_like(targets.age)
         goal = one_hot(targets.action, advantage.shape[-1]).float()
+    weight = weight / weight.sum()
     predicted = log_softmax(output.logit, -1)
     divergence = (goal * (torch.log(goal + 1e-9) - predicted)).sum(-1)
     value = smooth_l1_loss(output.value, torch.log1p(-advantage), reduction="none").mean(-1)

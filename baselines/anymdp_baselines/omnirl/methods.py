@@ -6,34 +6,47 @@ compared with each other. Each takes a checkpoint, such as the study writes at a
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from anymdp_baselines.omnirl.agent import SequenceAgent, load_agent
+from anymdp_bench.datasets.codes import TAG_UNKNOWN
+
+
+class RecipeAgent(SequenceAgent):
+    """A model of the study."""
+
+    version: ClassVar[str] = "2"
 
 
 def ad(checkpoint: str | None = None) -> SequenceAgent:
     """Algorithm distillation (Laskin et al. 2022)."""
-    return load_agent("ad", checkpoint, ("delta",))
+    return _load("ad", checkpoint)
 
 
 def ad_eps(checkpoint: str | None = None) -> SequenceAgent:
     """Algorithm distillation, noised data (Zisman et al. 2024)."""
-    return load_agent("ad-eps", checkpoint, ("delta",))
+    return _load("ad-eps", checkpoint)
 
 
 def dpt(checkpoint: str | None = None) -> SequenceAgent:
     """Decision-pretrained transformer (Lee et al. 2023)."""
-    return load_agent("dpt", checkpoint, ("delta",))
+    return _load("dpt", checkpoint)
 
 
 def omnirl_recorded(checkpoint: str | None = None) -> SequenceAgent:
     """OmniRL's recipe without the model's own runs."""
-    return load_agent("omnirl-recorded", checkpoint, ("delta",))
+    return _load("omnirl-recorded", checkpoint)
 
 
 def omnirl_untagged(checkpoint: str | None = None) -> SequenceAgent:
     """OmniRL's recipe without tags."""
-    return load_agent("omnirl-untagged", checkpoint, ("delta",))
+    return _load("omnirl-untagged", checkpoint)
 
 
 def omnirl_recipe(checkpoint: str | None = None) -> SequenceAgent:
     """OmniRL's recipe in full: recorded runs and the model's own."""
-    return load_agent("omnirl-recipe", checkpoint, ("delta",))
+    return _load("omnirl-recipe", checkpoint)
+
+
+def _load(name: str, checkpoint: str | None) -> SequenceAgent:
+    return load_agent(name, checkpoint, ("delta",), TAG_UNKNOWN, RecipeAgent)

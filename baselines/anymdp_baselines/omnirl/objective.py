@@ -199,11 +199,13 @@ class SequenceObjective(RolloutObjective):
 
     def save_weights(self, folder: Path, weights: dict[str, Tensor], updates: int) -> None:
         """Writes the weights to `folder/weights`, with the size of the model and how it is played."""
+        schedule = self.schedule
         numbers = {
             "preset": self.record(),
             "model": self.preset.model.record(),
-            "temperature": self.schedule.first,
-            "settled": self.schedule.settled,
+            "temperature": schedule.first,
+            "settled": schedule.settled,
+            "coldest": schedule.coldest,
             "updates": updates,
         }
         save(folder / "weights", weights, numbers)

@@ -17,7 +17,6 @@ from anymdp_baselines.omnirl.recipes import RECIPES, DataRecipe
 from anymdp_baselines.omnirl.rollout import ScoreTally, SegmentBatch, first_ends
 from anymdp_baselines.omnirl.segments import Segment
 from anymdp_baselines.training.optimizer import take_prefix
-from anymdp_baselines.training.prefetch import record_runs
 from anymdp_baselines.training.task_pool import TaskPool
 from anymdp_baselines.training.temperature import TemperatureSchedule, choose_temperatures
 from anymdp_bench.datasets.codes import TAG_UNKNOWN
@@ -40,8 +39,8 @@ class RecordedRuns:
     ) -> None:
         self._length, n = group.context_length, group.recorded_runs
         self._record = partial(
-            record_runs, group.n_states, group.n_actions, length=group.context_length,
-            mixture=recipe.mixture, has_tags=recipe.has_tags, reward_spread=reward_spread,
+            recipe.record, group.n_states, group.n_actions,
+            length=group.context_length, reward_spread=reward_spread,
         )  # fmt: skip
         self.next_seed = first_seed
         self.seeds = np.full(n, -1, np.int64)

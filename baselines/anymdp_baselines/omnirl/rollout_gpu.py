@@ -23,7 +23,7 @@ from anymdp_baselines.omnirl.rollout import ScoreTally, SegmentBatch, first_ends
 from anymdp_baselines.omnirl.segments import Segment, root_mean_square
 from anymdp_baselines.omnirl.tokens import StepInputs
 from anymdp_baselines.training.cuda_graph import capture_graph
-from anymdp_baselines.training.prefetch import DenseTasks, Prefetcher, make_tasks, record_runs
+from anymdp_baselines.training.prefetch import DenseTasks, Prefetcher, make_tasks
 from anymdp_baselines.training.temperature import TemperatureSchedule, choose_temperatures
 from anymdp_bench.datasets.codes import NOTHING, TAG_UNKNOWN, TERMINATED, TRUNCATED, WENT_ON
 from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
@@ -64,10 +64,7 @@ class GpuRollout:
         size, length = (group.n_states, group.n_actions), group.context_length
         self.device = model.sharpness.device
         n, k, segments = group.own_runs, group.recorded_runs, length // group.segment
-        record = partial(
-            record_runs, *size, length=length, mixture=recipe.mixture, has_tags=recipe.has_tags,
-            reward_spread=reward_spread,
-        )  # fmt: skip
+        record = partial(recipe.record, *size, length=length, reward_spread=reward_spread)
         make = partial(make_tasks, *size, reward_spread=reward_spread)
         self._tasks = Prefetcher(make, seeds[0], 2 * n // segments, workers)
         self._runs = Prefetcher(record, seeds[1], 2 * k // segments, workers)

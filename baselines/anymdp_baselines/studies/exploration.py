@@ -39,9 +39,9 @@ from anymdp_bench.tasks.selection import select_tasks
 from anymdp_bench.tasks.tabular import TabularSimulator
 
 ENV_ID = "AnyMDP-16s5a-v0"
-AGENTS = ("neural-planner", "psrl", "tql-ucb-fast")
+AGENTS = ("omnirl", "neural-planner", "psrl", "ucbvi", "tql-ucb")
 WINDOWS = 10
-_TASKS = {"tiny": 2, "small": 32, "paper": 64}
+_TASKS = {"tiny": 2, "small": 64, "paper": 64}
 _STEPS = {"tiny": 2_000, "small": 4_000, "paper": 20_000}
 
 
@@ -124,10 +124,13 @@ def measure_agent(name: str, n_tasks: int, steps: int) -> list[dict[str, Any]]:
 
 def run(scale: str, out: Path) -> list[Path]:
     """Plays the missing runs, and writes the table and the figure."""
-    cache = ResultCache(out / "exploration.rows.csv", ("scale", "agent", "version"))
+    cache = ResultCache(
+        out / "exploration.rows.csv", ("scale", "n_tasks", "budget_steps", "agent", "version")
+    )
     curves = {}
     for name in AGENTS:
-        part = (scale, name, AgentSpec(name).make().version)
+        version = AgentSpec(name).make().version
+        part = (scale, _TASKS[scale], _STEPS[scale], name, version)
         measure = partial(measure_agent, name, _TASKS[scale], _STEPS[scale])
         by_steps = cache.fetch(part, measure).groupby("steps")
         regret = by_steps["regret"].agg(["mean", "sem", "median"])

@@ -11,10 +11,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from anymdp_baselines.training.task_pool import refuse_public, reward_factor
-from anymdp_bench.datasets.codes import TAG_UNKNOWN
-from anymdp_bench.datasets.mixture import Mixture
-from anymdp_bench.datasets.sequences import Sequences, synthesise
+from anymdp_baselines.training.task_pool import reward_factor
+from anymdp_bench.datasets.sequences import refuse_public
 from anymdp_bench.engine.arrays import Float32s, Float64s
 from anymdp_bench.scoring import compute_references
 from anymdp_bench.scoring.labels import label_task
@@ -74,27 +72,6 @@ def _accumulate(prob: Float64s) -> Float64s:
     """Returns sums along the last axis; above every uniform number from the last positive entry on."""
     beyond = prob[..., ::-1].cumsum(-1)[..., ::-1] - prob
     out: Float64s = np.where(beyond <= 0.0, _CERTAIN, prob.cumsum(-1))
-    return out
-
-
-def record_runs(
-    n_states: int,
-    n_actions: int,
-    seeds: range,
-    length: int,
-    mixture: Mixture,
-    has_tags: bool,
-    reward_spread: float = 0.0,
-) -> Sequences:
-    """Returns recorded runs of `length` steps on the training tasks `seeds`; without tags all are unknown.
-
-    Their rewards are multiplied by `reward_factor`.
-    """
-    out = synthesise(n_states, n_actions, seeds, length, mixture, threads=1)
-    for reward, seed in zip(out.reward, seeds, strict=True):
-        reward *= reward_factor(seed, reward_spread)
-    if not has_tags:
-        out.tag[:] = TAG_UNKNOWN
     return out
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from anymdp_bench.datasets.codes import TERMINATED, TRUNCATED, WENT_ON
+from anymdp_bench.datasets.sequences import refuse_public
 from anymdp_bench.engine.alias_tables import (
     StepTables,
     draw_start,
@@ -35,12 +36,6 @@ _PROCESS_SEEDS = 2**44  # task seeds of one process among several; beyond those 
 def first_task_seed(seed: int, group: int, process: int = 0) -> int:
     """Returns the first task seed of task group number `group` of a training with `seed`."""
     return PUBLIC_SEEDS + (_GROUPS * seed + group) * _GROUP_SEEDS + process * _PROCESS_SEEDS
-
-
-def refuse_public(seed: int) -> None:
-    """Raises ValueError where a task seed is public (below 2**32), and must not be trained on."""
-    if seed < PUBLIC_SEEDS:
-        raise ValueError(f"task seed {seed} is public; training draws from {PUBLIC_SEEDS} on")
 
 
 def reward_factor(seed: int, spread: float) -> float:

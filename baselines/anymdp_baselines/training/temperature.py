@@ -41,6 +41,8 @@ class TemperatureSchedule(NamedTuple):
     @property
     def words(self) -> str:
         """The schedule in words."""
+        if self.coldest >= self.first:
+            return f"{self.first:g} throughout"
         until = f" for {self.settled:g} visits a slot" if self.settled else ""
         return f"{self.first:g}{until}"
 

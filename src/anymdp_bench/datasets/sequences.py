@@ -82,11 +82,12 @@ def training_stream(n_states: int, n_actions: int, seed: int) -> UInt64s:
     Raises:
         ValueError: `seed` is public (below 2**32), and must not be trained on.
     """
-    _refuse_public(seed)
+    refuse_public(seed)
     return stream("AnyMDP", n_states, n_states, n_actions, seed)
 
 
-def _refuse_public(seed: int) -> None:
+def refuse_public(seed: int) -> None:
+    """Raises ValueError if a task seed is public, since training draws from others."""
     if seed < PUBLIC_SEEDS:
         raise ValueError(f"task seed {seed} is public; training draws from {PUBLIC_SEEDS} upward")
 
@@ -176,7 +177,7 @@ def record_tasks(
         streams = np.concatenate([training_stream(S, A, seed) for seed in seeds])
         return record(S, A, streams, length, draws, mixture, threads)
     for seed in seeds:
-        _refuse_public(seed)
+        refuse_public(seed)
     first = source.sample(seeds[0])
 
     def fill(i: int, runs: UInt64s, numbers: tuple[Any, ...], rows: list[AnyArray]) -> None:
@@ -190,6 +191,31 @@ def record_tasks(
         )  # fmt: skip
 
     return _record_all(fill, draws, length, first.n_observations, first.n_actions, mixture, threads)
+
+
+def empty_sequences(n: int, length: int, n_observations: int, n_actions: int) -> Sequences:
+    """Returns `n` sequences of zeros.
+
+    Raises:
+        ValueError: the tasks are too large to record.
+    """
+    too_many = n_observations > 2**15 or n_actions > 127  # for their integer types
+    if too_many or n_observations**2 * n_actions > _MOST_CELLS:
+        raise ValueError(
+            f"tasks with {n_observations} observations and {n_actions} actions are too large to record;"
+            f" give at most 127 actions, and observations squared times actions up to {_MOST_CELLS}"
+        )
+    shape, table = (n, length), (n, n_observations, n_actions)
+    return Sequences(
+        np.zeros(shape, np.int16),
+        np.zeros(shape, np.int8),
+        np.zeros(shape, np.float32),
+        np.zeros(shape, np.int8),
+        np.zeros(shape, np.int16),
+        np.zeros(shape, np.int8),
+        np.zeros(table, np.float32),
+        np.zeros(table, np.float32),
+    )
 
 
 def _is_plain_anymdp(source: TaskSource) -> bool:
@@ -213,24 +239,8 @@ def _record_all(
     threads: int | None,
 ) -> Sequences:
     """Lets `fill` record the runs `draws` [n, k] of each of n tasks."""
-    too_many = n_observations > 2**15 or n_actions > 127  # for their integer types
-    if too_many or n_observations**2 * n_actions > _MOST_CELLS:
-        raise ValueError(
-            f"tasks with {n_observations} observations and {n_actions} actions are too large to record;"
-            f" give at most 127 actions, and observations squared times actions up to {_MOST_CELLS}"
-        )
     n, k = draws.shape
-    shape, table = (n * k, length), (n * k, n_observations, n_actions)
-    out = Sequences(
-        np.zeros(shape, np.int16),
-        np.zeros(shape, np.int8),
-        np.zeros(shape, np.float32),
-        np.zeros(shape, np.int8),
-        np.zeros(shape, np.int16),
-        np.zeros(shape, np.int8),
-        np.zeros(table, np.float32),
-        np.zeros(table, np.float32),
-    )
+    out = empty_sequences(n * k, length, n_observations, n_actions)
     numbers = (np.array(mixture.shares), float(mixture.redrawn), float(mixture.pace))
 
     def fill_task(i: int) -> None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from anymdp_bench.agents import AgentSpec, CompiledAgent
 from anymdp_bench.datasets.batch import TrainingBatch, label_steps
 from anymdp_bench.datasets.codes import TAG_UNKNOWN
+from anymdp_bench.datasets.learning_histories import record_histories
 from anymdp_bench.datasets.mixture import Mixture
 from anymdp_bench.datasets.sequences import record_tasks
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source
@@ -42,6 +44,11 @@ class TrainingRuns:
         batch_size: the runs of a batch.
         seed: streams of different seeds have different tasks; from 0 to 2**26.
         mixture: the behaviours that act; by default those of the OmniRL paper.
+        learner: a compiled learner that acts instead, by the name of its agent, for example "psrl". A run is
+            then its learning history, from its first step on, as algorithm distillation trains on; it has no
+            tags, and there is one run of each task.
+        keep_every: of so many episodes of the learner in a row, only the last one is kept. Then a run shows
+            faster learning than the learner's (Laskin et al. 2022).
         tags: whether `tag` says who acted. Otherwise it is 7 everywhere. With tags 15% of the runs, and 15%
             of the episodes of the others, keep theirs hidden, so that a model learns to do without.
         runs_per_task: how many runs of one task follow one another, with different behaviours and chance.
@@ -60,6 +67,8 @@ class TrainingRuns:
     batch_size: int
     seed: int
     mixture: Mixture
+    learner: str | None
+    keep_every: int
     tags: bool
     runs_per_task: int
     rank: int
@@ -75,6 +84,8 @@ class TrainingRuns:
         batch_size: int = 32,
         seed: int = 0,
         mixture: Mixture = _MIXTURE,
+        learner: str | None = None,
+        keep_every: int = 1,
         tags: bool = True,
         runs_per_task: int = 1,
         rank: int = 0,
@@ -88,6 +99,8 @@ class TrainingRuns:
             "batch_size": parse_count("batch_size", batch_size),
             "seed": parse_count("seed", seed, 0, _MOST_SEED),
             "mixture": Mixture(*mixture).checked(),
+            "learner": learner,
+            "keep_every": parse_count("keep_every", keep_every),
             "tags": bool(tags),
             "runs_per_task": parse_count("runs_per_task", runs_per_task),
             "world": parse_count("world", world),
@@ -101,6 +114,12 @@ class TrainingRuns:
             raise ValueError(
                 f"batch_size is {batch_size} and runs_per_task {runs_per_task}; give a batch of whole tasks"
             )
+        if learner is None and keep_every > 1:
+            raise ValueError("keep_every is for a learner; name one, for example learner='psrl'")
+        if learner is not None:
+            if runs_per_task > 1:
+                raise ValueError("a learner has one run of each task; leave runs_per_task out")
+            self._make_learner()  # refuses a name that is no compiled learner
         training_source(env_id, **keywords).sample(
             PUBLIC_SEEDS
         )  # refuses keywords that make no task
@@ -121,9 +140,15 @@ class TrainingRuns:
         """
         tasks = self.batch_size // self.runs_per_task
         first = PUBLIC_SEEDS + self.seed * _TASKS_OF_A_SEED + (self.rank + self.world * k) * tasks
+        source = training_source(self.env_id, **dict(self.keywords))
+        seeds = range(first, first + tasks)
+        if self.learner is not None:
+            learner = self._make_learner()
+            data = record_histories(learner, source, seeds, self.length, self.keep_every)
+            return label_steps(data, seeds)
         data = record_tasks(
-            training_source(self.env_id, **dict(self.keywords)),
-            range(first, first + tasks),
+            source,
+            seeds,
             self.length,
             runs_per_task=self.runs_per_task,
             mixture=self.mixture,
@@ -131,8 +156,21 @@ class TrainingRuns:
         )
         if not self.tags:
             data.tag[:] = TAG_UNKNOWN
-        seeds = [seed for seed in range(first, first + tasks) for _ in range(self.runs_per_task)]
-        return label_steps(data, seeds)
+        return label_steps(data, [seed for seed in seeds for _ in range(self.runs_per_task)])
+
+    def _make_learner(self) -> CompiledAgent:
+        """Makes the learner, with its settings for the environment where it is tuned.
+
+        Raises:
+            ValueError: there is no such agent, or it is no compiled learner.
+        """
+        assert self.learner is not None
+        agent = AgentSpec(self.learner).make(self.env_id)
+        if not isinstance(agent, CompiledAgent):
+            raise ValueError(
+                f"agent {self.learner} is no compiled learner; give one, such as psrl or tql-ucb"
+            )
+        return agent
 
     def split(self, rank: int, world: int) -> TrainingRuns:
         """Returns part `rank` of `world` parts of this stream. Together they have each of its batches once.

@@ -21,17 +21,14 @@ from anymdp_baselines.training.objective import Compute  # noqa: E402
 from anymdp_baselines.training.prefetch import (  # noqa: E402
     Prefetcher,
     make_tasks,
-    record_runs,
 )
 from anymdp_baselines.training.task_pool import TaskPool  # noqa: E402
 from anymdp_baselines.training.trainer import Trainer  # noqa: E402
 from anymdp_bench.datasets.codes import (  # noqa: E402
-    TAG_UNKNOWN,
     TERMINATED,
     TRUNCATED,
     WENT_ON,
 )
-from anymdp_bench.datasets.mixture import Mixture  # noqa: E402
 from anymdp_bench.datasets.sequences import synthesise  # noqa: E402
 from anymdp_bench.tasks.family import PUBLIC_SEEDS, task_source  # noqa: E402
 
@@ -84,17 +81,6 @@ def test_a_prefetcher_gives_rows_in_order_whoever_makes_them(workers):
     rows.move(100)
     np.testing.assert_array_equal(rows.take(2).seed, [100, 101])
     assert rows.next_seed == 102
-
-
-@pytest.mark.parametrize("tags", [True, False])
-def test_recorded_runs_are_synthesised_ones(tags):
-    seeds = range(FIRST, FIRST + 3)
-    made, whole = record_runs(8, 3, seeds, 50, Mixture(), tags), synthesise(8, 3, seeds, 50)
-    for name in made._fields:
-        expected = getattr(whole, name)
-        if name == "tag" and not tags:
-            expected = np.full_like(expected, TAG_UNKNOWN)
-        np.testing.assert_array_equal(getattr(made, name), expected)
 
 
 def given_step(generator, observations, A, heads, width):

@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anymdp_baselines.studies.exploration import ENV_ID, collision_rate, record_history, run
+from anymdp_baselines.studies.exploration import (
+    AGENTS,
+    ENV_ID,
+    collision_rate,
+    record_history,
+    run,
+)
 from anymdp_baselines.tabular.oracle import Oracle
 from anymdp_baselines.tabular.tql_ucb import TQLUCB
 from anymdp_bench.evaluation import Budget, Run, SteppedAgent, play_compiled
@@ -66,7 +72,7 @@ def test_a_tiny_study_ends_in_a_table_and_a_picture_and_goes_on(tmp_path):
     pytest.importorskip("torch")
     paths = run("tiny", tmp_path)
     table = pd.read_csv(paths[1])
-    assert table["agent"].tolist() == ["neural-planner", "psrl", "tql-ucb-fast"]
+    assert table["agent"].tolist() == list(AGENTS)
     assert paths[-1].read_bytes()[:4] == b"\x89PNG"
     before = paths[0].stat().st_mtime_ns
     run("tiny", tmp_path)
