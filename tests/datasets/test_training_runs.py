@@ -217,7 +217,7 @@ def test_demonstrations_are_shown_step_by_step():
         (FAMILIES[0], {"mixture": (SHARES, 2.0, 1.0)}, "redrawn is 2.0"),
         (FAMILIES[0], {"mixture": ((1.0,), 0.5, 1.0)}, "1 shares; give 12"),
         (FAMILIES[0], {"colour": "red"}, "colour"),
-        (FAMILIES[0], {"learner": "psrll"}, "did you mean psrl"),
+        (FAMILIES[0], {"learner": "psrll"}, "did you mean 'psrl'"),
         (FAMILIES[0], {"learner": "bc"}, "no compiled learner"),
         (FAMILIES[0], {"learner": "psrl", "keep_every": 0}, "keep_every is 0"),
         (FAMILIES[0], {"keep_every": 2}, "keep_every is for a learner"),

@@ -22,7 +22,7 @@ SHORT = {  # (the library that it needs, its arguments, the least score that it 
 
 
 def is_installed(name):
-    return all(importlib.util.find_spec(part) for part in {name.partition(".")[0], name})
+    return all(importlib.util.find_spec(part) for part in (name.partition(".")[0], name))
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ def test_the_file_says_by_which_protocol_it_was_played(played):
     assert header["protocol"] == json.loads(header["settings"])["protocol"] == "paper"
     assert header["command"].endswith("--suite smoke --protocol paper")
     assert "protocol" not in read_header(folder / f"{NAME}.csv")
-    assert "Protocol paper:" in answer.stdout
+    assert "Protocol paper:" in " ".join(answer.stdout.split())
     assert "published" in answer.stdout.splitlines()[0]
     assert "submit:" not in answer.stderr
 

@@ -1,6 +1,7 @@
 """Protocols: which tasks count, how they are played, and that a suite under another one is another suite."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def references(gap, sd):
 
 
 def test_the_names_are_those_of_the_command_and_of_result_files():
-    assert [each.value for each in Rules] == list(PROTOCOLS)
+    assert get_args(Rules) == tuple(PROTOCOLS)
     assert schema.DEFAULT_PROTOCOL == DEFAULT_PROTOCOL == next(iter(PROTOCOLS))
     assert PROTOCOLS[DEFAULT_PROTOCOL].least_gap == LEAST_GAP_IN_SD
 

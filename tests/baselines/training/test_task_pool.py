@@ -23,7 +23,7 @@ def pool_of(source, n=16):
 
 
 def test_public_seeds_are_refused():
-    with pytest.raises(ValueError, match=f"is public; training draws from {PUBLIC_SEEDS} on"):
+    with pytest.raises(ValueError, match=f"is public; training draws from {PUBLIC_SEEDS} upward"):
         TaskPool(1, FULL, 8, A).assign(np.arange(1), np.array([PUBLIC_SEEDS - 1]))
 
 
