@@ -185,40 +185,39 @@ def _name(method: str) -> str:
 
 
 def _table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Returns the mean score of every method with its interval."""
     table = []
     for method in (*METHODS, *OTHERS):
-        line = {"method": _name(method)}
-        for context, when in _COLUMNS:
-            scores = _scores(rows, method, context, when)
-            cell = "—"
-            if scores.size:
-                mean, low, high = interval(scores)
-                cell = f"{mean:.2f} [{low:.2f}, {high:.2f}]"
-            line[f"{context}, {when}"] = cell
-        table.append(line)
+        scores = [_scores(rows, method, *column) for column in _COLUMNS]
+        table.append({"method": _name(method)} | _cells(scores, "{0:.2f} [{1:.2f}, {2:.2f}]"))
     return pd.DataFrame(table)
 
 
 def _differences(rows: pd.DataFrame) -> pd.DataFrame:
     """Returns OmniRL's scores minus those of every other method, paired by task."""
+    mine = [_scores(rows, "omnirl", *column) for column in _COLUMNS[:-1]]
     table = []
     for method in (*METHODS, *OTHERS):
         if method == "omnirl":
             continue
-        line = {"OmniRL minus": _name(method)}
-        for context, when in _COLUMNS[:-1]:
-            mine, other = (
-                _scores(rows, "omnirl", context, when),
-                _scores(rows, method, context, when),
-            )
-            cell = "—"
-            if other.size:
-                mean, low, high = interval(mine - other)
-                mark = r"\*" if low > 0.0 or high < 0.0 else ""
-                cell = f"{mean:+.2f}{mark} [{low:.2f}, {high:.2f}]"
-            line[f"{context}, {when}"] = cell
-        table.append(line)
+        others = [_scores(rows, method, *column) for column in _COLUMNS[:-1]]
+        less = [x - y if y.size else y for x, y in zip(mine, others, strict=True)]
+        table.append(
+            {"OmniRL minus": _name(method)} | _cells(less, "{0:+.2f}{3} [{1:.2f}, {2:.2f}]")
+        )
     return pd.DataFrame(table)
+
+
+def _cells(scores: list[Float64s], form: str) -> dict[str, str]:
+    """Returns the cells of a row: mean, ends of the interval, and a star where it excludes 0."""
+    out = {}
+    for (context, when), each in zip(_COLUMNS, scores, strict=False):
+        cell = "—"
+        if each.size:
+            mean, low, high = interval(each)
+            cell = form.format(mean, low, high, r"\*" if low > 0.0 or high < 0.0 else "")
+        out[f"{context}, {when}"] = cell
+    return out
 
 
 def _classics(rows: pd.DataFrame) -> pd.DataFrame:
