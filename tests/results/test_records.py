@@ -448,3 +448,15 @@ def test_the_mark_of_tuned_agents_outlives_pandas_concat(tmp_path: Path) -> None
     assert again["tuned"].tolist() == [True] * 3 + [False] * 3
     assert "tuned" not in pd.concat([plain, plain])
     assert len(pd.concat([plain, tuned], axis=1)) == 3
+
+
+def test_the_protocol_outlives_pandas_concat(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    records.write_csv(one, [a_run()], {})
+    records.write_csv(two, [a_run(agent="ppo")], {"protocol": "paper"})
+    default, paper = Results.read(one), Results.read(two)
+    both = pd.concat([default, paper], ignore_index=True)
+    assert both["protocol"].tolist() == ["default"] * 3 + ["paper"] * 3
+    assert both.table() == Results.read([one, two]).table()
+    assert pd.concat([both[3:], default])["protocol"].tolist() == ["paper"] * 3 + ["default"] * 3
+    assert "protocol" not in pd.concat([default, default])

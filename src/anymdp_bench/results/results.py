@@ -88,12 +88,17 @@ class Results(pd.DataFrame):
         return _make_frame
 
     def __finalize__(self, other: Any, method: str | None = None, **keywords: Any) -> Results:
-        """Keeps the mark of tuned agents where pandas puts results together, in the column `tuned`."""
+        """Keeps what headers say where pandas puts results together, in columns `tuned` and `protocol`."""
         super().__finalize__(other, method, **keywords)  # type: ignore[misc]  # not in the stubs
-        parts = getattr(other, "input_objs", ())
-        tuned = np.concatenate([_find_tuned(part) for part in parts] or [np.zeros(0, np.bool_)])
-        if tuned.any() and len(tuned) == len(self):  # else they stand side by side
+        parts = list(getattr(other, "input_objs", ()))
+        if not parts or sum(map(len, parts)) != len(self):  # these stand side by side
+            return self
+        tuned = np.concatenate([_find_tuned(part) for part in parts])
+        if tuned.any():
             self["tuned"] = tuned
+        protocols = [each for part in parts for each in _find_protocols(part)]
+        if set(protocols) - {DEFAULT_PROTOCOL}:
+            self[PROTOCOL] = protocols
         return self
 
     @classmethod
@@ -299,10 +304,8 @@ class Results(pd.DataFrame):
         rows = pd.DataFrame(self)[list(COLUMNS)]
         if "tuned" in self.columns or is_marked_tuned(self.header):
             rows["tuned"] = _find_tuned(self)
-        if PROTOCOL in self.columns:
-            rows[PROTOCOL] = pd.DataFrame(self)[PROTOCOL].fillna(DEFAULT_PROTOCOL)
-        elif PROTOCOL in self.header:
-            rows[PROTOCOL] = self.header[PROTOCOL]
+        if PROTOCOL in self.columns or PROTOCOL in self.header:
+            rows[PROTOCOL] = _find_protocols(self)
         for name in TEXT:
             if not isinstance(rows[name].dtype, pd.CategoricalDtype):
                 rows[name] = rows[name].astype("category")
@@ -326,11 +329,19 @@ def _make_frame(*args: Any, **keywords: Any) -> pd.DataFrame:
 
 
 def _find_tuned(rows: pd.DataFrame) -> Bools:
-    """Whether the agent of each row is tuned, bool [rows], by the column `tuned` or by the header."""
+    """Tells whether the agent of each row is tuned, bool [rows], by the column `tuned` or by the header."""
     if "tuned" in rows.columns:
         return rows["tuned"].eq(True).to_numpy(np.bool_)
     is_tuned = isinstance(rows, Results) and is_marked_tuned(rows.header)
     return np.full(len(rows), is_tuned, np.bool_)
+
+
+def _find_protocols(rows: pd.DataFrame) -> list[str]:
+    """Returns the protocol of each row, by the column `protocol` or by the header."""
+    if PROTOCOL in rows.columns:
+        return list(rows[PROTOCOL].fillna(DEFAULT_PROTOCOL))
+    header = rows.header if isinstance(rows, Results) else {}
+    return [header.get(PROTOCOL, DEFAULT_PROTOCOL)] * len(rows)
 
 
 def _make_records(rows: pd.DataFrame) -> Iterator[RunRecord]:
