@@ -8,9 +8,11 @@ steps new runs begin. Everything is drawn from the seed, so two models see the s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
+from anymdp_bench.engine.arrays import Int64s
 from anymdp_bench.longcontext import Stream, training
 from anymdp_bench.tasks.family import PUBLIC_SEEDS
 
@@ -32,6 +34,7 @@ class ContextConfig:
         rate: peak of the learning rate; warm-up over 2% of the updates, then a cosine to 3%.
         tasks: number of training tasks; 0 means that each run has one of its own.
         seed: seed of weights and runs.
+        following_share: share of the loss of the next observation, beside that of the oracle's action.
     """
 
     n_states: int
@@ -43,6 +46,7 @@ class ContextConfig:
     rate: float
     tasks: int = 0
     seed: int = 0
+    following_share: float = 1.0
 
     @property
     def segments(self) -> int:
@@ -74,4 +78,9 @@ class ContextConfig:
 
 def _shuffle(k: int, n: int, seed: int) -> int:
     """Returns item `k` of 0..n-1 shuffled, then shuffled again, and so on: every task comes equally often."""
-    return int(np.random.default_rng([seed, k // n]).permutation(n)[k % n])
+    return int(_permutation(n, seed, k // n)[k % n])
+
+
+@lru_cache(maxsize=2)
+def _permutation(n: int, seed: int, number: int) -> Int64s:
+    return np.random.default_rng([seed, number]).permutation(n)

@@ -7,43 +7,25 @@ one feature of both tokens, so that a memory can be read with the key that it wa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from anymdp_baselines.omnirl.mixers import Addresses, HiddenStreams, mixers
 from anymdp_baselines.omnirl.model import FeedForward
+from anymdp_baselines.studies.context_network import ContextNetwork, ContextSize
+from anymdp_baselines.studies.context_planning import PLANNING, PlanningNetwork
 from anymdp_bench.datasets.codes import ENDINGS, NOTHING, TAGS
-from anymdp_bench.engine.arrays import AnyArray
-from anymdp_bench.longcontext.losses import Predict
-from anymdp_bench.longcontext.streams import Steps, Stream
+from anymdp_bench.longcontext.streams import Steps
 
 _REWARDS, _SPREAD = 4, 0.5
 
 
-@dataclass(frozen=True)
-class ContextSize:
-    """The sizes of a model; `hidden` is the width inside its feed-forward networks."""
-
-    mixer: str
-    n_states: int
-    n_actions: int
-    width: int
-    blocks: int
-    heads: int
-    hidden: int
-
-
-class ContextModel(nn.Module):
+class ContextModel(ContextNetwork):
     """The model of a size (see the module); its state is a list of tensors, one for each block."""
 
     def __init__(self, size: ContextSize) -> None:
-        super().__init__()
-        self.size = size
+        super().__init__(size)
         S, A, width = size.n_states, size.n_actions, size.width
         self.seen, self.arrival = nn.Embedding(S, width), nn.Embedding(S, width)
         self.where, self.what = nn.Embedding(S, width), nn.Embedding(A, width)
@@ -106,31 +88,13 @@ class ContextModel(nn.Module):
         out: Tensor = both + gate.sigmoid() * value
         return out
 
-    def losses(self, data: Stream, state: list[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Returns (mean loss of the next observation, of the oracle's action, in nats, state after)."""
-        following, policy, state = self(data.steps, state)
-        answers = (
-            torch.as_tensor(x, device=following.device).flatten()
-            for x in (data.following, data.label)
-        )
-        both = (x.flatten(0, 1) for x in (following, policy))
-        next_loss, policy_loss = map(cross_entropy, both, answers)
-        return next_loss, policy_loss, state
 
-
-def reader(model: ContextModel) -> Predict:
-    """Returns the model as the function that `anymdp_bench.longcontext.score` takes."""
-
-    def predict(state: Any, steps: Steps) -> tuple[Any, AnyArray, AnyArray]:
-        with torch.no_grad():
-            memory = model.initial_state(len(steps.seen)) if state is None else state
-            following, policy, memory = model(steps, memory)
-        return memory, following.cpu().numpy(), policy.cpu().numpy()
-
-    return predict
+def make_network(size: ContextSize) -> ContextNetwork:
+    """Returns a new model of a size."""
+    return PlanningNetwork(size) if size.mixer == PLANNING else ContextModel(size)
 
 
 def count_parameters(size: ContextSize) -> int:
     """Returns the number of parameters of a model of this size."""
     with torch.device("meta"):
-        return sum(int(np.prod(p.shape)) for p in ContextModel(size).parameters())
+        return sum(int(np.prod(p.shape)) for p in make_network(size).parameters())

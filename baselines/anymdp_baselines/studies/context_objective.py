@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from anymdp_baselines.studies.context_config import ContextConfig
-from anymdp_baselines.studies.context_model import ContextModel, ContextSize
+from anymdp_baselines.studies.context_model import make_network
+from anymdp_baselines.studies.context_network import ContextNetwork, ContextSize
 from anymdp_baselines.training.objective import Compute, Losses, TrainingPlan
 from anymdp_baselines.training.optimizer import OptimizerSettings
 from anymdp_baselines.training.resume import has_state
 from anymdp_baselines.training.train import train
 
-Watch = Callable[[int, ContextModel], None]
+Watch = Callable[[int, ContextNetwork], None]
 _SAVES = 50  # checkpoints of a training
 
 
@@ -48,7 +49,7 @@ class ContextObjective:
         evaluate = between if watch and every else rounds + 1
         self.plan = TrainingPlan(rounds, config.segments, settings, between, between, evaluate)
         torch.manual_seed(config.seed)
-        self.model = ContextModel(size).to(device)
+        self.model = make_network(size).to(device)
         self.seconds = 0.0  # processor time of the updates
         self._updates = 0
 
@@ -68,7 +69,7 @@ class ContextObjective:
         segment = self.config.segment
         data = self._data.part(part * segment, (part + 1) * segment)
         following, policy, state = self.model.losses(data, self._state)
-        (following + policy).backward()
+        (self.config.following_share * following + policy).backward()
         self._state = [memory.detach() for memory in state]
         self._updates += 1
         return {"runs": {"following": following.item(), "policy": policy.item()}}

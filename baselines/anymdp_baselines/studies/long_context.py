@@ -1,30 +1,33 @@
-"""Which memory models a long context best? Loss by position, throughput and memory. Needs the extra torch.
+"""Which memory models a long context best? Loss by position, cost and state. Needs the extra torch.
 
 Mixers of equal parameters (feed-forward networks make up for what a mixer has less) are trained on the same
-runs in the same order and scored on a published stream (`anymdp_bench.longcontext`), far beyond the length
-that they were trained at. Beside them: counts in the context, which need no training, and the entropy of the
-transitions, which nobody beats. A mixer's state is kept in `long-context/`, its result file for the
-leaderboard is `long-context/MIXER.json`.
+runs in the same order, with runs of several lengths, and scored on a published stream
+(`anymdp_bench.longcontext`), far beyond the length that they were trained at. Each mixer has the learning
+rate that is best for it in a short training, by held-out runs. Beside them: counts in the context, which need
+no training, and the entropy of the transitions, which nobody beats. The trainings are kept in
+`long-context/`, and so are the result files for the leaderboard, `long-context/MIXER.json`.
 """
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from anymdp_baselines.studies.context_config import ContextConfig
-from anymdp_bench.longcontext import STREAMS, counting, save_result, score, stream
-from anymdp_bench.longcontext.losses import Losses
-from anymdp_bench.studies.files import ResultCache, publish
+from anymdp_baselines.studies.context_config import FIRST_TASK, ContextConfig
+from anymdp_bench.longcontext import STREAMS, Stream, counting, save_result, score, stream, training
+from anymdp_bench.longcontext.losses import Losses, edges
+from anymdp_bench.studies.files import ResultCache, markdown, publish
 
 if TYPE_CHECKING:
-    from anymdp_baselines.studies.context_model import ContextSize
+    from anymdp_baselines.studies.context_network import ContextNetwork, ContextSize
 
 NAME = "long-context"
 MIXERS = {
@@ -37,62 +40,110 @@ MIXERS = {
     "attention": "softmax attention",
 }
 COUNTS = "counts"
-VERSION = "2"
+VERSION = "3"
+_HELD_OUT = FIRST_TASK + 2**39
+_SEGMENT_READ = 256
+_TIMED = 7  # repetitions, of which the median counts
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much work: the model before parameters are made equal, its training, and what it is scored on."""
+    """How much work: the model before parameters are made equal, its trainings, and what it is scored on.
+
+    Attributes:
+        width: of the model.
+        blocks: of it.
+        heads: of its mixer.
+        config: a training; its length of a run and its learning rate are set by the two that follow.
+        lengths: steps of the training runs; the second is that of the search of the learning rate.
+        rates: the learning rates of the search.
+        search: updates of a training of the search.
+        held_out: runs on which the search compares.
+        stream: the published stream.
+        runs: of it.
+        length: steps of each.
+    """
 
     width: int
     blocks: int
     heads: int
     config: ContextConfig
+    lengths: tuple[int, ...]
+    rates: tuple[float, ...]
+    search: int
+    held_out: int
     stream: str
     runs: int
     length: int
 
+    @property
+    def main_length(self) -> int:
+        """The length of runs of the search and of the main table."""
+        return self.lengths[1]
+
+    def config_of(self, length: int, rate: float, updates: int = 0) -> ContextConfig:
+        """Returns a training on runs of a length at a rate; by default with all updates."""
+        return replace(
+            self.config, context_length=length, rate=rate, updates=updates or self.config.updates
+        )
+
 
 SCALES = {
-    "tiny": Scale(16, 1, 1, ContextConfig(8, 3, 4, 64, 128, 8, 3e-3), "tau8-v1", 2, 2048),
-    "small": Scale(64, 1, 1, ContextConfig(8, 3, 8, 128, 2048, 3000, 5e-3), "tau8-v1", 16, 32768),
-    "paper": Scale(
-        512, 18, 4, ContextConfig(64, 5, 40, 2048, 8192, 100_000, 2e-4), "tau64-v1", 16, 32768
+    "tiny": Scale(
+        16, 1, 1, ContextConfig(8, 3, 4, 64, 128, 8, 3e-3), (64, 128), (3e-3, 1e-2), 4, 2,
+        "tau8-v1", 2, 2048,
     ),
-}
-
-
-def _rows(found: Losses, more: dict[str, Any]) -> list[dict[str, Any]]:
-    return [more | row for row in found.buckets()]
+    "small": Scale(
+        64, 1, 1, ContextConfig(8, 3, 8, 128, 2048, 4096, 3e-3), (512, 2048, 8192),
+        (1e-3, 2.5e-3, 6e-3), 1536, 32, "tau8-v1", 16, 32768,
+    ),
+    "paper": Scale(
+        512, 18, 4, ContextConfig(64, 5, 40, 2048, 8192, 98_304, 2e-4), (2048, 8192, 32768),
+        (1e-4, 2e-4, 4e-4), 24_576, 32, "tau64-v1", 16, 32768,
+    ),
+}  # fmt: skip
 
 
 def run(scale: str, out: Path) -> list[Path]:
-    """Trains and scores what is missing in `long-context.rows.csv`; writes the table and the picture."""
+    """Trains and scores what is missing in `long-context.rows.csv`; writes the tables and the picture."""
     from anymdp_baselines.studies.context_objective import find_device
 
-    chosen, folder = SCALES[scale], out / NAME
+    chosen, folder, device = SCALES[scale], out / NAME, find_device()
     folder.mkdir(parents=True, exist_ok=True)
     updates = chosen.config.updates
-    kept = ResultCache(out / f"{NAME}.rows.csv", ("scale", "updates", "mixer"))
-    if not kept.has(scale, updates, COUNTS):
-        data = stream(chosen.stream, chosen.runs, chosen.length)
-        found = score(data, counting(data.n_states, data.n_actions))
-        kept.add(
-            (scale, updates, COUNTS),
-            _rows(found, {"parameters": 0, "state_floats": _tables(chosen)}),
-        )
-    for name in MIXERS:
-        if kept.has(scale, updates, name):
-            continue
-        found, more = measure_mixer(name, chosen, folder / scale, find_device())
-        if found.stream.name in STREAMS:
-            _submission(folder / f"{name}.json", name, chosen, found, more)
-        kept.add((scale, updates, name), _rows(found, more))
-        print(f"{MIXERS[name]}: {found.following.mean():.3f} nats", flush=True)
-    rows = kept.rows(scale, updates)
-    return publish(
-        NAME, out, table(rows), _note(scale, chosen, find_device()), picture(rows, chosen)
+    kept = ResultCache(out / f"{NAME}.rows.csv", ("scale", "updates", "length", "mixer"))
+    found = ResultCache(
+        out / f"{NAME}.rates.csv", ("scale", "length", "search", "mixer", "learning_rate")
     )
+    costs = ResultCache(out / f"{NAME}.costs.csv", ("scale", "length"))
+    if not kept.has(scale, updates, chosen.main_length, COUNTS):
+        data = stream(chosen.stream, chosen.runs, chosen.length)
+        losses = score(data, counting(data.n_states, data.n_actions))
+        more = {"parameters": 0, "state_floats": _tables(chosen)}
+        kept.add((scale, updates, chosen.main_length, COUNTS), _rows(losses, more))
+    for name in MIXERS:
+        rate = find_rate(name, scale, folder / scale, found)
+        for length in chosen.lengths:
+            if kept.has(scale, updates, length, name):
+                continue
+            losses, more = measure_mixer(name, chosen, length, rate, folder / scale, device)
+            if length == chosen.main_length and losses.stream.name in STREAMS:
+                _submission(folder / f"{name}.json", name, chosen, losses, more)
+            kept.add((scale, updates, length, name), _rows(losses, more))
+            mean = losses.following.mean()
+            print(f"{MIXERS[name]}, runs of {length:,}: {mean:.3f} nats", flush=True)
+    at = (scale, chosen.main_length)
+    cost = costs.fetch(at, lambda: measure_costs(chosen, device))
+    rows = kept.rows(scale, updates)
+    rows["length"] = rows["length"].astype(int)
+    search = found.rows(scale, chosen.main_length, chosen.search)
+    note = (
+        f"{_note(chosen, device)}\n\n"
+        f"{markdown(table_of_lengths(rows, chosen))}\n\n{_note_of_lengths(chosen)}\n\n"
+        f"{markdown(table_of_rates(search, rows, chosen))}\n\n{_note_of_rates(chosen)}\n\n"
+        f"Command: `anymdp-bench study {NAME} --scale {scale}`."
+    )
+    return publish(NAME, out, table(rows, cost, chosen), note, picture(rows, chosen))
 
 
 def equal_sizes(scale: Scale) -> dict[str, ContextSize]:
@@ -101,7 +152,8 @@ def equal_sizes(scale: Scale) -> dict[str, ContextSize]:
     With feed-forward networks of twice the width, mixers differ. So those networks are widened by as many
     units as come nearest.
     """
-    from anymdp_baselines.studies.context_model import ContextSize, count_parameters
+    from anymdp_baselines.studies.context_model import count_parameters
+    from anymdp_baselines.studies.context_network import ContextSize
 
     S, A = scale.config.n_states, scale.config.n_actions
     plain = {
@@ -116,36 +168,151 @@ def equal_sizes(scale: Scale) -> dict[str, ContextSize]:
     }
 
 
-def measure_mixer(
-    name: str, scale: Scale, folder: Path, device: str
-) -> tuple[Losses, dict[str, Any]]:
-    """Trains and scores a mixer; returns (losses, its other columns in the table)."""
-    from anymdp_baselines.studies.context_model import count_parameters, reader
+def train_mixer(
+    name: str, scale: Scale, length: int, rate: float, folder: Path, device: str, updates: int = 0
+) -> ContextNetwork:
+    """Trains a mixer where that is not done yet, and returns the model.
+
+    Args:
+        name: the mixer, of `MIXERS`.
+        scale: how much work.
+        length: steps of the training runs.
+        rate: the learning rate.
+        folder: the folder of all trainings.
+        device: the device, in PyTorch's words.
+        updates: their number; by default as many as `scale` says.
+    """
     from anymdp_baselines.studies.context_objective import train_context_model
 
-    size = equal_sizes(scale)[name]
+    config = scale.config_of(length, rate, updates)
+    where = folder / f"{name}-{length}-{config.updates}-{rate:g}"
+    return train_context_model(config, equal_sizes(scale)[name], where, device=device).model
+
+
+def find_rate(name: str, scale: str, folder: Path, found: ResultCache) -> float:
+    """Returns the learning rate that is best for a mixer; searches where `found` lacks the losses.
+
+    Each rate has a short training. The best has the lowest sum of both losses in the second half of the
+    context, on held-out runs.
+    """
+    from anymdp_baselines.studies.context_network import reader
+    from anymdp_baselines.studies.context_objective import find_device
+
+    chosen = SCALES[scale]
+    length, losses = chosen.main_length, {}
+    for rate in chosen.rates:
+        part = (scale, length, chosen.search, name, rate)
+        if not found.has(*part):
+            model = train_mixer(name, chosen, length, rate, folder, find_device(), chosen.search)
+            found.add(part, [late_losses(held_out_runs(chosen, length), reader(model))])
+        row = found.rows(*part).iloc[0]
+        losses[rate] = float(row["following"] + row["policy"])
+    return min(losses, key=lambda rate: losses[rate])
+
+
+def held_out_runs(scale: Scale, length: int) -> Stream:
+    """Returns runs of training tasks that no training has."""
+    seeds = range(_HELD_OUT, _HELD_OUT + scale.held_out)
+    return training(scale.config.n_states, scale.config.n_actions, seeds, length)
+
+
+def late_losses(data: Stream, predict: Callable[..., Any]) -> dict[str, float]:
+    """Returns the mean of both losses over the second half of the context."""
+    losses = score(data, predict, _SEGMENT_READ)
+    assert losses.policy is not None
+    late = slice(data.length // 2, None)
+    return {
+        "following": float(losses.following[:, late].mean()),
+        "policy": float(losses.policy[:, late].mean()),
+    }
+
+
+def measure_mixer(
+    name: str, scale: Scale, length: int, rate: float, folder: Path, device: str
+) -> tuple[Losses, dict[str, Any]]:
+    """Trains and scores a mixer; returns (losses, its other columns)."""
+    from anymdp_baselines.studies.context_model import count_parameters
+    from anymdp_baselines.studies.context_network import reader
+
     _reset_peak(device)
-    trained = train_context_model(scale.config, size, folder / name, device=device)
+    model = train_mixer(name, scale, length, rate, folder, device)
     peak = _read_peak(device)
+    late = late_losses(held_out_runs(scale, length), reader(model))
     data = stream(scale.stream, scale.runs, scale.length)
     state: list[Any] = []
 
     def predict(before: Any, steps: Any) -> Any:
-        answer = reader(trained.model)(before, steps)
+        answer = reader(model)(before, steps)
         state[:] = answer[0]
         return answer
 
-    begun = time.process_time()
-    found = score(data, predict, 256)
-    reading = time.process_time() - begun
-    floats = sum(memory[0].numel() for memory in state)
+    found = score(data, predict, _SEGMENT_READ)
     return found, {
-        "parameters": count_parameters(size),
-        "train_rate": scale.config.steps / max(trained.seconds, 1e-9),
-        "read_rate": data.following.size / reading,
-        "state_floats": floats,
+        "parameters": count_parameters(equal_sizes(scale)[name]),
+        "learning_rate": rate,
+        "late_following": late["following"],
+        "late_policy": late["policy"],
+        "state_floats": sum(memory[0].numel() for memory in state),
         "peak_mib": peak,
     }
+
+
+def measure_costs(scale: Scale, device: str) -> Iterator[dict[str, Any]]:
+    """Measures, for each mixer, the time of a step at the end of a context of the main length.
+
+    The mixers take turns, so what else the machine does strikes all alike. Yields the medians of training
+    and of reading, in units of those of the first mixer.
+    """
+    from anymdp_baselines.studies.context_model import make_network
+
+    config = scale.config_of(scale.main_length, scale.rates[0])
+    data = config.make_data(0)
+    last = data.part(config.context_length - config.segment, config.context_length)
+    models = {name: make_network(size).to(device) for name, size in equal_sizes(scale).items()}
+    states = {name: _read_before(model, data, config) for name, model in models.items()}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in models}
+    for _ in range(_TIMED):
+        for name, model in models.items():
+            times[name].append(_time_once(model, last, states[name], device))
+    first = next(iter(models))
+    units = [statistics.median(pair[k] for pair in times[first]) for k in range(2)]
+    for name, pairs in times.items():
+        trained, read = (statistics.median(pair[k] for pair in pairs) / units[k] for k in range(2))
+        yield {"mixer": name, "trained": trained, "read": read}
+
+
+def _read_before(model: ContextNetwork, data: Stream, config: ContextConfig) -> list[Any]:
+    """Returns the state of a model before the last segment of some runs."""
+    import torch
+
+    state = model.initial_state(config.runs)
+    with torch.no_grad():
+        for start in range(0, config.context_length - config.segment, config.segment):
+            _, _, state = model(data.steps.part(start, start + config.segment), state)
+    return state
+
+
+def _time_once(
+    model: ContextNetwork, data: Stream, state: list[Any], device: str
+) -> tuple[float, float]:
+    """Returns the seconds of (one segment in training, the same segment read)."""
+    import torch
+
+    def wait() -> float:
+        if device != "cpu":
+            torch.cuda.synchronize()
+            return time.perf_counter()
+        return time.process_time()
+
+    start = wait()
+    following, policy, _ = model.losses(data, state)
+    (following + policy).backward()
+    middle = wait()
+    with torch.no_grad():
+        model(data.steps, state)
+    stop = wait()
+    model.zero_grad()
+    return middle - start, stop - middle
 
 
 def _reset_peak(device: str) -> None:
@@ -178,46 +345,111 @@ def _tables(scale: Scale) -> int:
     return S * A * (S + 1)
 
 
+def _rows(found: Losses, more: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the mean losses of each run in each bucket of positions, with the columns of `more`."""
+    assert found.policy is not None
+    rows = []
+    for start, stop in edges(found.stream.length):
+        means = (
+            x[:, start:stop].mean(1) for x in (found.following, found.policy, found.stream.floor)
+        )
+        for k, (following, policy, floor) in enumerate(zip(*means, strict=True)):
+            own = {"run": k, "start": start, "stop": stop}
+            losses = {"following": following, "policy": policy, "floor": floor}
+            rows.append(own | {name: round(float(x), 6) for name, x in losses.items()} | more)
+    return rows
+
+
 def _submission(path: Path, name: str, scale: Scale, found: Losses, more: dict[str, Any]) -> None:
     save_result(
         path, found, model=f"{MIXERS[name]} ({NAME} study)", version=VERSION,
         parameters=more["parameters"], trained_steps=scale.config.steps,
         description=f"{scale.blocks} block(s) of width {scale.width}, trained on runs of"
-        f" {scale.config.context_length} steps",
+        f" {scale.main_length} steps at a learning rate of {more['learning_rate']:g}",
     )  # fmt: skip
 
 
-def table(rows: pd.DataFrame) -> pd.DataFrame:
-    """A line a model: parameters, rates, memory, loss of the next observation in some buckets, both means."""
+def table(rows: pd.DataFrame, costs: pd.DataFrame, scale: Scale) -> pd.DataFrame:
+    """A line a model trained at the main length: parameters, costs, losses in some buckets of positions."""
     lines = []
-    for name, part in rows.groupby("mixer", sort=False):
-        first = part.iloc[0]
-        line: dict[str, str] = {"model": MIXERS.get(str(name), str(name))}
+    trained, read = (dict(zip(costs["mixer"], costs[k], strict=True)) for k in ("trained", "read"))
+    for name, part in rows[rows["length"] == scale.main_length].groupby("mixer", sort=False):
+        first, means = part.iloc[0], _means(part)
+        line = {"model": MIXERS.get(str(name), str(name))}
         line["parameters"] = f"{int(first['parameters']):,}"
-        for title, column, form in (
-            ("steps/s trained", "train_rate", _thousands),
-            ("steps/s read", "read_rate", _thousands),
-            ("state, KiB", "state_floats", lambda x: f"{4 * x / 1024:,.1f}"),
-            ("peak, MiB", "peak_mib", lambda x: f"{x:,.0f}"),
-        ):
-            line[title] = _format(first.get(column), form)
-        for _, row in _every_second(part).iterrows():
+        line["cost, trained"] = f"{trained[name]:.2f}" if name in trained else ""
+        line["cost, read"] = f"{read[name]:.2f}" if name in read else ""
+        line["state, KiB"] = f"{4 * first['state_floats'] / 1024:,.1f}"
+        peak = first.get("peak_mib")
+        line["peak, MiB"] = "" if peak is None or pd.isna(peak) else f"{peak:,.0f}"
+        for _, row in _every_second(means).iterrows():
             line[_title(row)] = f"{row['following']:.3f}"
-        last = part.iloc[-1]
+        last = means.iloc[-1]
         line[f"action, {_title(last)}"] = f"{last['policy']:.3f}"
         lines.append(line)
-    some = rows[rows["mixer"] == rows["mixer"].iloc[0]]
+    some = _means(rows[rows["mixer"] == COUNTS])
     floor = {_title(row): f"{row['floor']:.3f}" for _, row in _every_second(some).iterrows()}
     lines.append({"model": "entropy of the transitions"} | floor)
     return pd.DataFrame(lines).fillna("")
 
 
-def _format(value: Any, form: Callable[[float], str]) -> str:
-    return "" if value is None or pd.isna(value) else form(float(value))
+def table_of_lengths(rows: pd.DataFrame, scale: Scale) -> pd.DataFrame:
+    """A line a model: losses in the last bucket by length of training runs, and their change till there."""
+    lines = []
+    for name, part in rows.groupby("mixer", sort=False):
+        line = {"model": MIXERS.get(str(name), str(name))}
+        parts = dict(list(part.groupby("length")))
+        for column, title in (("following", "next"), ("policy", "action")):
+            for length in scale.lengths:
+                key = f"{title}, {length:,}"
+                line[key] = f"{_last(parts[length])[column]:.3f}" if length in parts else ""
+        for column, title in (("following", "next"), ("policy", "action")):
+            for length in scale.lengths:
+                if length in parts and length == scale.main_length:
+                    mean, error = change(parts[length], column, scale.main_length)
+                    line[f"change, {title}"] = f"{mean:+.3f} ± {error:.3f}"
+        lines.append(line)
+    return pd.DataFrame(lines).fillna("")
 
 
-def _thousands(x: float) -> str:
-    return f"{x / 1000:,.1f}K"
+def table_of_rates(search: pd.DataFrame, rows: pd.DataFrame, scale: Scale) -> pd.DataFrame:
+    """A line a mixer: the late losses of the short training at each rate, and those of the whole training."""
+    lines = []
+    for name, part in search.groupby("mixer", sort=False):
+        line = {"model": MIXERS[str(name)]}
+        total = (part["following"] + part["policy"]).to_numpy()
+        for k, (_, row) in enumerate(part.iterrows()):
+            cell = f"{row['following']:.2f} / {row['policy']:.2f}"
+            rate = f"{float(row['learning_rate']):g}"
+            line[rate] = f"**{cell}**" if k == int(total.argmin()) else cell
+        whole = rows[(rows["mixer"] == name) & (rows["length"] == scale.main_length)].iloc[0]
+        line[f"{scale.config.updates:,} updates"] = (
+            f"{whole['late_following']:.2f} / {whole['late_policy']:.2f}"
+        )
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def change(part: pd.DataFrame, column: str, length: int) -> tuple[float, float]:
+    """Returns how a loss changes from the bucket that ends at `length` to the last one, and its error.
+
+    The mean over runs, with its standard error; the entropy of the transitions is taken off the loss of the
+    next observation first.
+    """
+    wide = part.assign(own=part[column] - (part["floor"] if column == "following" else 0.0))
+    stops = wide.pivot(index="run", columns="stop", values="own")
+    moved = (stops[stops.columns[-1]] - stops[length]).to_numpy()
+    return float(moved.mean()), float(moved.std(ddof=1) / np.sqrt(len(moved)))
+
+
+def _means(part: pd.DataFrame) -> pd.DataFrame:
+    """Returns the means over runs, a row a bucket of positions."""
+    means = part.groupby(["start", "stop"])[["following", "policy", "floor"]].mean()
+    return means.reset_index()
+
+
+def _last(part: pd.DataFrame) -> pd.Series[float]:
+    return _means(part).iloc[-1]
 
 
 def _every_second(part: pd.DataFrame) -> pd.DataFrame:
@@ -230,44 +462,68 @@ def _title(row: Any) -> str:
 
 
 def picture(rows: pd.DataFrame, scale: Scale) -> Figure:
-    """Both losses against the position in the context."""
+    """Both losses against the position in the context, of the models trained at the main length."""
     from matplotlib import rc_context
 
     from anymdp_bench.results.plots.lettering import add_legend
     from anymdp_bench.results.plots.style import RC, line_styles, make_panels, set_log_axis
 
+    rows = rows[rows["length"] == scale.main_length]
     figure, axes = make_panels(["next observation", "oracle's action"])
     figure.set_size_inches(8.4, 4.0)
     look = line_styles(rows["mixer"])
     with rc_context(RC):  # type: ignore[arg-type]
         for axis, column in zip(axes, ("following", "policy"), strict=True):
             for name, part in rows.groupby("mixer", sort=False):
-                at = (part["start"].clip(lower=16) * part["stop"]) ** 0.5
-                style = look[str(name)]
+                means, style = _means(part), look[str(name)]
                 axis.plot(
-                    at, part[column], color=style.color, linestyle=style.dash, marker=style.marker,
-                    markersize=3, label=MIXERS.get(str(name), str(name)),
+                    _centres(means), means[column], color=style.color, linestyle=style.dash,
+                    marker=style.marker, markersize=3, label=MIXERS.get(str(name), str(name)),
                 )  # fmt: skip
-            axis.axvline(scale.config.context_length, color="0.75", linewidth=0.8, zorder=0)
+            axis.axvline(scale.main_length, color="0.75", linewidth=0.8, zorder=0)
             axis.set_xlabel("position in the context, steps")
             set_log_axis(axis)
-        some = rows[rows["mixer"] == rows["mixer"].iloc[0]]
-        at = (some["start"].clip(lower=16) * some["stop"]) ** 0.5
+        some = _means(rows[rows["mixer"] == COUNTS])
         axes[0].plot(
-            at, some["floor"], color="0.5", linewidth=1.0, label="entropy of the transitions"
-        )
+            _centres(some), some["floor"], color="0.5", linewidth=1.0,
+            label="entropy of the transitions",
+        )  # fmt: skip
         axes[0].set_ylabel("loss, nats")
     add_legend(figure, axes, columns=3)
     return figure
 
 
-def _note(name: str, scale: Scale, device: str) -> str:
+def _centres(means: pd.DataFrame) -> Any:
+    """Returns the geometric centres of the buckets."""
+    return (means["start"].clip(lower=16) * means["stop"]) ** 0.5
+
+
+def _note(scale: Scale, device: str) -> str:
     config = scale.config
     return (
         f"tau({config.n_states},{config.n_actions}); {scale.blocks} block(s) of width {scale.width},"
         f" two tokens a step; {config.updates:,} updates on {config.runs} runs x {config.segment} steps"
-        f" ({config.steps / 1e6:.2f}M steps, runs of {config.context_length}), the same for all; scored on"
+        f" ({config.steps / 1e6:.2f}M steps), the same for all, in runs of {scale.main_length:,}; scored on"
         f" {scale.runs} runs of {scale.length:,} steps of stream {scale.stream}. Losses in nats, by position."
-        f" Rates in environment steps a second of {'the GPU' if device != 'cpu' else 'processor time'}."
-        f" Command: `anymdp-bench study {NAME} --scale {name}`."
+        f" Cost: {'time of the GPU' if device != 'cpu' else 'processor time'} of a step at the end of"
+        f" {scale.main_length:,} steps, in training and in reading; {next(iter(MIXERS.values()))} = 1."
+        f" State: what a run carries after {scale.length:,} steps."
+    )
+
+
+def _note_of_lengths(scale: Scale) -> str:
+    first, last = edges(scale.length)[-1]
+    return (
+        f"By length of the training runs, with equal steps: both losses at positions {first:,}-{last:,}."
+        f" Change: of the models trained on runs of {scale.main_length:,}, from positions"
+        f" {scale.main_length // 2:,}-{scale.main_length:,} to there, ± the standard error over runs;"
+        " the entropy of the transitions is taken off first. Below 0: better with position."
+    )
+
+
+def _note_of_rates(scale: Scale) -> str:
+    return (
+        f"By learning rate: both losses (next / action) in the second half of {scale.held_out} held-out runs"
+        f" of {scale.main_length:,} steps, after {scale.search:,} updates; in bold the rate of every training"
+        " above. Last: after the whole training."
     )

@@ -1,8 +1,9 @@
 """How many tasks make a model learn in context, at an equal number of runs? Needs the extra torch.
 
 Few tasks can be told apart and known by heart (task identification); many have to be learned from the context
-(task learning). A model is trained on each number of tasks, and looked at on the way, on new runs of tasks
-it was trained on and of tasks it was not. With L_t the loss of the oracle's action at step t,
+(task learning). Two networks are trained on each number of tasks: that of `omnirl`, which has a planning
+memory, and one without. Each is looked at on the way, on new runs of tasks it was trained on and of tasks it
+was not. With L_t the loss of the oracle's action at step t,
 
     d_t = 1 - L_t / L_0
 
@@ -24,26 +25,29 @@ from anymdp_bench.longcontext import Stream, score, training
 from anymdp_bench.studies.files import ResultCache, publish
 
 if TYPE_CHECKING:
-    from anymdp_baselines.studies.context_model import ContextModel
+    from anymdp_baselines.studies.context_network import ContextNetwork
 
 NAME = "task-scaling"
 SETS = ("seen", "unseen")
+NAMES = {"planning": "planning memory", "mamba2": "Mamba-2", "gated": "gated DeltaNet"}
 ENOUGH = 0.8
 _UNSEEN = FIRST_TASK + 2**39
 _FRESH = 2**40  # numbers of runs that no training reaches
+_READ = 256
 
 
 @dataclass(frozen=True)
-class Scale:
-    """How much work: the model, its training on each number of tasks, and how it is watched.
+class Setting:
+    """A network, its training on each number of tasks, and how it is watched.
 
     Attributes:
-        mixer: of the model.
+        mixer: of the network, or "planning" for the network of `omnirl`.
         width: of it.
         blocks: of it.
         heads: of its mixer.
-        config: how the model is trained, but for the tasks.
+        config: how the network is trained, but for the tasks.
         tasks: their numbers; 0: each run has a task of its own.
+        length: steps of the runs that are looked at.
         looks: number of them, after the first at update 0.
         runs: of each set that is looked at.
     """
@@ -54,36 +58,39 @@ class Scale:
     heads: int
     config: ContextConfig
     tasks: tuple[int, ...]
+    length: int
     looks: int
     runs: int
 
 
 SCALES = {
-    "tiny": Scale("gated", 16, 1, 1, ContextConfig(8, 3, 4, 64, 128, 8, 3e-3), (2, 0), 2, 4),
-    "small": Scale(
-        "mamba2",
-        64,
-        1,
-        1,
-        ContextConfig(8, 3, 8, 256, 256, 1250, 5e-3),
-        (100, 1000, 10_000),
-        10,
-        64,
+    "tiny": (
+        Setting(
+            "planning", 16, 1, 1, ContextConfig(8, 3, 4, 64, 64, 4, 3e-3), (2, 0), 128, 2, 4
+        ),
+        Setting("gated", 16, 1, 1, ContextConfig(8, 3, 4, 64, 128, 8, 3e-3), (2, 0), 128, 2, 4),
     ),
-    "paper": Scale(
-        "gated",
-        512,
-        18,
-        4,
-        ContextConfig(16, 5, 40, 2048, 8192, 320_000, 2e-4),
-        (100, 1000, 10_000, 128_000),
-        80,
-        256,
+    "small": (
+        Setting(
+            "planning", 16, 2, 4,
+            ContextConfig(16, 5, 25, 128, 128, 5120, 4e-3, following_share=0.1),
+            (100, 1000, 10_000, 128_000), 8192, 10, 32,
+        ),
+        Setting(
+            "mamba2", 64, 1, 1, ContextConfig(8, 3, 8, 256, 256, 1250, 5e-3),
+            (100, 1000, 10_000), 256, 10, 64,
+        ),
     ),
-}
+    "paper": (
+        Setting(
+            "gated", 512, 18, 4, ContextConfig(16, 5, 40, 2048, 8192, 320_000, 2e-4),
+            (100, 1000, 10_000, 128_000), 8192, 80, 256,
+        ),
+    ),
+}  # fmt: skip
 
 
-def make_sets(config: ContextConfig, runs: int) -> dict[str, Stream]:
+def make_sets(config: ContextConfig, runs: int, length: int) -> dict[str, Stream]:
     """Returns new runs of tasks that are trained on, repeated as needed, and of tasks that are not."""
     seen = min(config.tasks or config.sequences, runs)
     tasks = {
@@ -92,9 +99,7 @@ def make_sets(config: ContextConfig, runs: int) -> dict[str, Stream]:
     }
     numbers = range(_FRESH, _FRESH + runs)
     S, A = config.n_states, config.n_actions
-    return {
-        name: training(S, A, seeds, config.context_length, numbers) for name, seeds in tasks.items()
-    }
+    return {name: training(S, A, seeds, length, numbers) for name, seeds in tasks.items()}
 
 
 def places(length: int) -> list[tuple[int, int]]:
@@ -106,49 +111,54 @@ def places(length: int) -> list[tuple[int, int]]:
     return list(pairwise(ends))
 
 
-def train_watched(scale: Scale, config: ContextConfig, folder: Path) -> pd.DataFrame:
+def train_watched(setting: Setting, config: ContextConfig, folder: Path) -> pd.DataFrame:
     """Trains a model and watches it; returns rows of update, set, start and stop of a place, and loss."""
-    from anymdp_baselines.studies.context_model import ContextSize, reader
+    from anymdp_baselines.studies.context_network import ContextSize, reader
     from anymdp_baselines.studies.context_objective import find_device, train_context_model
 
     folder.mkdir(parents=True, exist_ok=True)
-    sets = make_sets(config, scale.runs)
+    sets = make_sets(config, setting.runs, setting.length)
     kept = ResultCache(folder / "looks.rows.csv", ("update", "set"))
 
-    def watch(update: int, model: ContextModel) -> None:
+    def watch(update: int, model: ContextNetwork) -> None:
         for name, data in sets.items():
-            loss = score(data, reader(model), config.segment).policy
+            loss = score(data, reader(model), _READ).policy
             assert loss is not None
             rows = [
                 {"start": start, "stop": stop, "loss": float(loss[:, start:stop].mean())}
-                for start, stop in places(config.context_length)
+                for start, stop in places(setting.length)
             ]
             kept.add((update, name), rows)
 
     size = ContextSize(
-        scale.mixer, config.n_states, config.n_actions, scale.width, scale.blocks, scale.heads,
-        2 * scale.width,
+        setting.mixer, config.n_states, config.n_actions, setting.width, setting.blocks,
+        setting.heads, 2 * setting.width,
     )  # fmt: skip
-    every = config.updates // scale.looks
-    train_context_model(config, size, folder / "training", watch, every, find_device())
+    every = config.updates // setting.looks
+    device = "cpu" if setting.mixer == "planning" else find_device()  # it has no kernel for a GPU
+    train_context_model(config, size, folder / "training", watch, every, device)
     return kept.rows().astype({"update": int})
 
 
 def run(scale: str, out: Path) -> list[Path]:
     """Trains what is missing in `task-scaling.rows.csv`; writes the paper's table and the maps."""
-    chosen, folder = SCALES[scale], out / NAME
+    folder = out / NAME
     folder.mkdir(parents=True, exist_ok=True)
-    kept = ResultCache(out / f"{NAME}.rows.csv", ("scale", "updates", "tasks"))
-    for tasks in chosen.tasks:
-        config = replace(chosen.config, tasks=tasks)
-        name = tasks or config.sequences
-        part = (scale, config.updates, name)
-        if not kept.has(*part):
-            rows = train_watched(chosen, config, folder / f"{scale}-{name}")
-            kept.add(part, [dict(row) for _, row in rows.iterrows()])
-            print(f"{name:,} tasks: done", flush=True)
-    rows = advances(kept.rows(scale, chosen.config.updates))
-    return publish(NAME, out, table(rows), _note(scale, chosen), picture(rows))
+    kept = ResultCache(out / f"{NAME}.rows.csv", ("scale", "mixer", "updates", "tasks"))
+    parts = []
+    for setting in SCALES[scale]:
+        mixer, updates = setting.mixer, setting.config.updates
+        for tasks in setting.tasks:
+            config = replace(setting.config, tasks=tasks)
+            name = tasks or config.sequences
+            part = (scale, mixer, updates, name)
+            if not kept.has(*part):
+                rows = train_watched(setting, config, folder / f"{scale}-{mixer}-{name}")
+                kept.add(part, [dict(row) for _, row in rows.iterrows()])
+                print(f"{NAMES[mixer]}, {name:,} tasks: done", flush=True)
+        parts.append(advances(kept.rows(scale, mixer, updates)))
+    whole = pd.concat([table(rows) for rows in parts]).fillna("")
+    return publish(NAME, out, whole, _note(scale), picture(parts))
 
 
 def advances(rows: pd.DataFrame) -> pd.DataFrame:
@@ -159,7 +169,10 @@ def advances(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def table(rows: pd.DataFrame) -> pd.DataFrame:
-    """The paper's: by set, the best d_t of the best look, the first t with d_t >= 80%; and which look."""
+    """The paper's, of one network: by set, the best d_t of the best look, and the first t with d_t >= 80%.
+
+    The last line says which look of the unseen tasks is best.
+    """
     columns: dict[str, list[str]] = {}
     for tasks, part in rows.groupby("tasks", sort=False):
         cells = []
@@ -173,49 +186,71 @@ def table(rows: pd.DataFrame) -> pd.DataFrame:
         columns[f"{int(str(tasks)):,} tasks"] = [*cells, f"{best:,}"]
     lines = [(s, m) for s in SETS for m in ("max d_t", f"first t with d_t >= {ENOUGH:.0%}")]
     lines.append((SETS[-1], "best at update"))
-    names = pd.DataFrame(lines, columns=["runs of", "measure"])
+    mixer = str(rows["mixer"].iloc[0])
+    names = pd.DataFrame(
+        [(NAMES[mixer], *line) for line in lines], columns=["network", "runs of", "measure"]
+    )
     return pd.concat([names, pd.DataFrame(columns)], axis=1)
 
 
-def picture(rows: pd.DataFrame) -> Figure:
-    """d_t by update and position, a map for every number of tasks and set."""
+def picture(parts: list[pd.DataFrame]) -> Figure:
+    """d_t by update and position, a map for every network, set and number of tasks."""
     from matplotlib import rc_context
     from matplotlib.colors import Normalize
 
     from anymdp_bench.results.plots.style import RC
 
-    tasks = list(dict.fromkeys(rows["tasks"]))
+    most = max(rows["tasks"].nunique() for rows in parts)
     with rc_context(RC):  # type: ignore[arg-type]
-        figure = Figure(figsize=(2.1 * len(tasks) + 1.0, 4.2), layout="constrained")
-        axes = figure.subplots(2, len(tasks), squeeze=False, sharex=True, sharey=True)
+        figure = Figure(figsize=(1.9 * most + 1.0, 3.8 * len(parts)), layout="constrained")
+        grid = figure.subplots(2 * len(parts), most, squeeze=False)
         mesh: Any = None
-        for line, name in zip(axes, SETS, strict=True):
-            for axis, number in zip(line, tasks, strict=True):
-                mine = rows[(rows["tasks"] == number) & (rows["set"] == name) & (rows["start"] > 0)]
-                grid = mine.pivot(index="stop", columns="update", values="d")
-                updates, stops = list(grid.columns), [1, *grid.index]
-                edges = [updates[0], *updates]
-                mesh = axis.pcolormesh(
-                    [*edges[1:], 2 * edges[-1] - edges[-2]], stops, grid.to_numpy(),
-                    norm=Normalize(0.0, 1.0), cmap="viridis", shading="flat",
-                )  # fmt: skip
-                axis.set_yscale("log")
-                axis.grid(False)
-                axis.set_title(f"{int(str(number)):,} tasks, {name}")
-        for axis in axes[-1]:
-            axis.set_xlabel("update")
-        for axis in axes[:, 0]:
-            axis.set_ylabel("step t of the context")
-        figure.colorbar(mesh, ax=axes, label="$d_t = 1 - L_t / L_0$")
+        for rows, upper in zip(parts, range(0, 2 * len(parts), 2), strict=True):
+            tasks = list(dict.fromkeys(rows["tasks"]))
+            for axes, name in zip(grid[upper:], SETS, strict=False):
+                for axis, number in zip(axes, tasks, strict=False):
+                    mine = rows[(rows["tasks"] == number) & (rows["set"] == name)]
+                    mesh = _draw_map(axis, mine, Normalize(0.0, 1.0))
+                    axis.set_title(f"{int(str(number)):,} tasks, {name}")
+                for axis in axes[1 : len(tasks)]:
+                    axis.tick_params(labelleft=False)
+                for axis in axes[len(tasks) :]:
+                    axis.set_axis_off()
+                mixer = str(rows["mixer"].iloc[0])
+                axes[0].set_ylabel(f"{NAMES[mixer]}\nstep t of the context")
+            for axis in grid[upper, : len(tasks)]:
+                axis.tick_params(labelbottom=False)
+            for axis in grid[upper + 1, : len(tasks)]:
+                axis.set_xlabel("update")
+        figure.colorbar(mesh, ax=grid, label="$d_t = 1 - L_t / L_0$", shrink=0.6)
     return figure
 
 
-def _note(name: str, scale: Scale) -> str:
-    config = scale.config
+def _draw_map(axis: Any, rows: pd.DataFrame, norm: Any) -> Any:
+    """Draws d_t of one set; returns the mesh, for the colours."""
+    values = rows[rows["start"] > 0].pivot(index="stop", columns="update", values="d")
+    updates, stops = [int(str(u)) for u in values.columns], [1, *values.index]
+    mesh = axis.pcolormesh(
+        [*updates, 2 * updates[-1] - updates[-2]], stops, values.to_numpy(), norm=norm,
+        cmap="viridis", shading="flat",
+    )  # fmt: skip
+    axis.set_yscale("log")
+    axis.grid(False)
+    return mesh
+
+
+def _note(name: str) -> str:
+    told = []
+    for setting in SCALES[name]:
+        config = setting.config
+        told.append(
+            f"{NAMES[setting.mixer]}: tau({config.n_states},{config.n_actions}), {setting.blocks} block(s) of"
+            f" width {setting.width}; {config.updates:,} updates on {config.sequences:,} runs of"
+            f" {config.context_length} steps ({config.steps / 1e6:.1f}M steps) with every number of tasks;"
+            f" looked at on {setting.runs} new runs of {setting.length:,} steps of each set."
+        )
     return (
-        f"tau({config.n_states},{config.n_actions}), {scale.mixer} ({scale.blocks} block(s) of width"
-        f" {scale.width}, two tokens a step); {config.updates:,} updates, {config.sequences:,} runs of"
-        f" {config.context_length} steps ({config.steps / 1e6:.2f}M steps) with every number of tasks."
-        f" Losses of the oracle's action on {scale.runs} new runs of each set, by position; L_0 is at step 0."
-        f" Command: `anymdp-bench study {NAME} --scale {name}`."
+        " ".join(told)
+        + " Losses of the oracle's action, by position; L_0 is that of step 0."
+        + f" Command: `anymdp-bench study {NAME} --scale {name}`."
     )
