@@ -42,7 +42,9 @@ def test_it_is_the_score_of_backward_induction():
 
 def test_a_task_that_is_no_table_has_none():
     assert math.isnan(highest_score("DiscretePendulum-g1-v0", 0))
-    finals = pd.DataFrame({"env_id": ["Switch2-v0"], "task_seed": [0], "score": [1.0]})
+    finals = pd.DataFrame(
+        {"env_id": ["Switch2-v0"], "task_seed": [0], "score": [1.0], "gap": [np.nan]}
+    )
     assert np.isnan(compute_shares(finals)).all()
 
 
@@ -60,3 +62,42 @@ def test_tables_show_it_where_it_is_asked_for():
     assert f"{100 * want:.1f}" in text
     assert "% of optimum" in text
     assert "% of optimum" not in frame.table()
+
+
+def test_tables_show_it_by_themselves_where_a_score_passes_1():
+    """The steps left are worth 5% on these tasks; the scores are the highest there are."""
+    frame = anymdp_bench.evaluate("oracle", "AnyMDP-16s5a-v0", tasks=3, steps=200, workers=1)
+    highest = frame["task_seed"].map(lambda seed: highest_score("AnyMDP-16s5a-v0", seed))
+    above = frame.assign(score=1.01 * highest)
+    row = above.summary().iloc[0]
+    assert row["of_optimum"] == pytest.approx(1.01)
+    assert "101.0" in above.table()
+    assert "of_optimum" not in above.summary(of_optimum=False)
+    assert "% of optimum" not in above.table(of_optimum=False)
+
+
+def test_an_environment_where_no_score_passes_1_has_none():
+    """The column is there for the other one."""
+    frames = [
+        anymdp_bench.evaluate("oracle", env_id, tasks=1, steps=200, workers=1)
+        for env_id in ("AnyMDP-16s5a-v0", "Darkroom-6x6-v0")
+    ]
+    both = pd.concat([frames[0].assign(score=1.2), frames[1]])
+    summary = both.summary().set_index("env_id")
+    assert summary.loc["AnyMDP-16s5a-v0", "of_optimum"] > 1.0
+    assert np.isnan(summary.loc["Darkroom-6x6-v0", "of_optimum"])
+
+
+def test_tasks_of_other_rules_have_none():
+    """A gap that is not the task's says that the episodes were others; unknown environments have none."""
+    gap = anymdp_bench.evaluate("random", "FrozenLake4x4-v0", steps=200, workers=1)["gap"].iloc[0]
+    finals = pd.DataFrame(
+        {
+            "env_id": ["FrozenLake4x4-v0", "FrozenLake4x4-v0", "FrozenLake4x4-v0", "Elsewhere-v0"],
+            "task_seed": [0, 0, 0, 0],
+            "score": [1.0, 1.0, 1.0, 1.0],
+            "gap": [gap, 1.1 * gap, np.nan, gap],
+        }
+    )
+    known = ~np.isnan(compute_shares(finals))
+    assert known.tolist() == [True, False, True, False]

@@ -29,7 +29,7 @@ def print_table(
     target: float = 0.9,
     style: Format = "text",
     reference: bool = False,
-    of_optimum: bool = False,
+    of_optimum: bool | None = None,
     overall: bool = False,
 ) -> None:
     """Prints the table of results on stdout, as wide and colourful as the terminal is.
@@ -60,7 +60,7 @@ def print_summary(
     score: ScoreMode,
     measure: Measure = "test",
     target: float = 0.9,
-    of_optimum: bool = False,
+    of_optimum: bool | None = None,
     overall: bool = False,
 ) -> None:
     """Prints the summary of results as a JSON list of rows, with null for what is undefined."""

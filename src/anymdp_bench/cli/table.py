@@ -37,9 +37,12 @@ def table(
         bool, typer.Option("--reference", help="Set the published figures beside ours.")
     ] = False,
     of_optimum: Annotated[
-        bool,
-        typer.Option("--of-optimum", help="Scores in units of the best policy of all too."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--of-optimum/--no-of-optimum",
+            help="Scores in units of the best policy of all too. [default: where a score passes 100]",
+        ),
+    ] = None,
     score: Annotated[Score, typer.Option(help="Score in the table.")] = "corrected",
     measure: MeasureOption = "test",
     overall: Annotated[

@@ -31,6 +31,8 @@ ROW_KEY = ("suite", "suite_hash", "env_id", "agent", "agent_version", "context")
 """The columns that name one row of a summary."""
 
 _ROUNDING = 1e-9
+_PASSES = 1.0005
+"""A score that is printed as more than 100%."""
 
 
 def with_scores(frame: pd.DataFrame, mode: ScoreMode = "corrected") -> pd.DataFrame:
@@ -127,7 +129,7 @@ def summarise(
     target: float = 0.9,
     score_mode: ScoreMode = "corrected",
     measure: Measure = "test",
-    of_optimum: bool = False,
+    of_optimum: bool | None = False,
 ) -> pd.DataFrame:
     """Computes all numbers that a table shows: one row per environment, agent and starting context.
 
@@ -145,13 +147,14 @@ def summarise(
         budget_steps, budget_episodes        the longest run
         paper_score, paper_steps, paper_episodes     `paper_cost`, of the paper's scores (mode `paper`)
         regret                               mean over the runs; NaN where none is recorded
-        of_optimum                           mean over the runs of the final score in units of the highest
-                                             that any policy has on the task (`optimum`); NaN where that is
-                                             not known; only with the argument `of_optimum`
         tuned                                whether the agent's settings were chosen for each environment;
                                              only where the frame has this column
         protocol                             by which rules the tasks were chosen and played, likewise
         paper_low, paper_high                the 95% interval of `paper_score`
+        of_optimum                           mean over the runs of the final score in units of the highest
+                                             that any policy has on the task (`optimum`); NaN where that is
+                                             not known; with the argument `of_optimum`: True everywhere,
+                                             None in the environments where a row's score passes 1
     """
     groups = frame.groupby(list(ROW_KEY), sort=False, observed=True)
     rows = []
@@ -160,12 +163,16 @@ def summarise(
         row |= {"target": target, "score_mode": score_mode}
         row |= _summarise_row(choose_scores(part, score_mode, measure), target)
         row |= _find_paper_cost(part)
-        row |= _find_share(part, score_mode, measure) if of_optimum else {}
         row |= _find_tuned(part) | find_protocol(part)
         row |= dict(
             zip(("paper_low", "paper_high"), estimate_best(_with_paper_scores(part)), strict=True)
         )
         rows.append(row)
+    passed = {row["env_id"] for row in rows if of_optimum or row["score"] >= _PASSES}
+    if passed and of_optimum is not False:
+        for row, (_, part) in zip(rows, groups, strict=True):
+            is_in = row["env_id"] in passed
+            row["of_optimum"] = _find_share(part, score_mode, measure) if is_in else np.nan
     return pd.DataFrame(_sort_by_first_appearance(rows, ROW_KEY))
 
 
@@ -299,10 +306,11 @@ def _with_paper_scores(part: pd.DataFrame) -> pd.DataFrame:
     return part if part["gap"].isna().any() else with_scores(part, "paper")
 
 
-def _find_share(part: pd.DataFrame, mode: ScoreMode, measure: Measure) -> dict[str, float]:
+def _find_share(part: pd.DataFrame, mode: ScoreMode, measure: Measure) -> float:
     """Computes the mean of the final scores of runs in units of the highest score of each task."""
     finals = compute_final_scores(choose_scores(part, mode, measure))
-    return {"of_optimum": float(compute_shares(finals).mean())}
+    gaps = part.groupby("task_seed")["gap"].first()
+    return float(compute_shares(finals.assign(gap=finals["task_seed"].map(gaps))).mean())
 
 
 def _find_measure(part: pd.DataFrame) -> Measure:

@@ -160,7 +160,7 @@ class Results(pd.DataFrame):
         score: ScoreMode | None = None,
         measure: Measure = "test",
         reference: bool = False,
-        of_optimum: bool = False,
+        of_optimum: bool | None = None,
         overall: bool = False,
         width: int | None = None,
         color: bool = False,
@@ -175,7 +175,8 @@ class Results(pd.DataFrame):
                 episodes. In-context agents have online scores only.
             reference: whether the paper's figures stand beside ours.
             of_optimum: whether scores are shown in units of the best policy of all too, which may use the
-                steps that an episode has left. The tasks are sampled and solved for this.
+                steps that an episode has left; by default in the environments where a score passes 1. The
+                tasks are sampled and solved for this.
             overall: whether the table has statistics over all environments, not one row for each.
             width: columns of the terminal, for text only; None never wraps a line.
             color: whether the text has colours for a terminal.
@@ -201,7 +202,7 @@ class Results(pd.DataFrame):
         target: float = 0.9,
         score: ScoreMode | None = None,
         measure: Measure = "test",
-        of_optimum: bool = False,
+        of_optimum: bool | None = None,
         overall: bool = False,
     ) -> pd.DataFrame:
         """Returns the numbers behind the table, one row for each environment and agent.

@@ -284,8 +284,9 @@ def _caption(summary: pd.DataFrame, reference: bool) -> str:
         parts.append(_PAPER_PROTOCOL)
     if "of_optimum" in summary:
         parts.append(
-            "% of optimum: the score in units of the highest that any policy has on the task, which may use"
-            f" the steps that are left; {NONE} where the task is no table."
+            "The oracle is the best policy that does not count the steps left, so scores can pass 100."
+            " % of optimum: the score in units of the highest that any policy has on the task, which may use"
+            f" the steps left; {NONE} where that is not known, or where no score passes 100."
         )
     elif summary["score"].max() > 1:
         parts.append(
