@@ -1,5 +1,7 @@
 """Weights of sequence models: what goes in comes out, and what is none is refused in one line."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,12 @@ from anymdp_baselines.omnirl.agent import omnirl, omnirl_linear
 from anymdp_baselines.omnirl.checkpoint import read_checkpoint
 from anymdp_baselines.omnirl.model import SequenceModel
 from anymdp_baselines.omnirl.size import ModelSize
+from anymdp_baselines.omnirl.tokens import StepInputs
 from anymdp_baselines.training import checkpoint
 from anymdp_baselines.training.evaluate import online_scores
 from anymdp_baselines.training.temperature import TemperatureSchedule
 from anymdp_bench.agents import AgentError, AgentSpec, RunBatch
+from anymdp_bench.datasets.codes import NOTHING
 from anymdp_bench.engine.transition import Transition
 from anymdp_bench.testing import AgentConformance
 
@@ -35,6 +39,22 @@ def test_weights_make_the_same_model(tmp_path):
     assert found.schedule == TemperatureSchedule(0.5)
     for name, tensor in model.state_dict().items():
         torch.testing.assert_close(found.model().state_dict()[name], tensor)
+
+
+def test_a_planning_model_that_was_read_computes_what_it_did(tmp_path):
+    """Nothing of it is left without a value; the first step of two runs."""
+    size = replace(SIZE, averages=True, plan_columns=8)
+    model, found = weights(tmp_path / "w", size), read_checkpoint(tmp_path / "w", ("delta",))
+    whole = torch.zeros(2, 1, dtype=torch.int64)
+    number = torch.zeros(2, 1)
+    ending = torch.full((2, 1), NOTHING)
+    steps = StepInputs(whole, whole, whole, number, number, ending, whole, whole)
+    with torch.no_grad():
+        outputs = [
+            each(steps, each.initial_state(2, 4, 3), each.codes(4), 3)[0].logit
+            for each in (model, found.model())
+        ]
+    torch.testing.assert_close(*outputs)
 
 
 def refused(make, path):

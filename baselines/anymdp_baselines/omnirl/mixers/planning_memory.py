@@ -111,8 +111,6 @@ class PlanningMemory(nn.Module):
         columns: of the memory, equal shares of the heads, each half of rewards and half of learned cumulants.
     """
 
-    linear: Tensor
-
     def __init__(self, width: int, per_action: int, columns: int) -> None:
         super().__init__()
         self.columns, heads = columns, PLAN_HEADS
@@ -120,8 +118,6 @@ class PlanningMemory(nn.Module):
         half = each // 2
         discounts = [_DISCOUNTS[0][j % 4] for j in range(half)]
         discounts += [_DISCOUNTS[1][j % 4] for j in range(each - half)]
-        linear = [is_linear.py_func(c, columns) for c in range(columns)]
-        self.register_buffer("linear", torch.tensor(linear).float(), persistent=False)
         self.to_write = nn.Linear(width, columns)
         self.discount = nn.Parameter(torch.tensor(discounts * heads).logit() / STEEPNESS)
         sharpness, prior, pseudo = (torch.zeros(columns) for _ in range(3))
@@ -149,6 +145,11 @@ class PlanningMemory(nn.Module):
         size = plan_size(n_observations, n_actions, self.columns)
         return torch.zeros(n, size, device=self.to_main.weight.device)
 
+    def _linear_columns(self, device: torch.device) -> Tensor:
+        """Returns which columns take the reward itself, bool [P]."""
+        columns = [is_linear.py_func(c, self.columns) for c in range(self.columns)]
+        return torch.tensor(columns, device=device)
+
     def weights(self) -> Tensor:
         """Returns the fields of `value_iteration.PlanWeights`, [5, P]."""
         discount = (STEEPNESS * self.discount).sigmoid()
@@ -173,13 +174,14 @@ class PlanningMemory(nn.Module):
             is_over = (steps.ending == NOTHING) | (steps.ending == TERMINATED)
             arrival = torch.where(is_over, -1, steps.arrival)
             learned = self.to_write(main.float())
-            given = torch.where(self.linear > 0.0, steps.reward[..., None], learned)
+            linear = self._linear_columns(learned.device)
+            given = torch.where(linear, steps.reward[..., None], learned)
             weights = self.weights()
             read, value, visits, after = plan(
                 slot, arrival, steps.seen, given, steps.scale, weights, state,
                 (n_observations, n_actions),
             )  # fmt: skip
-            unit = torch.where(self.linear > 0.0, 1.0 / steps.scale.clamp(min=1e-6)[..., None], 1.0)
+            unit = torch.where(linear, 1.0 / steps.scale.clamp(min=1e-6)[..., None], 1.0)
             better = (read - value[:, :, None]) * (unit / weights[0])[:, :, None]
             seen = torch.stack([torch.log1p(visits) / 4.0, 1.0 / (1.0 + visits)], -1)
             rows = torch.cat([read * unit[:, :, None], squash(better), seen], -1)
