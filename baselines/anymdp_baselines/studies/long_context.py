@@ -42,6 +42,7 @@ MIXERS = {
 COUNTS = "counts"
 VERSION = "3"
 _HELD_OUT = FIRST_TASK + 2**39
+_NEXT, _ACTION = "next observation", "oracle's action"
 _SEGMENT_READ = 256
 _TIMED = 7  # repetitions, of which the median counts
 
@@ -139,7 +140,10 @@ def run(scale: str, out: Path) -> list[Path]:
     search = found.rows(scale, chosen.main_length, chosen.search)
     note = (
         f"{_note(chosen, device)}\n\n"
-        f"{markdown(table_of_lengths(rows, chosen))}\n\n{_note_of_lengths(chosen)}\n\n"
+        f"{markdown(table_of_lengths(rows, chosen, 'following'))}\n\n"
+        f"{_note_of_lengths(_NEXT, chosen)}\n\n"
+        f"{markdown(table_of_lengths(rows, chosen, 'policy'))}\n\n"
+        f"{_note_of_lengths(_ACTION, chosen)}\n\n"
         f"{markdown(table_of_rates(search, rows, chosen))}\n\n{_note_of_rates(chosen)}\n\n"
         f"Command: `anymdp-bench study {NAME} --scale {scale}`."
     )
@@ -234,9 +238,7 @@ def measure_mixer(
     from anymdp_baselines.studies.context_model import count_parameters
     from anymdp_baselines.studies.context_network import reader
 
-    _reset_peak(device)
     model = train_mixer(name, scale, length, rate, folder, device)
-    peak = _read_peak(device)
     late = late_losses(held_out_runs(scale, length), reader(model))
     data = stream(scale.stream, scale.runs, scale.length)
     state: list[Any] = []
@@ -253,7 +255,6 @@ def measure_mixer(
         "late_following": late["following"],
         "late_policy": late["policy"],
         "state_floats": sum(memory[0].numel() for memory in state),
-        "peak_mib": peak,
     }
 
 
@@ -315,31 +316,6 @@ def _time_once(
     return middle - start, stop - middle
 
 
-def _reset_peak(device: str) -> None:
-    """Begins to watch the memory in use."""
-    import torch
-
-    if device != "cpu":
-        torch.cuda.reset_peak_memory_stats()
-        return
-    watch = Path("/proc/self/clear_refs")
-    if watch.exists():
-        watch.write_text("5")  # Linux: the peak of resident memory becomes the present one
-
-
-def _read_peak(device: str) -> float:
-    """Returns the most memory in use since, in MiB: of the device, or of this process; 0 if unknown."""
-    import torch
-
-    if device != "cpu":
-        return torch.cuda.max_memory_allocated() / 2**20
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return 0.0
-    line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
-
-
 def _tables(scale: Scale) -> int:
     S, A = scale.config.n_states, scale.config.n_actions
     return S * A * (S + 1)
@@ -380,8 +356,6 @@ def table(rows: pd.DataFrame, costs: pd.DataFrame, scale: Scale) -> pd.DataFrame
         line["cost, trained"] = f"{trained[name]:.2f}" if name in trained else ""
         line["cost, read"] = f"{read[name]:.2f}" if name in read else ""
         line["state, KiB"] = f"{4 * first['state_floats'] / 1024:,.1f}"
-        peak = first.get("peak_mib")
-        line["peak, MiB"] = "" if peak is None or pd.isna(peak) else f"{peak:,.0f}"
         for _, row in _every_second(means).iterrows():
             line[_title(row)] = f"{row['following']:.3f}"
         last = means.iloc[-1]
@@ -393,23 +367,22 @@ def table(rows: pd.DataFrame, costs: pd.DataFrame, scale: Scale) -> pd.DataFrame
     return pd.DataFrame(lines).fillna("")
 
 
-def table_of_lengths(rows: pd.DataFrame, scale: Scale) -> pd.DataFrame:
-    """A line a model: losses in the last bucket by length of training runs, and their change till there."""
+def table_of_lengths(rows: pd.DataFrame, scale: Scale, column: str) -> pd.DataFrame:
+    """A line a model: a loss in the last bucket by length of the training runs, and its change till there."""
     lines = []
     for name, part in rows.groupby("mixer", sort=False):
         line = {"model": MIXERS.get(str(name), str(name))}
-        parts = dict(list(part.groupby("length")))
-        for column, title in (("following", "next"), ("policy", "action")):
-            for length in scale.lengths:
-                key = f"{title}, {length:,}"
-                line[key] = f"{_last(parts[length])[column]:.3f}" if length in parts else ""
-        for column, title in (("following", "next"), ("policy", "action")):
-            for length in scale.lengths:
-                if length in parts and length == scale.main_length:
-                    mean, error = change(parts[length], column, scale.main_length)
-                    line[f"change, {title}"] = f"{mean:+.3f} ± {error:.3f}"
+        parts = {int(str(length)): own for length, own in part.groupby("length")}
+        for length, own in parts.items():
+            line[f"runs of {length:,}"] = f"{_means(own).iloc[-1][column]:.3f}"
+        for length, own in parts.items():
+            moved, error = change(own, column, scale.main_length)
+            line[f"change, {length:,}"] = f"{moved:+.3f} ± {error:.3f}"
         lines.append(line)
-    return pd.DataFrame(lines).fillna("")
+    names = [
+        form.format(length) for form in ("runs of {:,}", "change, {:,}") for length in scale.lengths
+    ]
+    return pd.DataFrame(lines)[["model", *names]].fillna("")
 
 
 def table_of_rates(search: pd.DataFrame, rows: pd.DataFrame, scale: Scale) -> pd.DataFrame:
@@ -448,10 +421,6 @@ def _means(part: pd.DataFrame) -> pd.DataFrame:
     return means.reset_index()
 
 
-def _last(part: pd.DataFrame) -> pd.Series[float]:
-    return _means(part).iloc[-1]
-
-
 def _every_second(part: pd.DataFrame) -> pd.DataFrame:
     """Every second bucket, the last one among them."""
     return part.iloc[(len(part) - 1) % 2 :: 2]
@@ -469,7 +438,7 @@ def picture(rows: pd.DataFrame, scale: Scale) -> Figure:
     from anymdp_bench.results.plots.style import RC, line_styles, make_panels, set_log_axis
 
     rows = rows[rows["length"] == scale.main_length]
-    figure, axes = make_panels(["next observation", "oracle's action"])
+    figure, axes = make_panels([_NEXT, _ACTION])
     figure.set_size_inches(8.4, 4.0)
     look = line_styles(rows["mixer"])
     with rc_context(RC):  # type: ignore[arg-type]
@@ -511,13 +480,14 @@ def _note(scale: Scale, device: str) -> str:
     )
 
 
-def _note_of_lengths(scale: Scale) -> str:
+def _note_of_lengths(what: str, scale: Scale) -> str:
     first, last = edges(scale.length)[-1]
     return (
-        f"By length of the training runs, with equal steps: both losses at positions {first:,}-{last:,}."
-        f" Change: of the models trained on runs of {scale.main_length:,}, from positions"
-        f" {scale.main_length // 2:,}-{scale.main_length:,} to there, ± the standard error over runs;"
-        " the entropy of the transitions is taken off first. Below 0: better with position."
+        f"Loss of the {what} at positions {first:,}-{last:,}, by length of the training runs, with equal"
+        f" steps. Change: to there from positions {scale.main_length // 2:,}-{scale.main_length:,}, ± the"
+        " standard error over runs"
+        + ("; the entropy of the transitions is taken off first." if what == _NEXT else ".")
+        + " Below 0: better with position."
     )
 
 
