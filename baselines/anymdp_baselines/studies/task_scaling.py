@@ -251,7 +251,7 @@ def _note(name: str) -> str:
         )
     return (
         " ".join(told)
-        + " Losses of the oracle's action, by position; L_0 is that of step 0. The seen tasks looked at are the"
-        " same in every column, and so are the unseen ones: compare along a line, not between lines."
+        + " Losses of the oracle's action, by position; L_0 is that of step 0. The seen tasks looked at are"
+        " the same in every column, and so are the unseen ones: compare along a line, not between lines."
         + f" Command: `anymdp-bench study {NAME} --scale {name}`."
     )
