@@ -12,6 +12,7 @@ is what the context has told by then. State is kept in `task-scaling/`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,13 +23,22 @@ from matplotlib.figure import Figure
 
 from anymdp_baselines.studies.context_config import FIRST_TASK, ContextConfig
 from anymdp_bench.longcontext import Stream, score, training
-from anymdp_bench.studies.files import ResultCache, publish
+from anymdp_bench.studies.files import ResultCache, markdown, publish
 
 if TYPE_CHECKING:
-    from anymdp_baselines.studies.context_network import ContextNetwork
+    from anymdp_baselines.studies.context_network import ContextNetwork, ContextSize
 
 NAME = "task-scaling"
 SETS = ("seen", "unseen")
+PAPER = {
+    "runs of": ["seen", "seen", "unseen", "unseen", "unseen"],
+    "measure": [*["max d_t", "first t with d_t >= 80%"] * 2, "best at iteration"],
+    "100 tasks": ["> 81.0%", "0.88K", "17.9%", "-", "2K"],
+    "1K tasks": ["> 65.4%", "-", "38.0%", "-", "14K"],
+    "10K tasks": [">= 86.6%", "2.4K", "84.4%", "3.9K", "72K"],
+    "128K tasks": [">= 84.5%", "5.2K", ">= 84.8%", "5.1K", ">= 80K"],
+}
+"""The paper's table of its task scaling, by column."""
 NAMES = {"planning": "planning memory", "mamba2": "Mamba-2", "gated": "gated DeltaNet"}
 ENOUGH = 0.8
 _UNSEEN = FIRST_TASK + 2**39
@@ -50,6 +60,7 @@ class Setting:
         length: steps of the runs that are looked at.
         looks: number of them, after the first at update 0.
         runs: of each set that is looked at.
+        last_runs: runs of each set that the trained network is scored on; 0: none.
     """
 
     mixer: str
@@ -61,12 +72,29 @@ class Setting:
     length: int
     looks: int
     runs: int
+    last_runs: int = 0
+
+    @property
+    def device(self) -> str:
+        """The device of the training; the planning memory has no kernel for a GPU."""
+        from anymdp_baselines.studies.context_objective import find_device
+
+        return "cpu" if self.mixer == "planning" else find_device()
+
+    @property
+    def size(self) -> ContextSize:
+        """The size of the network."""
+        from anymdp_baselines.studies.context_network import ContextSize
+
+        config, hidden = self.config, 2 * self.width
+        shape = (config.n_states, config.n_actions, self.width, self.blocks, self.heads, hidden)
+        return ContextSize(self.mixer, *shape)
 
 
 SCALES = {
     "tiny": (
         Setting(
-            "planning", 16, 1, 1, ContextConfig(8, 3, 4, 64, 64, 4, 3e-3), (2, 0), 128, 2, 4
+            "planning", 16, 1, 1, ContextConfig(8, 3, 4, 64, 64, 4, 3e-3), (2, 0), 128, 2, 4, 8
         ),
         Setting("gated", 16, 1, 1, ContextConfig(8, 3, 4, 64, 128, 8, 3e-3), (2, 0), 128, 2, 4),
     ),
@@ -74,7 +102,7 @@ SCALES = {
         Setting(
             "planning", 16, 2, 4,
             ContextConfig(16, 5, 25, 128, 128, 5120, 4e-3, following_share=0.1),
-            (100, 1000, 10_000, 128_000), 8192, 10, 32,
+            (100, 1000, 10_000, 128_000), 8192, 10, 32, 256,
         ),
         Setting(
             "mamba2", 64, 1, 1, ContextConfig(8, 3, 8, 256, 256, 1250, 5e-3),
@@ -113,8 +141,7 @@ def places(length: int) -> list[tuple[int, int]]:
 
 def train_watched(setting: Setting, config: ContextConfig, folder: Path) -> pd.DataFrame:
     """Trains a model and watches it; returns rows of update, set, start and stop of a place, and loss."""
-    from anymdp_baselines.studies.context_network import ContextSize, reader
-    from anymdp_baselines.studies.context_objective import find_device, train_context_model
+    from anymdp_baselines.studies.context_objective import train_context_model
 
     folder.mkdir(parents=True, exist_ok=True)
     sets = make_sets(config, setting.runs, setting.length)
@@ -122,43 +149,72 @@ def train_watched(setting: Setting, config: ContextConfig, folder: Path) -> pd.D
 
     def watch(update: int, model: ContextNetwork) -> None:
         for name, data in sets.items():
-            loss = score(data, reader(model), _READ).policy
-            assert loss is not None
-            rows = [
-                {"start": start, "stop": stop, "loss": float(loss[:, start:stop].mean())}
-                for start, stop in places(setting.length)
-            ]
-            kept.add((update, name), rows)
+            kept.add((update, name), _score(model, data))
 
-    size = ContextSize(
-        setting.mixer, config.n_states, config.n_actions, setting.width, setting.blocks,
-        setting.heads, 2 * setting.width,
-    )  # fmt: skip
     every = config.updates // setting.looks
-    device = "cpu" if setting.mixer == "planning" else find_device()  # it has no kernel for a GPU
-    train_context_model(config, size, folder / "training", watch, every, device)
+    train_context_model(config, setting.size, folder / "training", watch, every, setting.device)
     return kept.rows().astype({"update": int})
+
+
+def score_trained(setting: Setting, config: ContextConfig, folder: Path) -> list[dict[str, Any]]:
+    """Scores a trained model on more runs; returns rows of set, start and stop of a place, and loss."""
+    from anymdp_baselines.studies.context_objective import train_context_model
+
+    where = folder / "training"
+    model = train_context_model(config, setting.size, where, device=setting.device).model
+    sets = make_sets(config, setting.last_runs, setting.length)
+    return [{"set": name} | row for name, data in sets.items() for row in _score(model, data)]
+
+
+def _score(model: ContextNetwork, data: Stream) -> list[dict[str, Any]]:
+    """Returns a row for each place of a stream: start, stop and mean loss of the oracle's action."""
+    from anymdp_baselines.studies.context_network import reader
+
+    loss = score(data, reader(model), _READ).policy
+    assert loss is not None
+    return [
+        {"start": start, "stop": stop, "loss": float(loss[:, start:stop].mean())}
+        for start, stop in places(data.length)
+    ]
 
 
 def run(scale: str, out: Path) -> list[Path]:
     """Trains what is missing in `task-scaling.rows.csv`; writes the paper's table and the maps."""
-    folder = out / NAME
+    folder, key = out / NAME, ("scale", "mixer", "updates", "tasks")
     folder.mkdir(parents=True, exist_ok=True)
-    kept = ResultCache(out / f"{NAME}.rows.csv", ("scale", "mixer", "updates", "tasks"))
-    parts = []
+    looks = ResultCache(out / f"{NAME}.rows.csv", key)
+    last = ResultCache(out / f"{NAME}.last.csv", key)
+    parts, trained = [], []
     for setting in SCALES[scale]:
         mixer, updates = setting.mixer, setting.config.updates
         for tasks in setting.tasks:
             config = replace(setting.config, tasks=tasks)
             name = tasks or config.sequences
-            part = (scale, mixer, updates, name)
-            if not kept.has(*part):
-                rows = train_watched(setting, config, folder / f"{scale}-{mixer}-{name}")
-                kept.add(part, [dict(row) for _, row in rows.iterrows()])
+            part, where = (scale, mixer, updates, name), folder / f"{scale}-{mixer}-{name}"
+            if not looks.has(*part):
+                rows = train_watched(setting, config, where)
+                looks.add(part, [dict(row) for _, row in rows.iterrows()])
                 print(f"{NAMES[mixer]}, {name:,} tasks: done", flush=True)
-        parts.append(advances(kept.rows(scale, mixer, updates)))
+            if setting.last_runs and not last.has(*part):
+                last.add(part, score_trained(setting, config, where))
+        parts.append(advances(looks.rows(scale, mixer, updates)))
+        if setting.last_runs:
+            rows = last.rows(scale, mixer, updates).assign(update=updates)
+            trained.append(table(advances(rows))[: 2 * len(SETS)])
     whole = pd.concat([table(rows) for rows in parts]).fillna("")
-    return publish(NAME, out, whole, _note(scale), picture(parts))
+    note = _note(scale) + "".join(f"\n\n{text}" for text in _more_tables(scale, trained))
+    note += f"\n\nCommand: `anymdp-bench study {NAME} --scale {scale}`."
+    return publish(NAME, out, whole, note, picture(parts))
+
+
+def _more_tables(scale: str, trained: list[pd.DataFrame]) -> Iterator[str]:
+    """Yields the tables below the first, each after a sentence about it."""
+    if trained:
+        runs = max(setting.last_runs for setting in SCALES[scale])
+        yield f"At the end of the training, on {runs} new runs of each set:"
+        yield markdown(pd.concat(trained).fillna(""))
+    yield "The paper's table:"
+    yield markdown(pd.DataFrame(PAPER))
 
 
 def advances(rows: pd.DataFrame) -> pd.DataFrame:
@@ -253,5 +309,4 @@ def _note(name: str) -> str:
         " ".join(told)
         + " Losses of the oracle's action, by position; L_0 is that of step 0. The seen tasks looked at are"
         " the same in every column, and so are the unseen ones: compare along a line, not between lines."
-        + f" Command: `anymdp-bench study {NAME} --scale {name}`."
     )

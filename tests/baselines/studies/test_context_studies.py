@@ -167,6 +167,11 @@ def test_task_scaling_tiny(tmp_path):
     lines = ["max d_t", "first t with d_t >= 80%"] * 2 + ["best at update"]
     assert list(table["measure"]) == lines * 2
     assert list(table["network"].unique()) == ["planning memory", "gated DeltaNet"]
+    last = pd.read_csv(tmp_path / "task-scaling.last.csv")
+    assert list(last["tasks"].unique()) == [2, 16]
+    text = paths[1].read_text()
+    assert "At the end of the training, on 8 new runs of each set:" in text
+    assert "| unseen | first t with d_t >= 80% | - | - | 3.9K | 5.1K |" in text  # the paper's
     rows = pd.read_csv(tmp_path / "task-scaling.rows.csv")
     assert set(rows[rows["mixer"] == "planning"]["update"]) == {0, 2, 4}
     assert set(rows[rows["mixer"] == "gated"]["update"]) == {0, 4, 8}
