@@ -110,7 +110,7 @@ class Disturber:
         while victim not in DEADLY and self.left and command.process.poll() is None:
             victim = self.kill(command)
         code, out, err = command.done()
-        if code == 0:
+        if code == 0 or " units in " in err:  # a signal may come after the result has been reported
             return True
         if (
             code == 1
