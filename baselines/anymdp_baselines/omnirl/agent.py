@@ -53,7 +53,7 @@ class SequenceAgent(Agent):
 
     Args:
         network: the model, in the form that is played with.
-        how: the temperatures that it plays at.
+        how: the temperatures that it plays at, and its bonus for untried actions.
         trained: the sizes of tasks it was trained on, in words.
         shown_tag: what it takes a demonstrator's steps for (`behaviours`): 3 the oracle's, by default 7,
             anybody's.
@@ -92,8 +92,9 @@ class SequenceAgent(Agent):
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
         """Actions sampled from the model's preferences, int64 [n]; the likeliest where `test`."""
-        logits = self._player.logits(observation)
-        temperature = self._how.temperature(self._steps, self._n_slots)
+        age = self._steps, self._n_slots
+        logits = self._player.logits(observation, 0.0 if test else self._how.bonus(*age))
+        temperature = self._how.temperature(*age)
         out: Int64s = _choose(logits / temperature, self._rng, test)
         return out
 

@@ -32,7 +32,9 @@ class Checkpoint(NamedTuple):
         """The temperatures that it is played at."""
         numbers = self.numbers
         schedule = TemperatureSchedule(
-            float(numbers["temperature"]), float(numbers.get("settled", 0.0))
+            float(numbers["temperature"]),
+            float(numbers.get("settled", 0.0)),
+            untried=float(numbers.get("untried", 0.0)),
         )
         return schedule._replace(coldest=float(numbers.get("coldest", schedule.coldest)))
 
@@ -85,6 +87,8 @@ def read_checkpoint(path: AnyPath, kinds: tuple[str, ...]) -> Checkpoint:
             raise ValueError(f"settled is {numbers['settled']}, not a number of visits")
         if not 0.0 < float(numbers.get("coldest", 0.1)) < float("inf"):
             raise ValueError(f"coldest is {numbers['coldest']}, not positive and finite")
+        if not 0.0 <= float(numbers.get("untried", 0.0)) <= 100.0:
+            raise ValueError(f"untried is {numbers['untried']}, not from 0 to 100 nats")
         trained_sizes(numbers)
     except READ_ERRORS as error:
         which = " or ".join(kinds)
@@ -99,7 +103,7 @@ def _read_size(record: dict[str, Any], tensors: Mapping[str, AnyArray]) -> Model
     """Returns the size that a file claims; raises ValueError where it is larger than the file."""
     size, most = ModelSize(**record), sum(array.size for array in tensors.values())
     for name, value in size.record().items():
-        if name not in ("kind", "bootstrap", "averages", "plan_columns") and not (
+        if name not in ("kind", "bootstrap", "averages", "plan_columns", "plan_turns") and not (
             isinstance(value, int) and 1 <= value <= most + 1000
         ):
             raise ValueError(f"{name} is {value!r}")
@@ -109,6 +113,8 @@ def _read_size(record: dict[str, Any], tensors: Mapping[str, AnyArray]) -> Model
     columns = size.plan_columns
     if not isinstance(columns, int) or not 0 <= columns <= most or columns % (2 * PLAN_HEADS):
         raise ValueError(f"plan_columns is {size.plan_columns!r}")
+    if not isinstance(size.plan_turns, int) or not 0 <= size.plan_turns <= 1000:
+        raise ValueError(f"plan_turns is {size.plan_turns!r}")
     if size.blocks > len(tensors):
         raise ValueError(f"it has {len(tensors)} tensors for {size.blocks} blocks")
     return size

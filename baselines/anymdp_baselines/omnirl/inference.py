@@ -136,7 +136,7 @@ class CompiledNetwork:
         """Takes over other weights of the same size."""
         self._tensors = tensors
         self._weights = stack_weights(tensors, self.size.blocks)
-        self._plan = plan_layers(tensors)
+        self._plan = plan_layers(tensors, self.size.plan_turns)
         self._tables.clear()
 
     def initial_state(self, n: int, n_observations: int, n_actions: int) -> list[Float32s]:

@@ -10,9 +10,9 @@ from numba import njit
 
 from anymdp_baselines.layers import add_layer, hidden_layer, matmul, rms_norm
 from anymdp_baselines.omnirl.value_iteration import (
-    BACKUPS,
     STEEPNESS,
     PlanWeights,
+    backups,
     is_linear,
     plan_step,
 )
@@ -34,10 +34,16 @@ class PlanLayers(NamedTuple):
     to_main_bias: AnyArray
     norm_main: AnyArray
     weights: PlanWeights
+    backups: int  # states that a step backs up
 
 
-def plan_layers(tensors: Mapping[str, AnyArray]) -> PlanLayers:
-    """Returns the weights of a planning memory by the names that a model's state dict has for them."""
+def plan_layers(tensors: Mapping[str, AnyArray], in_turn: int) -> PlanLayers:
+    """Returns the weights of a planning memory by the names that a model's state dict has for them.
+
+    Args:
+        tensors: the weights.
+        in_turn: states backed up in turn at each step.
+    """
 
     def one(name: str) -> AnyArray:
         array = np.asarray(tensors.get(f"plan.{name}", np.zeros((0, 0))), np.float32)
@@ -58,7 +64,8 @@ def plan_layers(tensors: Mapping[str, AnyArray]) -> PlanLayers:
     )  # fmt: skip
     weights = PlanWeights(*(x.astype(np.float32) for x in learned))
     from_main, norm = one("from_main.weight"), vector("norm_main.weight")
-    return PlanLayers(*first, *rows, from_main, *actions, *main, norm, weights)
+    states = backups(in_turn)
+    return PlanLayers(*first, *rows, from_main, *actions, *main, norm, weights, states)
 
 
 @njit(cache=True, nogil=True)
@@ -91,7 +98,8 @@ def read_plan(
     matmul(main, layers.to_write, given)
     rows = np.empty((n * n_actions, layers.from_rows.shape[0]), np.float32)
     pooled = np.empty((n, columns + 2 * d), np.float32)
-    order, log = np.empty(BACKUPS, np.int64), np.empty((0, n_actions, columns), np.float32)
+    order = np.empty(layers.backups, np.int64)
+    log = np.empty((0, n_actions, columns), np.float32)
     share = layers.weights.share
     for i in range(n):
         unit = one / max(scale[i], np.float32(1e-6))

@@ -82,7 +82,9 @@ class SequenceModel(nn.Module):
             layout = OneToken if size.tokens == 1 else FourTokens
             self.tokens = layout(width, size.n_observations, size.n_actions)
             found = [mixers()[size.kind](width, size.heads) for _ in range(size.blocks)]
-        self.plan = PlanningMemory(width, d, size.plan_columns) if size.plan_columns and d else None
+        self.plan: PlanningMemory | None = None
+        if size.plan_columns and d:
+            self.plan = PlanningMemory(width, d, size.plan_columns, size.plan_turns)
         self.mixers = nn.ModuleList(found)
         self.feeds = nn.ModuleList(FeedForward(width) for _ in range(size.blocks))
         self.norm = RMSNorm(width)

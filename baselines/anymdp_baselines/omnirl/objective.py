@@ -208,6 +208,8 @@ class SequenceObjective(RolloutObjective):
             "coldest": schedule.coldest,
             "updates": updates,
         }
+        if schedule.untried:
+            numbers["untried"] = schedule.untried
         save(folder / "weights", weights, numbers)
 
     def start_from(self, path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from anymdp_baselines.omnirl.value_iteration import read_visits
 from anymdp_bench.datasets.codes import NOTHING, TAG_UNKNOWN
 from anymdp_bench.engine.arrays import AnyArray, Float32s, Float64s, Int64s
 
@@ -65,13 +66,23 @@ class Player:
         for memory in self.state:
             memory[runs] = 0.0
 
-    def logits(self, seen: Int64s) -> Float64s:
-        """Writes the step before to memory; returns preferences of actions in the states `seen`, [n, A]."""
+    def logits(self, seen: Int64s, bonus: Float64s | float = 0.0) -> Float64s:
+        """Writes the step before to memory; returns preferences of actions in the states `seen`, [n, A].
+
+        Args:
+            seen: the current states, int64 [n].
+            bonus: what is added for an action that was never tried there, in nats, [n] or one number; after
+                n tries it is 1 / (1 + n) of that. Only a network with a planning memory adds it.
+        """
         left, action, ending, arrival, tag = self.last.T.copy()
         arrival = np.where(ending == NOTHING, seen, arrival)
         scale = root_mean_square(self.power)
         steps = (seen, left, action, self.reward, scale, ending, arrival, tag)
-        return self.network.logits(steps, self.state, *self._shape)
+        out = self.network.logits(steps, self.state, *self._shape)
+        if self.network.size.plan_columns and np.any(bonus):
+            tries = read_visits(self.state[-1], seen, self._shape[1])
+            out += np.broadcast_to(bonus, seen.shape)[:, None] / (1.0 + tries)
+        return out
 
     def note(
         self,

@@ -13,6 +13,9 @@ from anymdp_bench.tasks.source import TaskSource
 
 COOLING = (TemperatureSchedule(0.5), TemperatureSchedule(0.8), TemperatureSchedule(1.2))
 SCHEDULES = (*COOLING, TemperatureSchedule(1.0, 9.0))
+_TRYING = tuple(
+    TemperatureSchedule(first, 9.0, untried=5.0 * tries) for first in (0.8, 1.0) for tries in (1, 0)
+)
 
 
 @dataclass(frozen=True)
@@ -220,6 +223,17 @@ PRESETS: dict[str, dict[str, Any]] = {
         "average_decay": 0.997,
         "seed": 3,
         "reward_shift": 4.0,
+    },
+    "all-sizes-tries": _PLANNING
+    | {
+        "groups": _ALL_SIZES,
+        "size": _PLANNING["size"] | {"plan_turns": 24},
+        "rounds": 100,
+        "learning_rate": 5e-4,
+        "average_decay": 0.997,
+        "seed": 4,
+        "reward_shift": 4.0,
+        "schedules": _TRYING,
     },
     "garnet": _PLANNING | {"groups": _GARNET, "rounds": 150},
     "paper": {"width": 256, "groups": default_groups(512, 2048, 12288), "rounds": 12000},

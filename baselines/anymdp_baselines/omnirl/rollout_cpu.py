@@ -18,7 +18,11 @@ from anymdp_baselines.omnirl.rollout import ScoreTally, SegmentBatch, first_ends
 from anymdp_baselines.omnirl.segments import Segment
 from anymdp_baselines.training.optimizer import take_prefix
 from anymdp_baselines.training.task_pool import TaskPool
-from anymdp_baselines.training.temperature import TemperatureSchedule, choose_temperatures
+from anymdp_baselines.training.temperature import (
+    TemperatureSchedule,
+    choose_bonuses,
+    choose_temperatures,
+)
 from anymdp_bench.datasets.codes import TAG_UNKNOWN
 from anymdp_bench.datasets.sequences import Sequences
 from anymdp_bench.engine.arrays import AnyArray, Float64s, Int64s
@@ -163,7 +167,8 @@ class CpuRollout:
         for t in range(group.segment):
             seen, age = tasks.observation.copy(), self.age + t
             warm = choose_temperatures(self.schedules, self.schedule_of, age, slots)
-            action = (self.player.logits(seen) / warm[:, None] + gumbel[t]).argmax(1)
+            bonus = choose_bonuses(self.schedules, self.schedule_of, age, slots)
+            action = (self.player.logits(seen, bonus) / warm[:, None] + gumbel[t]).argmax(1)
             reward, ending, arrival, score, is_over = tasks.step(action)
             self.player.note(seen, action, reward, ending, arrival, TAG_UNKNOWN)
             segment.write(t, seen, action, reward, ending, arrival, TAG_UNKNOWN)

@@ -26,6 +26,7 @@ class ModelSize:
         key_size: size of the learned keys (`linear`).
         averages: whether a write counts the less, the more its slot has seen (`delta`).
         plan_columns: columns of the planning memory before the first block; 0 for none (`delta`).
+        plan_turns: known states that the planning memory backs up in turn at each step.
     """
 
     kind: str = "delta"
@@ -41,6 +42,7 @@ class ModelSize:
     key_size: int = 96
     averages: bool = False
     plan_columns: int = 0
+    plan_turns: int = 5
 
     def takes(self, n_observations: int, n_actions: int) -> bool:
         """Returns whether a model of this size can play a task of so many observations and actions."""
@@ -50,8 +52,9 @@ class ModelSize:
 
     def record(self) -> dict[str, int | str | bool]:
         """Returns the sizes as plain values, for a checkpoint."""
-        later = ("averages", "plan_columns")  # the bytes of older checkpoints stay
-        return {k: v for k, v in asdict(self).items() if k not in later or v}
+        later = {"averages": False, "plan_columns": 0, "plan_turns": 5}
+        sizes = asdict(self).items()  # the bytes of older checkpoints stay
+        return {name: value for name, value in sizes if later.get(name) != value}
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Returns the names and shapes of the weights of a model of kind `delta` or `linear`."""

@@ -27,11 +27,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from anymdp_bench.engine.arrays import AnyArray
+from anymdp_bench.engine.arrays import AnyArray, Int64s
 
-CHAIN, IN_TURN = 4, 5
-"""States backed up in a step: the one left and those before it; and those known, in turn."""
-BACKUPS = CHAIN + IN_TURN + 2
+CHAIN = 4
+"""States backed up in a step: the one left and those before it. Then come some of those known, in turn."""
 MOST_SUCCESSORS = 64
 """Distinct successors of a slot that are remembered; a later one counts as a visit that led nowhere."""
 PLAN_HEADS = 4
@@ -55,6 +54,23 @@ def plan_size(n_observations: int, n_actions: int, columns: int) -> int:
     """Returns the floats that a run's planning memory takes."""
     successors, slots = min(n_observations, MOST_SUCCESSORS), n_observations * n_actions
     return slots * (2 + 2 * successors + 2 * columns) + n_observations * (columns + 3) + 2
+
+
+def backups(in_turn: int) -> int:
+    """Returns the most states that a step backs up, of which `in_turn` are backed up in turn."""
+    return CHAIN + in_turn + 2
+
+
+def read_visits(flat: AnyArray, seen: Int64s, n_actions: int) -> AnyArray:
+    """Returns how often the actions of the states `seen` (int64 [n]) were taken, float32 [n, A].
+
+    Args:
+        flat: the memories of the runs, [n, F].
+        seen: a state of each run.
+        n_actions: A.
+    """
+    slots = seen[:, None] * n_actions + np.arange(n_actions)
+    return np.take_along_axis(flat, slots, 1)
 
 
 @njit(cache=True, nogil=True)
@@ -199,8 +215,9 @@ def _remember(parts, slot, left, arrival, value):
 
 @njit(cache=True, nogil=True)
 def _choose(parts, left, arrival, seen, out):
-    """Writes the states that a step backs up, -1 for none, to `out` [BACKUPS]; moves the clock on."""
+    """Writes the states that a step backs up, -1 for none, to `out` [backups]; moves the clock on."""
     before, order, clock = parts[7], parts[9], parts[10]
+    in_turn = len(out) - CHAIN - 2
     out[:] = -1
     x = left
     for j in range(CHAIN):
@@ -209,14 +226,14 @@ def _choose(parts, left, arrival, seen, out):
         out[j] = x
         x = int(before[x]) - 1
     n = int(clock[0])
-    turn = min(IN_TURN, n)
+    turn = min(in_turn, n)
     for j in range(turn):
         out[CHAIN + j] = int(order[(int(clock[1]) + j) % n])
     if n:
         clock[1] = np.float32((int(clock[1]) + turn) % n)
     if arrival >= 0 and arrival != seen:
-        out[CHAIN + IN_TURN] = arrival
-    out[CHAIN + IN_TURN + 1] = seen
+        out[CHAIN + in_turn] = arrival
+    out[CHAIN + in_turn + 1] = seen
     _discover(parts, seen)
 
 
@@ -226,8 +243,8 @@ def plan_step(
 ):  # fmt: skip
     """Computes one step of one run: it counts the transition that led here and backs states up.
 
-    Changes `flat`, the run's memory. Writes the states backed up to `order` [BACKUPS], and their rows to
-    `log` [BACKUPS, A, P] unless that is empty. Returns (visits [K], M [K, P], U [O, P]), views.
+    Changes `flat`, the run's memory. Writes the states backed up to `order` [backups], and their rows to
+    `log` [backups, A, P] unless that is empty. Returns (visits [K], M [K, P], U [O, P]), views.
     """
     columns = len(given)
     parts = _parts(flat, n_observations, n_actions, columns)
@@ -239,7 +256,7 @@ def plan_step(
         left = slot // n_actions
         _remember(parts, slot, left, arrival, given)
     _choose(parts, left, arrival, seen, order)
-    for j in range(BACKUPS):
+    for j in range(len(order)):
         x = order[j]
         if x < 0:
             continue
@@ -355,7 +372,7 @@ def plan_scan_back(
             for c in range(columns):
                 value_[x, c] += d_value[i, t, c]
             _set_units(scale[i, t], unit, inverse)
-            for j in range(BACKUPS - 1, -1, -1):
+            for j in range(order.shape[2] - 1, -1, -1):
                 if order[i, t, j] >= 0:
                     _back_up_back(
                         parts, order[i, t, j], n_actions, weights, unit, inverse, log[i, t, j], policy, slope,

@@ -1,4 +1,4 @@
-"""How the softmax temperature of a run falls as the run grows older.
+"""How the softmax temperature of a run, and its bonus for actions seldom tried, fall as the run grows older.
 
 At temperature 1 a network that predicts how probable it is that an action is best acts by posterior sampling.
 A run explores so at first and settles later. Ages are counted in visits per slot: steps divided by S * A.
@@ -32,11 +32,14 @@ class TemperatureSchedule(NamedTuple):
         settled: visits per slot for which it stays so, before it falls fast; 0 means that it falls slowly
             from the start.
         coldest: the lowest temperature.
+        untried: what is added, at first, to the preference of an action that was never tried in the current
+            state, in nats; after n tries it is 1 / (1 + n) of that. It falls as the temperature does.
     """
 
     first: float
     settled: float = 0.0
     coldest: float = 0.1
+    untried: float = 0.0
 
     @property
     def words(self) -> str:
@@ -44,15 +47,23 @@ class TemperatureSchedule(NamedTuple):
         if self.coldest >= self.first:
             return f"{self.first:g} throughout"
         until = f" for {self.settled:g} visits a slot" if self.settled else ""
-        return f"{self.first:g}{until}"
+        bonus = f", untried {self.untried:g}" if self.untried else ""
+        return f"{self.first:g}{until}{bonus}"
 
     def temperature(self, age: Int64s | int, n_slots: int) -> Float64s:
         """Returns the temperature after `age` steps of a run with `n_slots` = S * A."""
-        visits = np.asarray(age) / n_slots
-        cooled = 1.0 / np.sqrt(1.0 + visits / COOLING)
-        share = settled_share(visits, self.settled) if self.settled else cooled
-        out: Float64s = np.maximum(self.first * share, self.coldest)
+        out: Float64s = np.maximum(self.first * self._share(age, n_slots), self.coldest)
         return out
+
+    def bonus(self, age: Int64s | int, n_slots: int) -> Float64s:
+        """Returns the bonus of an untried action after `age` steps of a run with `n_slots` = S * A."""
+        out: Float64s = self.untried * self._share(age, n_slots)
+        return out
+
+    def _share(self, age: Int64s | int, n_slots: int) -> Float64s:
+        visits = np.asarray(age) / n_slots
+        cooled: Float64s = 1.0 / np.sqrt(1.0 + visits / COOLING)
+        return settled_share(visits, self.settled) if self.settled else cooled
 
 
 def choose_temperatures(
@@ -60,5 +71,14 @@ def choose_temperatures(
 ) -> Float64s:
     """Returns the temperatures of runs by the schedule of their `group` (int64 [n]), in the shape of age."""
     each = [schedule.temperature(age, n_slots) for schedule in schedules]
+    out: Float64s = np.choose(group, each)
+    return out
+
+
+def choose_bonuses(
+    schedules: Sequence[TemperatureSchedule], group: Int64s, age: Int64s, n_slots: int
+) -> Float64s:
+    """Returns the bonuses of untried actions by the schedule of the `group` of runs, as above."""
+    each = [schedule.bonus(age, n_slots) for schedule in schedules]
     out: Float64s = np.choose(group, each)
     return out

@@ -23,13 +23,14 @@ from anymdp_bench.testing import AgentConformance
 SIZE = ModelSize("delta", 16, 2, 4, 16, 8)
 
 
-def weights(folder, size=SIZE, spoil=False):
+def weights(folder, size=SIZE, spoil=False, **numbers):
     torch.manual_seed(0)
     model = SequenceModel(size)
     tensors = {k: v.detach() for k, v in model.state_dict().items()}
     if spoil:
         tensors["sharpness"] = torch.tensor(float("nan"))
-    checkpoint.save(folder, tensors, {"model": size.record(), "temperature": 0.5})
+    numbers = {"model": size.record(), "temperature": 0.5} | numbers
+    checkpoint.save(folder, tensors, numbers)
     return model
 
 
@@ -39,6 +40,29 @@ def test_weights_make_the_same_model(tmp_path):
     assert found.schedule == TemperatureSchedule(0.5)
     for name, tensor in model.state_dict().items():
         torch.testing.assert_close(found.model().state_dict()[name], tensor)
+
+
+def test_how_a_model_is_played_is_read_too(tmp_path):
+    size = replace(SIZE, averages=True, plan_columns=8, plan_turns=24)
+    weights(tmp_path / "w", size, settled=9.0, coldest=0.2, untried=5.0)
+    found = read_checkpoint(tmp_path / "w", ("delta",))
+    assert found.schedule == TemperatureSchedule(0.5, 9.0, 0.2, 5.0)
+    assert found.size == size
+
+
+@pytest.mark.parametrize(
+    ("turns", "numbers", "message"),
+    [
+        (24, {"untried": -1.0}, "untried is -1.0, not from 0 to 100 nats"),
+        (24, {"untried": float("inf")}, "untried is inf"),
+        (-1, {}, "plan_turns is -1"),
+        (10**9, {}, "plan_turns is 1000000000"),
+    ],
+)
+def test_play_that_cannot_be_is_refused_in_one_line(tmp_path, turns, numbers, message):
+    size = replace(SIZE, averages=True, plan_columns=8, plan_turns=turns)
+    weights(tmp_path / "w", size, **numbers)
+    assert message in refused(omnirl, tmp_path / "w")
 
 
 def test_a_planning_model_that_was_read_computes_what_it_did(tmp_path):

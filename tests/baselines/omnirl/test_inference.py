@@ -10,14 +10,15 @@ from anymdp_baselines.omnirl.model import SequenceModel  # noqa: E402
 from anymdp_baselines.omnirl.play import Player  # noqa: E402
 from anymdp_baselines.omnirl.play_torch import TorchNetwork, network_of  # noqa: E402
 from anymdp_baselines.omnirl.size import ModelSize  # noqa: E402
-from anymdp_bench.datasets.codes import NOTHING  # noqa: E402
+from anymdp_bench.datasets.codes import NOTHING, WENT_ON  # noqa: E402
 
 N, O, A = 7, 6, 3  # noqa: E741
 
 
-def model(kind="delta", bootstrap=True, averages=False, plan=0):
+def model(kind="delta", bootstrap=True, averages=False, plan=0, turns=5):
     torch.manual_seed(0)
-    made = SequenceModel(ModelSize(kind, 24, 2, 4, 16, 8, bootstrap, 1, O, A, 12, averages, plan))
+    size = ModelSize(kind, 24, 2, 4, 16, 8, bootstrap, 1, O, A, 12, averages, plan, turns)
+    made = SequenceModel(size)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter += 0.3 * torch.randn_like(parameter)
@@ -40,18 +41,19 @@ def played(network, runs=None, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("kind", "bootstrap", "averages", "plan"),
+    ("kind", "bootstrap", "averages", "plan", "turns"),
     [
-        ("delta", True, False, 0),
-        ("delta", False, False, 0),
-        ("delta", True, True, 0),
-        ("delta", True, True, 16),
-        ("linear", True, False, 0),
-        ("linear", False, False, 0),
+        ("delta", True, False, 0, 0),
+        ("delta", False, False, 0, 0),
+        ("delta", True, True, 0, 0),
+        ("delta", True, True, 16, 0),
+        ("delta", True, True, 16, 3),
+        ("linear", True, False, 0, 0),
+        ("linear", False, False, 0, 0),
     ],
 )
-def test_compiled_code_plays_as_the_model_does(kind, bootstrap, averages, plan):
-    net = model(kind, bootstrap, averages, plan)
+def test_compiled_code_plays_as_the_model_does(kind, bootstrap, averages, plan, turns):
+    net = model(kind, bootstrap, averages, plan, turns)
     (plain, state), (quick, own) = played(TorchNetwork(net)), played(network_of(net))
     np.testing.assert_allclose(quick, plain, atol=1e-4)
     assert np.std(plain) > 0.01
@@ -98,3 +100,27 @@ def test_other_models_are_played_by_pytorch():
     assert isinstance(network, TorchNetwork)
     player = Player(network, N, O, A)
     assert player.logits(np.zeros(N, np.int64)).shape == (N, A)
+
+
+def two_players(plan):
+    network = network_of(model(averages=bool(plan), plan=plan))
+    return Player(network, 2, O, A), Player(network, 2, O, A)
+
+
+def test_untried_actions_get_a_bonus_that_falls_with_every_try():
+    """Run 0 takes action 1 in state 2 three times, run 1 action 0 once and action 2 twice."""
+    plain, trying = two_players(plan=16)
+    seen, bonus = np.full(2, 2), np.array([4.0, 6.0])
+    actions = np.array([[1, 0], [1, 2], [1, 2]])
+    for action in actions:
+        for player in (plain, trying):
+            player.logits(seen, 0.0 if player is plain else bonus)
+            player.note(seen, action, np.ones(2), np.full(2, WENT_ON), seen, 7)
+    found = trying.logits(seen, bonus) - plain.logits(seen)
+    np.testing.assert_allclose(found, [[4.0, 1.0, 4.0], [3.0, 6.0, 2.0]], atol=1e-6)
+
+
+def test_without_a_planning_memory_there_is_no_bonus():
+    plain, trying = two_players(plan=0)
+    seen = np.zeros(2, np.int64)
+    np.testing.assert_array_equal(trying.logits(seen, 5.0), plain.logits(seen))

@@ -11,10 +11,10 @@ from anymdp_baselines.omnirl.mixers.planning_memory import PlanningMemory, plan
 from anymdp_baselines.omnirl.tokens import StepInputs
 from anymdp_baselines.omnirl.value_iteration import (
     CHAIN,
-    IN_TURN,
     MOST_SUCCESSORS,
     PLAN_HEADS,
     PlanWeights,
+    backups,
     is_linear,
     is_sound,
     plan_size,
@@ -49,7 +49,7 @@ def some_runs(seed):
 
 def a_layer(seed=0):
     torch.manual_seed(seed)
-    layer = PlanningMemory(12, 8, P)
+    layer = PlanningMemory(12, 8, P, 5)
     with torch.no_grad():
         for own in (layer.sharpness, layer.prior, layer.pseudo):
             own.add_(0.3 * torch.randn_like(own))
@@ -62,7 +62,7 @@ def addresses(steps):
     return slot, torch.where(over, -1, steps.arrival)
 
 
-def naive_run(written, weights, steps, b):
+def naive_run(written, weights, steps, b, in_turn):
     """Equations (1) and (2) of one run in plain PyTorch: M [T, A, P] and U [T, P] of the current states."""
     share, discount, prior, pseudo, sharpness = weights
     visits, count = np.zeros((O, A)), np.zeros((O, A, O))
@@ -96,7 +96,7 @@ def naive_run(written, weights, steps, b):
                 break
             todo.append(x)
             x = before.get(x, -1)
-        turn = min(IN_TURN, len(known))
+        turn = min(in_turn, len(known))
         todo += [known[(clock + j) % len(known)] for j in range(turn)]
         clock = (clock + turn) % max(len(known), 1)
         todo += [arrival] if arrival >= 0 and arrival != seen else []
@@ -119,21 +119,22 @@ def naive_run(written, weights, steps, b):
 
 
 @settings(max_examples=5, deadline=None)
-@given(st.integers(0, 2**31))
-def test_the_compiled_form_is_the_naive_one_with_all_gradients(seed):
+@given(st.integers(0, 2**31), st.integers(0, 6))
+def test_the_compiled_form_is_the_naive_one_with_all_gradients(seed, in_turn):
     steps, layer = some_runs(seed), a_layer(seed % 1000)
     slot, arrival = addresses(steps)
     weights = layer.weights().detach().requires_grad_()
     written = torch.randn(B, T, P, requires_grad=True)
     state = layer.initial_state(B, O, A)
-    read, value = plan(slot, arrival, steps.seen, written, steps.scale, weights, state, (O, A))[:2]
+    runs = slot, arrival, steps.seen, written, steps.scale
+    read, value = plan(*runs, weights, state, (O, A), in_turn)[:2]
     d_read, d_value = torch.randn_like(read), torch.randn_like(value)
     loss = (read * d_read).sum() + (value * d_value).sum()
     found = torch.autograd.grad(loss, [written, weights])
     exact = [x.detach().double().requires_grad_() for x in (written, weights)]
     total = torch.zeros(())
     for b in range(B):
-        rows, values = naive_run(exact[0], exact[1], steps, b)
+        rows, values = naive_run(exact[0], exact[1], steps, b, in_turn)
         torch.testing.assert_close(read[b].double(), rows, atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(value[b].double(), values, atol=1e-4, rtol=1e-4)
         total = total + (rows * d_read[b]).sum() + (values * d_value[b]).sum()
@@ -169,7 +170,7 @@ def plain_weights(discount, pseudo=1e-6, prior=0.0, sharpness=100.0):
 
 def play(flat, weights, *steps, n_actions=2, n_observations=3):
     """Takes steps (left, action, arrival or -1, reward, seen): M [O, A], U [O] of the first column."""
-    order, log = np.empty(CHAIN + IN_TURN + 2, np.int64), np.empty((0, n_actions, 8), np.float32)
+    order, log = np.empty(backups(5), np.int64), np.empty((0, n_actions, 8), np.float32)
     for left, action, arrival, reward, seen in steps:
         slot, written = left * n_actions + action, np.full(8, reward, np.float32)
         _, rows, value = plan_step(
@@ -268,6 +269,7 @@ def test_rewards_times_a_factor_change_no_policy():
         found = []
         for own in (steps, scaled):
             written = torch.where(LINEAR, own.reward[..., None], 0.0)
-            _, value = plan(slot, arrival, own.seen, written, own.scale, weights, state, (O, A))[:2]
+            runs = slot, arrival, own.seen, written, own.scale
+            _, value = plan(*runs, weights, state, (O, A), 5)[:2]
             found.append(torch.where(LINEAR, value / own.scale.clamp(min=1e-6)[..., None], value))
     torch.testing.assert_close(found[0], found[1], atol=1e-4, rtol=1e-4)

@@ -13,6 +13,7 @@ from anymdp_baselines.training.objective import Compute  # noqa: E402
 from anymdp_baselines.training.optimizer import Optimizer, OptimizerSettings  # noqa: E402
 from anymdp_baselines.training.temperature import (  # noqa: E402
     TemperatureSchedule,
+    choose_bonuses,
     choose_temperatures,
     settled_share,
 )
@@ -66,6 +67,16 @@ def test_temperatures_settle_or_cool():
     assert (settling.words, cooling.words) == ("1 for 9 visits a slot", "0.8")
     found = choose_temperatures((settling, cooling), np.array([0, 1]), np.array([0, 200]), 80)
     np.testing.assert_allclose(found, [1.0, 0.8 / math.sqrt(2.0)])
+
+
+def test_the_bonus_of_untried_actions_falls_as_the_temperature_does():
+    """At twice the visits of `settled` to 1/16, however low the temperature may be."""
+    trying = TemperatureSchedule(0.8, 9.0, 0.5, untried=4.0)
+    assert [float(trying.bonus(80 * v, 80)) for v in (0, 9, 18)] == [4.0, 4.0, 0.25]
+    assert trying.words == "0.8 for 9 visits a slot, untried 4"
+    schedules = TemperatureSchedule(0.8), trying
+    found = choose_bonuses(schedules, np.array([0, 1]), np.array([0, 80 * 18]), 80)
+    np.testing.assert_array_equal(found, [0.0, 0.25])
 
 
 def test_the_share_of_a_settled_run_is_that_of_the_shipped_agents():

@@ -19,10 +19,10 @@ from anymdp_baselines.omnirl.mixers import HiddenStreams
 from anymdp_baselines.omnirl.mixers.slot_scans import as_array
 from anymdp_baselines.omnirl.tokens import StepInputs
 from anymdp_baselines.omnirl.value_iteration import (
-    BACKUPS,
     PLAN_HEADS,
     STEEPNESS,
     PlanWeights,
+    backups,
     is_linear,
     plan_scan,
     plan_scan_back,
@@ -40,12 +40,12 @@ class _Plan(torch.autograd.Function):
     """`value_iteration.plan_scan`, with its adjoint."""
 
     @staticmethod
-    def forward(ctx: Any, slot, arrival, seen, given, scale, weights, flat, sizes):
+    def forward(ctx: Any, slot, arrival, seen, given, scale, weights, flat, sizes, in_turn):
         n, length = slot.shape
         n_observations, n_actions = sizes
         columns, after = given.shape[2], flat.clone()
-        order = torch.empty(n, length, BACKUPS, dtype=torch.int64)
-        log = torch.empty(n, length, BACKUPS, n_actions, columns)
+        order = torch.empty(n, length, backups(in_turn), dtype=torch.int64)
+        log = torch.empty(*order.shape, n_actions, columns)
         visits = torch.empty(n, length, n_actions)
         read, value = torch.empty(n, length, n_actions, columns), torch.empty(n, length, columns)
         steps = (slot, arrival, seen, given, scale)
@@ -65,12 +65,12 @@ class _Plan(torch.autograd.Function):
         rest = map(as_array, (order, log, d_read, d_value, d_given, d_weights))
         flat = as_array(after.clone())
         plan_scan_back(*(flat, ctx.n_observations, *map(as_array, steps), _weights(weights), *rest))
-        return None, None, None, d_given, None, d_weights.sum(0), None, None
+        return None, None, None, d_given, None, d_weights.sum(0), None, None, None
 
 
 def plan(
     slot: Tensor, arrival: Tensor, seen: Tensor, given: Tensor, scale: Tensor, weights: Tensor, flat: Tensor,
-    sizes: tuple[int, int],
+    sizes: tuple[int, int], in_turn: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     """Computes all steps, with the gradients of `given` and `weights`.
 
@@ -83,12 +83,13 @@ def plan(
         weights: the fields of `value_iteration.PlanWeights`, [5, P].
         flat: the memory, [B, F].
         sizes: the numbers of observations and actions.
+        in_turn: states backed up in turn at each step.
 
     Returns:
         (M [B, T, A, P], U [B, T, P], visits [B, T, A]) of the current states, and the memory after.
     """
     out: tuple[Tensor, Tensor, Tensor, Tensor] = _Plan.apply(
-        slot, arrival, seen, given, scale, weights, flat, sizes
+        slot, arrival, seen, given, scale, weights, flat, sizes, in_turn
     )
     return out
 
@@ -109,11 +110,12 @@ class PlanningMemory(nn.Module):
         width: of the main stream.
         per_action: of the stream of each action.
         columns: of the memory, equal shares of the heads, each half of rewards and half of learned cumulants.
+        in_turn: states backed up in turn at each step.
     """
 
-    def __init__(self, width: int, per_action: int, columns: int) -> None:
+    def __init__(self, width: int, per_action: int, columns: int, in_turn: int) -> None:
         super().__init__()
-        self.columns, heads = columns, PLAN_HEADS
+        self.columns, self._in_turn, heads = columns, in_turn, PLAN_HEADS
         each = columns // heads
         half = each // 2
         discounts = [_DISCOUNTS[0][j % 4] for j in range(half)]
@@ -179,7 +181,7 @@ class PlanningMemory(nn.Module):
             weights = self.weights()
             read, value, visits, after = plan(
                 slot, arrival, steps.seen, given, steps.scale, weights, state,
-                (n_observations, n_actions),
+                (n_observations, n_actions), self._in_turn,
             )  # fmt: skip
             unit = torch.where(linear, 1.0 / steps.scale.clamp(min=1e-6)[..., None], 1.0)
             better = (read - value[:, :, None]) * (unit / weights[0])[:, :, None]
