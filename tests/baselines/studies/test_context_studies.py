@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from anymdp_baselines.studies import long_context, task_scaling
+from anymdp_baselines.studies import long_context, long_context_tables, task_scaling
 from anymdp_baselines.studies.context_config import ContextConfig
 from anymdp_baselines.studies.context_model import count_parameters, make_network
 from anymdp_baselines.studies.context_network import ContextSize, reader
@@ -154,10 +154,10 @@ def test_the_change_with_position_by_hand():
             )
         ]
     )
-    mean, error = long_context.change(rows, "following", 128)
+    mean, error = long_context_tables.change(rows, "following", 128)
     assert mean == pytest.approx(-0.2)
     assert error == pytest.approx(0.1)
-    assert long_context.change(rows, "policy", 128) == (0.0, 0.0)
+    assert long_context_tables.change(rows, "policy", 128) == (0.0, 0.0)
 
 
 def test_task_scaling_tiny(tmp_path):
