@@ -166,7 +166,7 @@ class SequenceAgent(Agent):
 class OmniRL(SequenceAgent):
     """`omnirl`, the sequence model under the paper's name; up to version 8 another agent bore that name."""
 
-    version: ClassVar[str] = "12"
+    version: ClassVar[str] = "13"
     training_cost = "93M steps, 4.3 core-hours"  # of the weights that ship
 
 

@@ -72,7 +72,7 @@ class Player:
         Args:
             seen: the current states, int64 [n].
             bonus: what is added for an action that was never tried there, in nats, [n] or one number; after
-                n tries it is 1 / (1 + n) of that. Only a network with a planning memory adds it.
+                n tries it is 1 / (1 + n)^2 of that. Only a network with a planning memory adds it.
         """
         left, action, ending, arrival, tag = self.last.T.copy()
         arrival = np.where(ending == NOTHING, seen, arrival)
@@ -81,7 +81,7 @@ class Player:
         out = self.network.logits(steps, self.state, *self._shape)
         if self.network.size.plan_columns and np.any(bonus):
             tries = read_visits(self.state[-1], seen, self._shape[1])
-            out += np.broadcast_to(bonus, seen.shape)[:, None] / (1.0 + tries)
+            out += np.broadcast_to(bonus, seen.shape)[:, None] / (1.0 + tries) ** 2
         return out
 
     def note(

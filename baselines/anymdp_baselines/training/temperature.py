@@ -33,7 +33,7 @@ class TemperatureSchedule(NamedTuple):
             from the start.
         coldest: the lowest temperature.
         untried: what is added, at first, to the preference of an action that was never tried in the current
-            state, in nats; after n tries it is 1 / (1 + n) of that. It falls as the temperature does.
+            state, in nats; after n tries it is 1 / (1 + n)^2 of that. It falls as the temperature does.
     """
 
     first: float

@@ -110,14 +110,14 @@ def two_players(plan):
 def test_untried_actions_get_a_bonus_that_falls_with_every_try():
     """Run 0 takes action 1 in state 2 three times, run 1 action 0 once and action 2 twice."""
     plain, trying = two_players(plan=16)
-    seen, bonus = np.full(2, 2), np.array([4.0, 6.0])
+    seen, bonus = np.full(2, 2), np.array([16.0, 36.0])
     actions = np.array([[1, 0], [1, 2], [1, 2]])
     for action in actions:
         for player in (plain, trying):
             player.logits(seen, 0.0 if player is plain else bonus)
             player.note(seen, action, np.ones(2), np.full(2, WENT_ON), seen, 7)
     found = trying.logits(seen, bonus) - plain.logits(seen)
-    np.testing.assert_allclose(found, [[4.0, 1.0, 4.0], [3.0, 6.0, 2.0]], atol=1e-6)
+    np.testing.assert_allclose(found, [[16.0, 1.0, 16.0], [9.0, 36.0, 4.0]], atol=1e-5)
 
 
 def test_without_a_planning_memory_there_is_no_bonus():
