@@ -12,7 +12,9 @@ from safetensors.numpy import load_file
 
 import anymdp_bench
 from anymdp_baselines.omnirl.agent import omnirl
+from anymdp_baselines.omnirl.value_iteration import backups
 from anymdp_baselines.tabular.psrl import PSRL, episodic
+from anymdp_baselines.training.temperature import SETTLING
 from anymdp_bench.agents import RunBatch, installed_agents
 from anymdp_bench.mdp import TaskError
 from anymdp_bench.results.schema import COLUMNS, CONTRACT
@@ -196,9 +198,21 @@ def test_the_sizes_of_the_networks():
     assert (size.blocks, size.slot_size, size.plan_columns) == (6, 48, 32)
     assert "Each of the six blocks keeps 48 numbers" in page("omnirl.md")
     assert "updates 32 value functions" in page("omnirl.md")
+    assert size.plan_turns == 24
+    assert "up to 30 states: those just visited, and 24 others in turn" in page("omnirl.md")
+    assert backups(size.plan_turns) == 30
     planner = load_file(weights / "planner" / "weights" / "neural-planner-garnet.safetensors")
     assert round(sum(array.size for array in planner.values()), -3) == 36_000
     assert "36,000 parameters" in page("neural-planner.md")
+
+
+def test_how_omnirl_acts():
+    first, settled, coldest, untried = omnirl()._how
+    text = page("omnirl.md")
+    assert f"starts at {first:g}. After {settled:g} visits a slot" in text
+    assert SETTLING == 4
+    assert f"with the fourth power of the age, down to {coldest:g}." in text
+    assert f"gets {untried:g} nats more, and after n tries {untried:g} / (1 + n)²" in text
 
 
 # Result files
