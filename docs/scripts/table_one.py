@@ -76,8 +76,11 @@ def read_column(agent: str) -> Column:
         mark = f" {FINAL}" if is_old else mark
         finals = ["score", "score_low", "score_high", "none", "none"]
         figures = _figures(frame, finals if is_old else names)
-        if partly.exists():
-            figures |= _figures(read(partly), names, BY_PAPER)
+        found = _figures(read(partly), names) if partly.exists() else {}
+        if found.keys() >= figures.keys():
+            figures, mark = found, ""
+        else:
+            figures |= {name: figure._replace(mark=BY_PAPER) for name, figure in found.items()}
     else:
         frame, mark = _read_at_steps(agent), f" {AT_STEPS}"
         figures = _figures(frame, ["score", "low", "high", "none", "none"])
@@ -86,14 +89,14 @@ def read_column(agent: str) -> Column:
     return Column(title + (f" {TUNED}" if is_tuned else "") + mark, figures)
 
 
-def _figures(frame: pd.DataFrame, names: list[str], mark: str = "") -> dict[str, Figure]:
+def _figures(frame: pd.DataFrame, names: list[str]) -> dict[str, Figure]:
     """The figures of the rows by the paper's name of the environment; `names` are the columns of `Figure`."""
     figures = {}
     for row in frame.to_dict("records"):
         name = paper_environment(row["env_id"])
         assert name is not None, row["env_id"]
         numbers = [float(row.get(key, math.nan)) for key in names]  # an older file has no interval
-        figures[name] = Figure(*(100 * each for each in numbers[:3]), *numbers[3:], mark)
+        figures[name] = Figure(*(100 * each for each in numbers[:3]), *numbers[3:])
     return figures
 
 

@@ -169,12 +169,13 @@ def test_every_figure_below_the_published_one_has_its_reason():
         assert len(reason) < 200
 
 
-def test_by_the_papers_protocol_the_slippery_lake_is_within_reach():
-    """So `tql-ucb` is at or above the published figure on all 17 rows, and `ppo` on all but one."""
-    name = paper_environment("FrozenLake4x4Slippery-v0")
-    for agent, below in (("tql-ucb", []), ("ppo", ["AnyMDP-16s5a-v0"])):
-        assert table_one.read_column(agent).figures[name].mark == table_one.BY_PAPER
-        assert [env_id for of, env_id in table_one.find_below() if of == agent] == below
+def test_the_learners_reach_the_published_figures_by_the_papers_protocol():
+    for agent in ("tql-ucb", "ppo"):
+        figures = table_one.read_column(agent).figures.values()
+        assert len(figures) == 17
+        assert not any(math.isnan(figure.low) for figure in figures)
+        assert agent not in {of for of, _ in table_one.find_below()}
+    assert f"`tql-ucb` and `ppo` are at or above the published figure on every row" in page("results.md")
 
 
 def test_omnirl_by_the_papers_protocol():
