@@ -1,5 +1,6 @@
 """What the pages say of the tables beside it: counted from the files of `docs/results`."""
 
+import math
 import re
 from pathlib import Path
 
@@ -170,12 +171,18 @@ def test_every_figure_below_the_published_one_has_its_reason():
 
 
 def test_the_learners_reach_the_published_figures_by_the_papers_protocol():
-    for agent in ("tql-ucb", "ppo"):
-        figures = table_one.read_column(agent).figures.values()
+    """`ppo` has two rows by the default protocol, as the page says."""
+    for agent, left in (("tql-ucb", set()), ("ppo", {"AnyMDP-128s5a-v0", "Garnet-64s5a2b-v0"})):
+        figures = table_one.read_column(agent).figures
         assert len(figures) == 17
-        assert not any(math.isnan(figure.low) for figure in figures)
+        usual = {name for name, figure in figures.items() if math.isnan(figure.low)}
+        assert usual == {paper_environment(env_id) for env_id in left}
         assert agent not in {of for of, _ in table_one.find_below()}
-    assert f"`tql-ucb` and `ppo` are at or above the published figure on every row" in page("results.md")
+    text = page("results.md")
+    assert "`tql-ucb` and `ppo` are at or above the published figure on every row" in text
+    assert (
+        "`ppo` was not played by the paper's protocol on tau(128, 5) and Garnet(64, 5, 2)" in text
+    )
 
 
 def test_omnirl_by_the_papers_protocol():

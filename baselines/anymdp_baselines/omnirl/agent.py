@@ -53,7 +53,8 @@ class SequenceAgent(Agent):
 
     Args:
         network: the model, in the form that is played with.
-        how: the temperatures that it plays at, and its bonus for untried actions.
+        how: the temperatures that it plays at, and its bonus for untried actions, which runs that saw a
+            demonstrator do without.
         trained: the sizes of tasks it was trained on, in words.
         shown_tag: what it takes a demonstrator's steps for (`behaviours`): 3 the oracle's, by default 7,
             anybody's.
@@ -88,12 +89,14 @@ class SequenceAgent(Agent):
         self._player = Player(self._network, *shape)
         self._shape = (batch.n_observations, batch.n_actions)
         self._n_slots = batch.n_observations * batch.n_actions
+        self._shown = np.zeros(batch.n, np.bool_)  # whether a demonstrator acted in the run
         self._steps = 0
 
     def act(self, observation: Int64s, test: bool = False) -> Int64s:
         """Actions sampled from the model's preferences, int64 [n]; the likeliest where `test`."""
         age = self._steps, self._n_slots
-        logits = self._player.logits(observation, 0.0 if test else self._how.bonus(*age))
+        bonus = np.where(self._shown | test, 0.0, self._how.bonus(*age))
+        logits = self._player.logits(observation, bonus)
         temperature = self._how.temperature(*age)
         out: Int64s = _choose(logits / temperature, self._rng, test)
         return out
@@ -107,6 +110,7 @@ class SequenceAgent(Agent):
         observation, action, reward, following, terminated, truncated = transition
         ending = np.where(terminated, _TERMINATED, np.where(truncated, _TRUNCATED, _WENT_ON))
         tag = np.where(demonstrated, self._shown_tag, _UNKNOWN)
+        self._shown |= demonstrated
         self._player.note(observation, action, reward, ending, following, tag)
         self._steps += 1
 
@@ -143,6 +147,7 @@ class SequenceAgent(Agent):
                 f"{path} is no context: it names observations or actions that are none"
             )
         self._rng = tensors.pop("rng").view(np.uint64).copy()
+        self._shown = tensors.pop("shown") != 0
         self._player.resume(tensors)
         self._steps = steps
 
@@ -160,7 +165,8 @@ class SequenceAgent(Agent):
 
     def _tensors(self) -> dict[str, Any]:
         """Returns all that the runs remember, by name."""
-        return self._player.context() | {"rng": self._rng.view(np.int64)}
+        own = {"rng": self._rng.view(np.int64), "shown": self._shown.astype(np.int64)}
+        return self._player.context() | own
 
 
 class OmniRL(SequenceAgent):

@@ -186,3 +186,18 @@ class TestLinear(TestDelta):
 
     def make_agent(self):
         return AgentSpec("omnirl-linear", self.path).make()
+
+
+def test_a_run_that_saw_a_demonstrator_gets_no_bonus():
+    """Two runs with the same memory, of which a demonstrator acted in the second alone."""
+    agent = omnirl()
+    agent.start(RunBatch(4, 5, np.zeros(2, np.uint64)))
+    seen, never = np.zeros(2, np.int64), np.zeros(2, np.bool_)
+    agent.act(seen)
+    step = Transition(seen, seen, np.ones(2), seen, never, never)
+    agent.demonstrate(step, np.array([False, True]))
+    given = []
+    player = agent._player
+    player.logits, plain = lambda at, bonus: given.append(bonus) or plain(at, bonus), player.logits
+    agent.act(seen)
+    np.testing.assert_array_equal(given, [[5.0, 0.0]])
