@@ -31,7 +31,8 @@ def built(tmp_path_factory):
     build(ROOT, out / "a", "sdist", "wheel")
     (sdist,), (direct,) = (out / "a").glob("*.tar.gz"), (out / "a").glob("*.whl")
     with tarfile.open(sdist) as archive:
-        archive.extractall(out / "source", filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # new in Python 3.11.4
+        archive.extractall(out / "source")
     [source] = (out / "source").iterdir()
     build(source, out / "b", "wheel")
     (wheel,) = (out / "b").glob("*.whl")
