@@ -70,15 +70,16 @@ def choose_temperatures(
     schedules: Sequence[TemperatureSchedule], group: Int64s, age: Int64s, n_slots: int
 ) -> Float64s:
     """Returns the temperatures of runs by the schedule of their `group` (int64 [n]), in the shape of age."""
-    each = [schedule.temperature(age, n_slots) for schedule in schedules]
-    out: Float64s = np.choose(group, each)
-    return out
+    return _by_group(group, [schedule.temperature(age, n_slots) for schedule in schedules])
 
 
 def choose_bonuses(
     schedules: Sequence[TemperatureSchedule], group: Int64s, age: Int64s, n_slots: int
 ) -> Float64s:
-    """Returns the bonuses of untried actions by the schedule of the `group` of runs, as above."""
-    each = [schedule.bonus(age, n_slots) for schedule in schedules]
+    """Returns the bonuses of untried actions by the schedule of the runs' `group`, in the shape of age."""
+    return _by_group(group, [schedule.bonus(age, n_slots) for schedule in schedules])
+
+
+def _by_group(group: Int64s, each: list[Float64s]) -> Float64s:
     out: Float64s = np.choose(group, each)
     return out
